@@ -1,0 +1,68 @@
+# Everything a person or a machine does with this repository. `make help` lists it.
+#
+# Only Go, make and (for `make test` on Debian and Ubuntu) apt are assumed.
+
+SHELL := /bin/sh
+GO    ?= go
+
+# The packages where goroutines meet. The cores have none, so the race detector
+# has nothing to find in them.
+RACE = ./peerconnection/... ./internal/udp/... ./internal/trace/... ./cmd/...
+
+# Seconds that `make fuzz` may spend in all, shared by every fuzz target it finds.
+FUZZ_SECONDS ?= 150
+
+.PHONY: all help test deps format vet unit race fuzz golden golden-check sim interop bench
+
+all: format vet ## The default: format, vet, tests in short mode, architecture test; in seconds
+	$(GO) test -short ./...
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# One line after the other, so that the log reads in order even under make -j.
+test: ## Everything, after installing what it needs: unit, golden, simulation, race, fuzz, browsers
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory format
+	@$(MAKE) --no-print-directory vet
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory golden-check
+	@$(MAKE) --no-print-directory race
+	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory interop
+	@echo "make test: everything passed"
+
+deps: ## Install what the tests need beside Go: a browser, tshark, a C compiler for the race detector
+	@.ci/deps
+
+format: ## Fail if gofmt would change a file
+	@files=$$(gofmt -l .) || exit 1; \
+	if [ -n "$$files" ]; then echo "gofmt would change these files; run gofmt -w on them:"; echo "$$files"; exit 1; fi
+
+vet: ## go vet, on the main module and on interop
+	$(GO) vet ./...
+	cd interop && $(GO) vet ./...
+
+unit: ## The main module's tests: wire, component, ladder, simulation, architecture
+	$(GO) test -count=1 ./...
+
+race: ## Tests of the packages that have goroutines, under the race detector
+	CGO_ENABLED=1 $(GO) test -short -race -count=1 $(RACE)
+
+fuzz: ## Every fuzz target for a few seconds; FUZZ_SECONDS=3600 for long
+	@GO="$(GO)" .ci/fuzz $(FUZZ_SECONDS)
+
+golden: ## Rewrite the golden transcripts; then review the diff
+	@GO="$(GO)" .ci/golden
+
+golden-check: ## Fail if `make golden` would change a transcript
+	@GO="$(GO)" .ci/golden --check
+
+sim: ## Whole stacks on the simulated network, a thousand seeds
+	$(GO) test -count=1 -v -run Simulat ./...
+
+interop: ## Real browsers and other stacks, against us
+	cd interop && $(GO) test -count=1 -timeout 10m ./...
+
+bench: ## Measure us and Pion side by side; the table stays in interop/bench/README.md
+	cd interop && $(GO) run ./bench
