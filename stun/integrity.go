@@ -71,15 +71,20 @@ func (m Message) CheckIntegrity(key *Key) error {
 	return nil
 }
 
-// CheckIntegritySHA256 checks MESSAGE-INTEGRITY-SHA256, which may be truncated:
-// "The value will be at most 32 bytes, but it MUST be at least 16 bytes and
-// MUST be a multiple of 4 bytes." RFC 8489, Section 14.6.
-func (m Message) CheckIntegritySHA256(key *Key) error {
+// FullSHA256 is the size of a MESSAGE-INTEGRITY-SHA256 that is not truncated.
+const FullSHA256 = sha256.Size
+
+// CheckIntegritySHA256 checks MESSAGE-INTEGRITY-SHA256, and that it holds least
+// bytes or more: "The value will be at most 32 bytes, but it MUST be at least
+// 16 bytes and MUST be a multiple of 4 bytes. The value must be the full 32
+// bytes unless the STUN Usage explicitly specifies that truncation is allowed."
+// RFC 8489, Section 14.6. Without such a usage, least is FullSHA256.
+func (m Message) CheckIntegritySHA256(key *Key, least int) error {
 	if m.integritySHA256 == 0 {
 		return ErrNoIntegrity
 	}
 	_, value, end := m.attribute(m.integritySHA256)
-	if !validTruncation(len(value)) || !hmac.Equal(value, m.mac(key, key.hmacSHA256(), m.integritySHA256, end)[:len(value)]) {
+	if len(value) < least || !validTruncation(len(value)) || !hmac.Equal(value, m.mac(key, key.hmacSHA256(), m.integritySHA256, end)[:len(value)]) {
 		return ErrIntegrity
 	}
 	return nil
@@ -105,8 +110,8 @@ func (b *Builder) AddIntegrity(key *Key) {
 	b.addIntegrity(AttrMessageIntegrity, key, key.hmacSHA1(), sha1.Size)
 }
 
-// AddIntegritySHA256 adds MESSAGE-INTEGRITY-SHA256 in its first size bytes: 16
-// to 32, a multiple of four. Without an agreement on less, it is 32.
+// AddIntegritySHA256 adds MESSAGE-INTEGRITY-SHA256 in its first size bytes:
+// FullSHA256, unless the usage allows less, down to 16 in steps of four.
 func (b *Builder) AddIntegritySHA256(key *Key, size int) {
 	if !validTruncation(size) {
 		panic("BUG: stun: MESSAGE-INTEGRITY-SHA256 takes 16 to 32 bytes, a multiple of 4")

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"io"
 	"iter"
+	"slices"
 
 	"github.com/plainrtc/plainrtc/internal/wire"
 )
@@ -117,10 +118,12 @@ func Parse(b []byte) (Message, error) {
 			return Message{}, ErrAttribute
 		}
 		switch t {
-		// "With the exception of the MESSAGE-INTEGRITY-SHA256 and FINGERPRINT
-		// attributes, which appear after MESSAGE-INTEGRITY, agents MUST ignore
-		// all other attributes that follow MESSAGE-INTEGRITY." Section 14.5;
-		// Section 14.6 excepts FINGERPRINT alone.
+		// "Note that agents MUST ignore all attributes that follow
+		// MESSAGE-INTEGRITY, with the exception of the MESSAGE-INTEGRITY-SHA256 and
+		// FINGERPRINT attributes. Similarly, agents MUST ignore all attributes that
+		// follow the MESSAGE-INTEGRITY-SHA256 attribute if the MESSAGE-INTEGRITY
+		// attribute is not present, with the exception of the FINGERPRINT
+		// attribute." Section 9.
 		case AttrMessageIntegrity:
 			if m.integrity == 0 && m.integritySHA256 == 0 {
 				m.integrity = at
@@ -233,18 +236,17 @@ const maxUnknown = 16
 // returns nil, and does not allocate, when there are none. A nil known knows no
 // more than RFC 8489's.
 func (m Message) UnknownRequired(known func(AttributeType) bool) []AttributeType {
-	var unknown []AttributeType
-next:
+	return m.appendUnknownRequired(nil, known)
+}
+
+func (m Message) appendUnknownRequired(unknown []AttributeType, known func(AttributeType) bool) []AttributeType {
 	for t := range m.Attributes() {
-		if !t.ComprehensionRequired() || knownRequired(t) || known != nil && known(t) || len(unknown) == maxUnknown {
+		if !t.ComprehensionRequired() || knownRequired(t) || known != nil && known(t) {
 			continue
 		}
-		for _, seen := range unknown {
-			if seen == t {
-				continue next
-			}
+		if len(unknown) < maxUnknown && !slices.Contains(unknown, t) {
+			unknown = append(unknown, t)
 		}
-		unknown = append(unknown, t)
 	}
 	return unknown
 }

@@ -115,7 +115,7 @@ var vectors = []vector{{
 	key: func() (*Key, error) {
 		return LongTermKey(AlgorithmSHA256, "マトリックス", "example.org", "TheMatrIX")
 	},
-	check: Message.CheckIntegritySHA256,
+	check: func(m Message, k *Key) error { return m.CheckIntegritySHA256(k, FullSHA256) },
 	build: func(b *Builder, k *Key) {
 		hash, _ := Userhash("マトリックス", "example.org")
 		b.Add(AttrUserhash, hash[:])
