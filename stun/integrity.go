@@ -9,14 +9,6 @@ import (
 	"hash/crc32"
 )
 
-// Why a check of integrity or of the fingerprint fails.
-const (
-	ErrNoIntegrity   Reason = "message has no integrity attribute"
-	ErrIntegrity     Reason = "message integrity does not match the key"
-	ErrNoFingerprint Reason = "message has no FINGERPRINT"
-	ErrFingerprint   Reason = "FINGERPRINT does not match the message"
-)
-
 // A Key makes and checks the integrity attributes under one secret. It keeps
 // keyed hashes between uses, which therefore do not allocate after the first;
 // so it belongs to one core and is not safe for concurrent use.

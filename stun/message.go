@@ -31,21 +31,6 @@ func NewTransactionID(random io.Reader) (id TransactionID) {
 
 func (id TransactionID) String() string { return hex.EncodeToString(id[:]) }
 
-// A Reason says why a message was not acceptable. It is an error, and the
-// reason given to the trace for a message that was dropped.
-type Reason string
-
-func (r Reason) Error() string { return "stun: " + string(r) }
-
-// Why Parse refuses.
-const (
-	ErrShort            Reason = "message is shorter than its header"
-	ErrNotSTUN          Reason = "message does not start with two zero bits and the magic cookie"
-	ErrLength           Reason = "message length is not the size of the datagram, or not a multiple of four"
-	ErrAttribute        Reason = "attribute runs past the end of the message"
-	ErrFingerprintOrder Reason = "FINGERPRINT is not the last attribute"
-)
-
 // A Message is a STUN message that Parse accepted: a view of borrowed bytes.
 //
 //	 0                   1                   2                   3
