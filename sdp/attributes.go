@@ -16,7 +16,7 @@ const (
 	RTCPReducedSize  Attribute = "rtcp-rsize"         // RFC 5506, Section 5
 	BundleOnly       Attribute = "bundle-only"        // RFC 9143, Section 6
 	ICELite          Attribute = "ice-lite"           // RFC 8839, Section 5.3; session level
-	EndOfCandidates  Attribute = "end-of-candidates"  // RFC 8840, Section 8.2
+	EndOfCandidates  Attribute = "end-of-candidates"  // RFC 8840
 	ExtmapAllowMixed Attribute = "extmap-allow-mixed" // RFC 8285, Section 6
 )
 

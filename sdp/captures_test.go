@@ -1,16 +1,15 @@
 package sdp
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files from what the code does now")
+	"github.com/plainrtc/plainrtc/internal/ladder"
+)
 
 // captures calls test with each description that a browser really sent.
 func captures(t *testing.T, test func(t *testing.T, file, text string)) {
@@ -50,7 +49,7 @@ func TestCapturesMeanWhatTheGoldenFilesSay(t *testing.T) {
 	captures(t, func(t *testing.T, file, text string) {
 		got := describe(mustParse(t, text))
 		golden := strings.TrimSuffix(file, ".sdp") + ".golden"
-		if *update {
+		if ladder.Updating() { // make golden
 			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -31,7 +31,7 @@ func Example() {
 		Ufrag:        "Yf8C",
 		Pwd:          "hl6GLbIpdHAbNBYJ6nJLcgvQ",
 		Options:      []string{"trickle"},
-		Fingerprints: []sdp.Fingerprint{{Algorithm: "sha-256", Hash: hash[:]}},
+		Fingerprints: []sdp.Fingerprint{{Algorithm: "sha-256", Value: hash[:]}},
 		Setup:        browser.Setup.Answer(),
 	}
 	m := sdp.NewDataMedia()

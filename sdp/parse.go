@@ -199,7 +199,7 @@ func (p *parser) uniqueMID(m *Media, line, sections int) {
 		return
 	}
 	if _, taken := p.mids[mid]; taken {
-		// RFC 9143, Section 7.1: "the offerer MUST assign a unique mid value"
+		// RFC 5888, Section 4: identification tags are unique within a description.
 		p.err = &Error{Line: line, Column: 1, Expected: "a section whose mid no other section has", Found: "a second a=mid:" + mid}
 		return
 	}

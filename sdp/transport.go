@@ -89,7 +89,9 @@ func (t *Transport) Append(as Attributes) Attributes {
 	for _, f := range t.Fingerprints {
 		as = append(as, f.Attribute())
 	}
-	as = append(as, t.Setup.Attribute())
+	if t.Setup != "" {
+		as = append(as, t.Setup.Attribute())
+	}
 	if t.TLSID != "" {
 		as = append(as, TLSID(t.TLSID))
 	}
@@ -177,11 +179,11 @@ func parseOptions(c *cursor) []string {
 // A Fingerprint is the hash of a certificate (RFC 8122, Section 5).
 type Fingerprint struct {
 	Algorithm string // such as "sha-256"
-	Hash      []byte
+	Value     []byte // the hash
 }
 
 // String is the fingerprint in SDP's words: "sha-256 25:8D:…".
-func (f Fingerprint) String() string { return f.Algorithm + " " + string(f.appendHash(nil)) }
+func (f Fingerprint) String() string { return f.Algorithm + " " + string(f.appendValue(nil)) }
 
 // Attribute is the attribute of a fingerprint.
 func (f Fingerprint) Attribute() Attribute {
@@ -189,12 +191,12 @@ func (f Fingerprint) Attribute() Attribute {
 	b = append(b, "fingerprint:"...)
 	b = append(b, f.Algorithm...)
 	b = append(b, ' ')
-	return Attribute(f.appendHash(b))
+	return Attribute(f.appendValue(b))
 }
 
-func (f Fingerprint) appendHash(b []byte) []byte {
+func (f Fingerprint) appendValue(b []byte) []byte {
 	const digits = "0123456789ABCDEF"
-	for i, v := range f.Hash {
+	for i, v := range f.Value {
 		if i > 0 {
 			b = append(b, ':')
 		}
@@ -216,18 +218,18 @@ func (s *Session) Fingerprints(m *Media) []Fingerprint {
 //
 // Lower case is accepted, as every stack does.
 func parseFingerprint(c *cursor) Fingerprint {
-	const bytes = "pairs of hexadecimal digits with colons between them"
+	const value = "pairs of hexadecimal digits with colons between them"
 	f := Fingerprint{Algorithm: c.token("a hash function, such as sha-256")}
-	c.space(bytes)
-	f.Hash = make([]byte, 0, (len(c.text)-c.at+1)/3)
+	c.space(value)
+	f.Value = make([]byte, 0, (len(c.text)-c.at+1)/3)
 	for c.err == nil {
 		pair := c.text[c.at:min(c.at+2, len(c.text))]
 		var b [1]byte
 		if n, err := hex.Decode(b[:], []byte(pair)); n != 1 || err != nil {
-			c.fail(bytes)
+			c.fail(value)
 			break
 		}
-		f.Hash = append(f.Hash, b[0])
+		f.Value = append(f.Value, b[0])
 		if c.at += 2; !c.take(':') {
 			break
 		}
