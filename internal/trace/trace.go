@@ -8,6 +8,7 @@
 package trace
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -44,6 +45,26 @@ const (
 	KindSecret             // Name: the key log label; Bytes: client random; Secret
 )
 
+func (k Kind) String() string {
+	switch k {
+	case KindState:
+		return "state"
+	case KindNote:
+		return "note"
+	case KindDrop:
+		return "drop"
+	case KindTimer:
+		return "timer"
+	case KindValue:
+		return "value"
+	case KindPacket:
+		return "packet"
+	case KindSecret:
+		return "secret"
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
 // A Direction tells a packet sent from a packet received.
 type Direction uint8
 
@@ -52,6 +73,13 @@ const (
 	In Direction = iota
 	Out
 )
+
+func (d Direction) String() string {
+	if d == Out {
+		return "out"
+	}
+	return "in"
+}
 
 // An Event is one fact. A Sink may keep it no longer than the call: its bytes
 // are borrowed.
@@ -68,6 +96,32 @@ type Event struct {
 	Remote    netip.AddrPort
 	Bytes     []byte
 	Secret    []byte
+}
+
+// String says the fact in one line, without its time, its connection and its
+// bytes. Of a secret it says only that there is one.
+func (e *Event) String() string {
+	switch e.Kind {
+	case KindState:
+		return fmt.Sprintf("%s state %s → %s", e.Layer, e.Name, e.Text)
+	case KindNote:
+		return fmt.Sprintf("%s note %s", e.Layer, e.Text)
+	case KindDrop:
+		return fmt.Sprintf("%s drop %s (%d bytes)", e.Layer, e.Text, e.Value)
+	case KindTimer:
+		return fmt.Sprintf("%s timer %s", e.Layer, e.Name)
+	case KindValue:
+		return fmt.Sprintf("%s %s=%d", e.Layer, e.Name, e.Value)
+	case KindPacket:
+		arrow := "←"
+		if e.Direction == Out {
+			arrow = "→"
+		}
+		return fmt.Sprintf("%s %v %s %v %d bytes", e.Layer, e.Local, arrow, e.Remote, len(e.Bytes))
+	case KindSecret:
+		return fmt.Sprintf("%s secret %s", e.Layer, e.Name)
+	}
+	return fmt.Sprintf("%s %v", e.Layer, e.Kind)
 }
 
 // A Sink takes facts. One Sink may serve many connections: it locks for itself.
