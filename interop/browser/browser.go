@@ -123,7 +123,7 @@ func start(k kind) (*Browser, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	if _, err := b.hall.Eval(ctx, `return navigator.userAgent`); err != nil {
-		err = fmt.Errorf("browser: %s does not come up: %w\nThe end of its standard error:\n%s", k.name, err, b.proc.stderr.String())
+		err = fmt.Errorf("browser: %s does not come up: %w\nThe end of its standard error:\n%s", k.name, err, b.proc.stderr.since(0))
 		b.close()
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type Page struct {
 	lastID    int
 	lastPoll  time.Time
 	console   []string
+	stderr    int           // where the browser's standard error was when the page opened
 	closing   bool          // the page is to close its window
 	told      chan struct{} // closed when it knows
 	onFailure []func() string
@@ -156,6 +157,7 @@ func (p *Page) OnFailure(f func() string) { p.onFailure = append(p.onFailure, f)
 func (p *Page) openFor(t testing.TB) {
 	t.Helper()
 	p.t = t
+	p.stderr = p.browser.proc.stderr.end()
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(p.report())
@@ -211,8 +213,8 @@ func (p *Page) report() string {
 	for _, line := range console {
 		fmt.Fprintf(&b, "\t%s\n", line)
 	}
-	if s := p.browser.proc.stderr.String(); s != "" {
-		fmt.Fprintf(&b, "%s's standard error ends with:\n%s", p.browser.name, indent(s))
+	if s := p.browser.proc.stderr.since(p.stderr); s != "" {
+		fmt.Fprintf(&b, "%s's standard error since:\n%s", p.browser.name, indent(s))
 	}
 	for _, f := range p.onFailure {
 		b.WriteString("\n" + f())

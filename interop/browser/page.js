@@ -73,7 +73,7 @@
     await post("result", result);
   };
 
-  (async () => {
+  const poll = async () => {
     for (;;) {
       try {
         const response = await fetch("/.harness/next?load=" + load);
@@ -84,5 +84,7 @@
         await new Promise((done) => setTimeout(done, 100));
       }
     }
-  })();
+  };
+  // Commands may use what the page's own scripts define.
+  document.readyState === "loading" ? addEventListener("DOMContentLoaded", poll) : poll();
 })();

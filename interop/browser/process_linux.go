@@ -128,8 +128,9 @@ func children() []int {
 
 // A tail keeps the end of what is written to it.
 type tail struct {
-	mu sync.Mutex
-	b  []byte
+	mu    sync.Mutex
+	b     []byte
+	start int // how many bytes before b are gone
 }
 
 // tailSize is how much of a browser's standard error is worth reading.
@@ -148,14 +149,23 @@ func (t *tail) Write(p []byte) (int, error) {
 	}
 	if extra := len(t.b) - tailSize; extra > 0 {
 		t.b = append(t.b[:0], t.b[extra:]...)
+		t.start += extra
 	}
 	return len(p), nil
 }
 
-func (t *tail) String() string {
+// end returns where what is written next will start.
+func (t *tail) end() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.b)
+	return t.start + len(t.b)
+}
+
+// since returns what is kept of what was written from start on.
+func (t *tail) since(start int) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b[max(start-t.start, 0):])
 }
 
 func containsAny(line []byte, parts [][]byte) bool {
