@@ -1,0 +1,41 @@
+package dtls
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// ExportKeyingMaterial derives n bytes that only the two ends of the
+// connection know (RFC 5705, Section 4):
+//
+//	PRF(SecurityParameters.master_secret, label,
+//	    SecurityParameters.client_random +
+//	    SecurityParameters.server_random +
+//	    context_value_length + context_value)
+//
+// A nil context leaves the last two out, which is not the same as an empty
+// one. SRTP's keys are those of the label EXTRACTOR-dtls_srtp without context
+// (RFC 5764, Section 4.2).
+func (c *Conn) ExportKeyingMaterial(label string, context []byte, n int) ([]byte, error) {
+	if c.secrets == nil {
+		return nil, errors.New("dtls: keying material exists only after the handshake")
+	}
+	switch label {
+	case clientFinishedLabel, serverFinishedLabel, "master secret", "extended master secret", "key expansion":
+		return nil, fmt.Errorf("dtls: the exporter label %q is used by DTLS itself (RFC 5705, Section 4)", label)
+	}
+	if n < 0 || n > maxExport || len(context) > 0xffff {
+		return nil, fmt.Errorf("dtls: cannot export %d bytes with a context of %d: at most %d with %d", n, len(context), maxExport, 0xffff)
+	}
+	out := make([]byte, n)
+	var length []byte
+	if context != nil {
+		length = binary.BigEndian.AppendUint16(nil, uint16(len(context)))
+	}
+	prf(out, c.secrets.hash, c.secrets.master[:], label, c.secrets.clientRandom[:], c.secrets.serverRandom[:], length, context)
+	return out, nil
+}
+
+// maxExport is arbitrary: SRTP needs 88 bytes at most.
+const maxExport = 1 << 14

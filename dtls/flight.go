@@ -1,0 +1,121 @@
+package dtls
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// maxRTO is where doubling the retransmission timer ends. RFC 6347, Section
+	// 4.2.4.1 says 60 s; a person is waiting for the call.
+	maxRTO = 3200 * time.Millisecond
+	// minFragment is the least of a message that is worth a record of its own
+	// at the end of a datagram.
+	minFragment = 64
+)
+
+// A flight is what this side sends at one go, and sends again until the peer's
+// next flight answers it (RFC 6347, Section 4.2.4). Records are made from it
+// anew each time, with fresh sequence numbers.
+type flight struct {
+	buf   []byte
+	items []flightItem
+	// item and offset are what is sent next.
+	item, offset int
+	// answers is the message_seq after the peer's flight that this one answers:
+	// a message before it that comes again says that the peer did not get us.
+	answers uint16
+	// final: the flight ends the handshake, so no answer is awaited.
+	final bool
+	// begun is when it was sent first, sentAt when it was sent last.
+	begun, sentAt time.Time
+	again         bool // it was sent more than once
+	rto           time.Duration
+}
+
+// A flightItem is a message or a ChangeCipherSpec: a piece of the flight's buf.
+type flightItem struct {
+	typ      contentType
+	epoch    uint16
+	from, to int
+}
+
+// start empties the flight for a new one, which answers the peer's messages
+// before seq.
+func (f *flight) start(now time.Time, seq uint16, initialRTO time.Duration) {
+	switch {
+	case f.rto == 0:
+		f.rto = initialRTO
+	case !f.again && len(f.items) > 0:
+		// The answer came without a retransmission, so it measures the path.
+		// Waiting longer than the path is long avoids sending everything twice
+		// beyond the 50 ms that suit a short one.
+		rtt := now.Sub(f.begun)
+		f.rto = min(max(rtt+rtt/2, initialRTO), maxRTO)
+	}
+	// Otherwise: "Implementations SHOULD retain the current timer value until
+	// a transmission without loss occurs" (RFC 6347, Section 4.2.4.1).
+	*f = flight{buf: f.buf[:0], items: f.items[:0], answers: seq, rto: f.rto}
+}
+
+// add puts what buf holds from position from on into the flight.
+func (f *flight) add(typ contentType, epoch uint16, from int) {
+	f.items = append(f.items, flightItem{typ, epoch, from, len(f.buf)})
+}
+
+func (f *flight) changeCipherSpec() {
+	from := len(f.buf)
+	f.buf = append(f.buf, 1)
+	f.add(typeChangeCipherSpec, 0, from)
+}
+
+// unsent reports whether a part of the flight waits to be sent.
+func (f *flight) unsent() bool { return f.item < len(f.items) }
+
+// rewind makes the flight be sent again.
+func (f *flight) rewind() {
+	f.item, f.offset = 0, 0
+	f.again = true
+}
+
+// drop ends the flight: it was answered, or it will not be.
+func (f *flight) drop() { *f = flight{} }
+
+// shrink gives back the memory that earlier, longer flights needed.
+func (f *flight) shrink() { f.buf, f.items = slices.Clip(slices.Clone(f.buf)), slices.Clone(f.items) }
+
+// append appends records with what is unsent, as much as fits into room bytes.
+func (f *flight) append(b []byte, layer *recordLayer, room int) []byte {
+	end := len(b) + room
+	for f.unsent() {
+		it := f.items[f.item]
+		space := end - len(b) - layer.overhead(it.epoch)
+		start := len(b)
+		if it.typ != typeHandshake {
+			if space < it.to-it.from {
+				return b
+			}
+			b = layer.begin(b, it.typ, it.epoch)
+			b = append(b, f.buf[it.from:it.to]...)
+			b = layer.end(b, start)
+			f.item++
+			continue
+		}
+		m := f.buf[it.from:it.to]
+		body := m[handshakeHeaderSize:]
+		space -= handshakeHeaderSize
+		left := len(body) - f.offset
+		if space < left && space < minFragment {
+			return b
+		}
+		n := min(left, space)
+		b = layer.begin(b, typeHandshake, it.epoch)
+		b = appendHandshakeHeader(b, handshakeType(m[0]), len(body), uint16(m[4])<<8|uint16(m[5]), f.offset, n)
+		b = append(b, body[f.offset:f.offset+n]...)
+		b = layer.end(b, start)
+		if f.offset += n; f.offset == len(body) {
+			f.item, f.offset = f.item+1, 0
+		}
+	}
+	return b
+}

@@ -1,0 +1,161 @@
+package dtls
+
+import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"slices"
+	"time"
+)
+
+// The server's side of a DTLS 1.2 handshake, in the order of the wire; the
+// figure is in client12.go.
+
+// readClientHello12 chooses from what the client offers, and sends flight 4.
+func (h *handshake) readClientHello12(now time.Time, m *clientHello) error {
+	config := &h.c.config
+	ext := &m.extensions
+	i := slices.IndexFunc(config.CipherSuites, func(s CipherSuite) bool { return m.suites.contains(uint16(s)) })
+	if i < 0 {
+		return refuse(AlertHandshakeFailure, "the client offers none of our cipher suites")
+	}
+	suite := config.CipherSuites[i]
+	if !slices.Contains(m.compression, 0) {
+		return refuse(AlertDecodeError, "the client does not offer the null compression method")
+	}
+	if !ext.extendedMasterSecret {
+		return refuse(AlertHandshakeFailure, "the client does not support the extended master secret (RFC 7627), which is required")
+	}
+	// RFC 5746, Section 3.6: "If this field is not empty, the server MUST abort
+	// the handshake".
+	if len(ext.renegotiationInfo) > 0 {
+		return refuse(AlertHandshakeFailure, "the client takes this handshake for a renegotiation")
+	}
+	if ext.ecPointFormats != nil && !slices.Contains(ext.ecPointFormats, uncompressed) {
+		return refuse(AlertIllegalParameter, "the client does not support uncompressed points")
+	}
+	// RFC 8422, Section 5.1: a client that does not list groups takes any.
+	h.group = config.Groups[0]
+	if ext.supportedGroups != nil {
+		i := slices.IndexFunc(config.Groups, func(g Group) bool { return ext.supportedGroups.contains(uint16(g)) })
+		if i < 0 {
+			return refuse(AlertHandshakeFailure, "the client offers none of our groups for the key exchange")
+		}
+		h.group = config.Groups[i]
+	}
+	if !ext.signatureAlgorithms.contains(uint16(ecdsaSecp256r1SHA256)) {
+		return refuse(AlertHandshakeFailure, "the client does not accept signatures with ECDSA on P-256 and SHA-256")
+	}
+
+	hello := serverHello{
+		version: DTLS12,
+		random:  h.secrets.serverRandom[:],
+		suite:   suite,
+		extensions: extensions{
+			extendedMasterSecret: true,
+		},
+	}
+	if ext.renegotiationInfo != nil || m.suites.contains(uint16(tlsEmptyRenegotiationInfoSCSV)) {
+		hello.extensions.renegotiationInfo = []byte{}
+	}
+	if ext.ecPointFormats != nil {
+		hello.extensions.ecPointFormats = []byte{uncompressed}
+	}
+	// RFC 5764, Section 4.1.1: without a profile in common the extension is
+	// not answered. Whether that is the end is for the owner to say.
+	for _, p := range config.SRTPProfiles {
+		if ext.srtpProfiles.contains(uint16(p)) {
+			h.srtp = p
+			hello.extensions.srtpProfiles = newList16([]SRTPProfile{p})
+			break
+		}
+	}
+	copy(h.secrets.clientRandom[:], m.random)
+	h.choose(suite)
+	return h.sendServerFlight12(now, &hello)
+}
+
+func (h *handshake) sendServerFlight12(now time.Time, hello *serverHello) error {
+	cert := h.c.config.Certificate
+	if err := h.generateShare(); err != nil {
+		return err
+	}
+	exchange := serverKeyExchange{
+		group:  h.group,
+		point:  h.key.PublicKey().Bytes(),
+		scheme: ecdsaSecp256r1SHA256,
+	}
+	var err error
+	exchange.signature, err = sign(cert.Key, h.secrets.clientRandom[:], h.secrets.serverRandom[:], exchange.appendParams(nil))
+	if err != nil {
+		return refuse(AlertInternalError, "cannot sign: %v", err)
+	}
+	h.reply(now)
+	h.send(0, typeServerHello, hello)
+	h.send(0, typeCertificate, &certificateMessage{cert.DER})
+	h.send(0, typeServerKeyExchange, &exchange)
+	h.send(0, typeCertificateRequest, &certificateRequest{[]byte{ecdsaSign, rsaSign}, signatureSchemeList})
+	h.send(0, typeServerHelloDone, &serverHelloDone{})
+	h.c.setState(now, StateAwaitClientCertificate)
+	return nil
+}
+
+func (h *handshake) readClientCertificate12(now time.Time, body []byte) error {
+	m, ok := parseCertificate(body)
+	if !ok {
+		return malformed(typeCertificate)
+	}
+	if err := h.checkCertificate(&m); err != nil {
+		return err
+	}
+	switch h.peer.(type) {
+	case *ecdsa.PublicKey, *rsa.PublicKey:
+	default:
+		return refuse(AlertUnsupportedCert, "the client's certificate holds neither an ECDSA nor an RSA key")
+	}
+	h.c.setState(now, StateAwaitClientKeyExchange)
+	return nil
+}
+
+func (h *handshake) readClientKeyExchange12(now time.Time, body []byte) error {
+	m, ok := parseClientKeyExchange(body)
+	if !ok {
+		return malformed(typeClientKeyExchange)
+	}
+	secret, err := h.sharedSecret(m.point)
+	if err != nil {
+		return err
+	}
+	h.preMaster = secret
+	if err := h.deriveKeys(now); err != nil {
+		return err
+	}
+	h.c.setState(now, StateAwaitCertificateVerify)
+	return nil
+}
+
+func (h *handshake) readCertificateVerify12(now time.Time, body []byte) error {
+	m, ok := parseCertificateVerify(body)
+	if !ok {
+		return malformed(typeCertificateVerify)
+	}
+	if !verify(h.peer, m.scheme, m.signature, h.transcript[:h.before]) {
+		return refuse(AlertDecryptError, "the signature in CertificateVerify is not of the client's certificate")
+	}
+	h.c.setState(now, StateAwaitClientFinished)
+	return nil
+}
+
+// readClientFinished12 sends flight 6.
+func (h *handshake) readClientFinished12(now time.Time, body []byte) error {
+	if err := h.checkFinished(clientFinishedLabel, body); err != nil {
+		return err
+	}
+	h.reply(now)
+	h.c.flight.changeCipherSpec()
+	h.c.writeEpoch = 1
+	v := h.secrets.finished(serverFinishedLabel, h.hashed(len(h.transcript)))
+	h.send(1, typeFinished, &finished{v[:]})
+	h.c.flight.final = true
+	h.c.establish(now)
+	return nil
+}
