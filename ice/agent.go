@@ -1,0 +1,248 @@
+package ice
+
+import (
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/timers"
+	"github.com/plainrtc/plainrtc/internal/trace"
+)
+
+// Config is what an Agent is made of.
+type Config struct {
+	Rand  io.Reader     // required: credentials, tie-breaker, transaction ids, consent intervals
+	Trace *trace.Tracer // may be nil
+
+	// Lite makes a lite agent: it answers checks and sends none, is always
+	// controlled, and must be reachable at its host candidates. RFC 8445, Section 2.5.
+	Lite bool
+
+	// Ta is the time between two ordinary checks; 0 means 50 ms. RFC 8445, Section 14.2.
+	Ta time.Duration
+
+	// MaxPairs limits the check list; 0 means 100. RFC 8445, Section 6.1.2.5.
+	MaxPairs int
+
+	// Patience is how long to wait for connectivity once checks can be sent,
+	// however hopeless it looks; 0 means 39.5 s. RFC 8863, Section 4.
+	Patience time.Duration
+
+	// DisconnectedAfter is how long the selected path may be silent before the
+	// state says so; 0 means 7 s.
+	DisconnectedAfter time.Duration
+
+	// ConsentTimeout is how long data may be sent without an answered check;
+	// 0 means 30 s. RFC 7675, Section 5.1.
+	ConsentTimeout time.Duration
+}
+
+// A Path is where a datagram goes or came from: our address, and the peer's as
+// we see it.
+type Path struct {
+	Local, Remote netip.AddrPort
+}
+
+func (p Path) String() string { return p.Local.String() + " -> " + p.Remote.String() }
+
+func (p Path) unmapped() Path { return Path{unmap(p.Local), unmap(p.Remote)} }
+
+func unmap(a netip.AddrPort) netip.AddrPort {
+	if a.Addr().Is4In6() {
+		return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	}
+	return a
+}
+
+// The timers of an Agent.
+type timer uint8
+
+const (
+	timerPace       timer = iota // Ta: until then no ordinary check may be sent
+	timerRetry                   // the earliest repetition of a check
+	timerNominate                // until then a better pair may become valid
+	timerConsent                 // the next consent check, or a lite agent's next keepalive
+	timerSilence                 // the selected path may have been silent for too long
+	timerExpiry                  // consent to send on the selected path ends
+	timerPatience                // Patience: until then the agent does not fail
+	timerOldSession              // the credentials of before the restart are forgotten
+)
+
+var timerNames = [...]string{
+	timerPace: "pace", timerRetry: "retry", timerNominate: "nominate", timerConsent: "consent",
+	timerSilence: "silence", timerExpiry: "expiry", timerPatience: "patience", timerOldSession: "old-session",
+}
+
+// An Agent is one end of ICE for one data stream. It is not safe for
+// concurrent use.
+type Agent struct {
+	config Config
+	trace  *trace.Tracer
+
+	state       State
+	controlling bool
+	remoteLite  bool
+	tieBreaker  uint64
+
+	session *session // where checks are made
+	old     *session // the one before the restart, while the peer may still use it; or nil
+
+	locals      []*local
+	gathered    bool // no more local candidates will come
+	remotes     []*remote
+	foundations int // how many foundations were given to local candidates
+	reflexives  int // how many remote candidates were learned from checks: their foundations
+	generation  int // how many restarts there were
+
+	pairs     []*pair // the check list, in decreasing order of priority; all of session
+	triggered []*pair // the triggered-check queue and repetitions, first in first out
+	responses []response
+
+	// concluded is set once a pair was nominated in this session: pairs are
+	// then checked when there is a reason, no longer to have been tried.
+	concluded  bool
+	nominating *pair // what the controlling agent asked for and was not granted yet
+	nominated  *pair // the pair that both sides shall use, or nil
+	selected   *pair // the pair that data goes to now, or nil; may be of old
+
+	timers timers.Table[timer]
+	ready  bool // AppendPacket may have something to say
+
+	events []Event
+	stats  Stats
+}
+
+// New returns an Agent in StateNew, controlled, with fresh credentials.
+func New(config Config) *Agent {
+	config.Ta = orDefault(config.Ta, 50*time.Millisecond)
+	config.MaxPairs = orDefault(config.MaxPairs, 100)
+	config.Patience = orDefault(config.Patience, 39500*time.Millisecond)
+	config.DisconnectedAfter = orDefault(config.DisconnectedAfter, 7*time.Second)
+	config.ConsentTimeout = orDefault(config.ConsentTimeout, 30*time.Second)
+	a := &Agent{config: config, trace: config.Trace}
+	a.session = newSession(newCredentials(config.Rand))
+	a.newTieBreaker()
+	return a
+}
+
+func orDefault[T int | time.Duration](v, otherwise T) T {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+// LocalCredentials returns what the peer must be told. A restart changes it.
+func (a *Agent) LocalCredentials() Credentials { return a.session.local }
+
+// SetRemoteCredentials takes the peer's credentials; from here checks are sent.
+// The same ones again change nothing. Other ones are the peer's restart: what
+// it told so far is forgotten, and data stays on the selected path until a new
+// one is nominated. As a restart takes both sides, the caller calls
+// [Agent.Restart] before, unless it did already.
+func (a *Agent) SetRemoteCredentials(now time.Time, c Credentials) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	if a.ended() {
+		return errEnded
+	}
+	if c == a.session.remote {
+		return nil
+	}
+	if a.session.complete() {
+		a.startSession(now, a.session.local)
+	}
+	a.session.setRemote(c)
+	a.dropStrangers()
+	a.timers.Set(timerPatience, now.Add(a.config.Patience))
+	a.updateState(now)
+	a.ready = true
+	return nil
+}
+
+// Advance fires the timers that are due.
+func (a *Agent) Advance(now time.Time) {
+	for {
+		t, due := a.timers.Due(now)
+		if !due {
+			return
+		}
+		if t != timerPace { // there is nothing to learn from it but that time passes
+			a.trace.Timer(now, trace.ICE, timerNames[t])
+		}
+		switch t {
+		case timerPace:
+			a.ready = true
+		case timerRetry:
+			a.retry(now)
+		case timerNominate:
+			a.nominate(now)
+		case timerConsent:
+			a.consentDue(now)
+		case timerSilence:
+			a.silenceDue(now)
+		case timerExpiry:
+			a.consentExpired(now)
+		case timerPatience:
+			a.failIfHopeless(now)
+		case timerOldSession:
+			a.old = nil
+		}
+	}
+}
+
+// NextTimeout is when Advance has something to do; zero means never.
+func (a *Agent) NextTimeout() time.Time { return a.timers.Next() }
+
+// AppendPacket appends the next packet to send, a STUN message, to b, and tells
+// where to send it. It returns b unchanged when there is nothing to send now.
+func (a *Agent) AppendPacket(now time.Time, b []byte) ([]byte, Path) {
+	for a.ready {
+		if len(a.responses) > 0 {
+			r := a.responses[0]
+			a.responses = append(a.responses[:0], a.responses[1:]...)
+			return a.appendResponse(b, &r), r.path
+		}
+		p := a.nextTriggered()
+		if p == nil {
+			p = a.nextOrdinary(now)
+		}
+		if p == nil {
+			a.ready = false
+			break
+		}
+		if a.config.Lite {
+			return a.appendKeepalive(b, p), p.path()
+		}
+		return a.appendCheck(now, b, p), p.path()
+	}
+	return b, Path{}
+}
+
+// Close ends the agent: nothing is sent any more, and what arrives is dropped.
+func (a *Agent) Close(now time.Time) {
+	if a.state != StateClosed {
+		a.end(now, StateClosed)
+	}
+}
+
+// end leaves nothing behind but the state.
+func (a *Agent) end(now time.Time, s State) {
+	a.timers.StopAll()
+	a.pairs, a.remotes, a.triggered, a.responses = nil, nil, nil, nil
+	a.nominating, a.nominated, a.selected, a.old = nil, nil, nil, nil
+	a.ready = false
+	a.setState(now, s)
+}
+
+// ended reports whether only a restart helps, or nothing.
+func (a *Agent) ended() bool { return a.state == StateFailed || a.state == StateClosed }
+
+// random returns a number from the agent's source of randomness.
+func (a *Agent) random() uint64 {
+	var b [8]byte
+	read(a.config.Rand, b[:])
+	return binary.BigEndian.Uint64(b[:])
+}

@@ -1,0 +1,215 @@
+package ice
+
+import (
+	"slices"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/timers"
+	"github.com/plainrtc/plainrtc/stun"
+)
+
+const (
+	// firstRTO is when a check is repeated at first. RFC 8445, Section 14.3 has
+	// at least 500 ms, so that a long round trip does not double the traffic;
+	// with checks paced by Ta and the interval doubling, the price of half of
+	// that is one datagram, and a lost one costs half as much time.
+	firstRTO = 250 * time.Millisecond
+
+	// maxRTO is how far apart repetitions get.
+	maxRTO = 2 * time.Second
+
+	// giveUpAfter is how long a check is repeated before the pair fails. A peer
+	// that answers an offer may start long before the other side has its answer.
+	giveUpAfter = 30 * time.Second
+
+	// fastestProbe and slowestProbe bound the first repetition on a pair whose
+	// round-trip time is known.
+	fastestProbe = 100 * time.Millisecond
+	slowestProbe = time.Second
+)
+
+// enqueue has p checked now: the triggered-check queue. RFC 8445, Section 6.1.4.1.
+func (a *Agent) enqueue(p *pair) {
+	a.ready = true
+	if !p.queued {
+		p.queued = true
+		a.triggered = append(a.triggered, p)
+	}
+}
+
+// nextTriggered takes the first pair out of the triggered-check queue.
+//
+// Those that the peer's early checks triggered wait for its password.
+func (a *Agent) nextTriggered() *pair {
+	for i, p := range a.triggered {
+		if p.session.complete() {
+			a.triggered = slices.Delete(a.triggered, i, i+1)
+			p.queued = false
+			return p
+		}
+	}
+	return nil
+}
+
+// nextOrdinary returns the pair for the next ordinary check, if Ta has passed
+// since the last one.
+//
+// "If there is one or more candidate pairs in the Waiting state, the agent
+// picks the highest-priority candidate pair [...] in the Waiting state". If
+// there is none, the highest-priority Frozen pair of a foundation of which none
+// is Waiting or In-Progress is unfrozen. RFC 8445, Section 6.1.4.2.
+func (a *Agent) nextOrdinary(now time.Time) *pair {
+	if a.config.Lite || !a.session.complete() || a.timers.Running(timerPace) {
+		return nil
+	}
+	p := a.firstWaiting()
+	if p == nil && !a.concluded {
+		p = a.firstFrozen()
+	}
+	if p != nil {
+		a.timers.Set(timerPace, now.Add(a.config.Ta))
+	}
+	return p
+}
+
+func (a *Agent) firstWaiting() *pair {
+	for _, p := range a.pairs {
+		if p.state == PairWaiting && !p.queued {
+			return p
+		}
+	}
+	return nil
+}
+
+func (a *Agent) firstFrozen() *pair {
+next:
+	for _, p := range a.pairs {
+		if p.state != PairFrozen {
+			continue
+		}
+		for _, q := range a.pairs {
+			if (q.state == PairWaiting || q.state == PairInProgress) && q.sameFoundation(p) {
+				continue next
+			}
+		}
+		return p
+	}
+	return nil
+}
+
+// appendCheck appends a connectivity check on p. RFC 8445, Section 7.2.4. The
+// order of the attributes is Chromium's.
+func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) []byte {
+	t := &transaction{
+		id:          stun.NewTransactionID(a.config.Rand),
+		sent:        now,
+		controlling: a.controlling,
+		// A nomination is repeated with every consent check, as browsers do: so the
+		// ends agree again if one of them took another path in the meantime.
+		useCandidate: a.controlling && (p == a.nominating || p == a.nominated),
+	}
+	p.newest = (p.newest + 1) % outstanding
+	p.transactions[p.newest] = *t
+	a.schedule(now, p)
+	p.sent++
+	a.stats.ChecksSent++
+
+	m := stun.NewBuilder(b, stun.BindingRequest, t.id)
+	m.AddString(stun.AttrUsername, p.session.username)
+	if o := p.local.options; o.NetworkID != 0 || o.NetworkCost != 0 {
+		m.AddUint32(stun.AttrGoogNetworkInfo, uint32(o.NetworkID)<<16|uint32(o.NetworkCost))
+	}
+	if a.controlling {
+		m.AddUint64(stun.AttrICEControlling, a.tieBreaker)
+	} else {
+		m.AddUint64(stun.AttrICEControlled, a.tieBreaker)
+	}
+	if t.useCandidate {
+		m.Add(stun.AttrUseCandidate, nil)
+	}
+	m.AddUint32(stun.AttrPriority, p.local.reflexivePriority())
+	m.AddIntegrity(p.session.remoteKey)
+	m.AddFingerprint()
+	return m.Bytes()
+}
+
+// schedule notes that a check on p goes out now, and when it is repeated.
+func (a *Agent) schedule(now time.Time, p *pair) {
+	if p.state != PairSucceeded && p.state != PairInProgress {
+		p.state = PairInProgress
+		p.missed = 0
+	}
+	p.missed++
+	switch {
+	case p.missed > 1:
+		p.rto = min(2*p.rto, maxRTO)
+	case p.rtt > 0:
+		p.started, p.rto = now, min(max(2*p.rtt, fastestProbe), slowestProbe)
+	default:
+		p.started, p.rto = now, a.firstRTO()
+	}
+	p.retryAt = now.Add(p.rto)
+	a.timers.SetEarlier(timerRetry, p.retryAt)
+}
+
+// firstRTO grows with the check list, so that repetitions do not add up to
+// more than the pace of ordinary checks:
+//
+//	RTO = MAX (500ms, Ta*N * (Num-Waiting + Num-In-Progress))
+//
+// RFC 8445, Section 14.3, but for the 500 ms; see firstRTO above.
+func (a *Agent) firstRTO() time.Duration {
+	n := 0
+	for _, p := range a.pairs {
+		if p.state == PairWaiting || p.state == PairInProgress {
+			n++
+		}
+	}
+	return max(firstRTO, a.config.Ta*time.Duration(n))
+}
+
+// retry repeats the checks that were not answered in time, and fails the pairs
+// whose time is up.
+func (a *Agent) retry(now time.Time) {
+	if a.selected != nil && a.selected.session != a.session {
+		a.retryPair(now, a.selected)
+	}
+	failed := false
+	for _, p := range a.pairs {
+		failed = a.retryPair(now, p) || failed
+	}
+	var next time.Time
+	for _, p := range a.pairs {
+		next = timers.Earlier(next, p.retryAt)
+	}
+	if a.selected != nil {
+		next = timers.Earlier(next, a.selected.retryAt)
+	}
+	a.timers.Set(timerRetry, next)
+	if failed {
+		a.reconsider(now)
+		a.failIfHopeless(now)
+	}
+}
+
+// retryPair reports whether p failed.
+func (a *Agent) retryPair(now time.Time, p *pair) bool {
+	if p.retryAt.IsZero() || p.retryAt.After(now) {
+		return false
+	}
+	p.retryAt = time.Time{}
+	switch {
+	case p.state == PairInProgress && now.Sub(p.started) >= giveUpAfter:
+		p.state = PairFailed
+		a.forgetRemoved()
+		return true
+	case p.state == PairInProgress:
+		a.enqueue(p)
+	case p == a.selected || p == a.nominating || p == a.nominated:
+		a.enqueue(p)
+		if p.missed >= lostAfter {
+			a.suspect(now, p)
+		}
+	}
+	return false
+}

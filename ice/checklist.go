@@ -1,0 +1,248 @@
+package ice
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// maxKept is how many pairs outlive nomination: the nominated one, and others
+// to fall back on.
+const maxKept = 8
+
+// formPair puts the pair of l and r on the check list, if it is one and not
+// there yet. RFC 8445, Section 6.1.2.2; RFC 8838, Section 11.
+func (a *Agent) formPair(now time.Time, l *local, r *remote) *pair {
+	if p := a.pairOf(l, r); p != nil {
+		return p
+	}
+	if a.config.Lite || !pairable(l, r) || a.localAt(r.addr) != nil {
+		return nil
+	}
+	p := &pair{session: a.session, local: l, remote: r}
+	p.priority = a.priorityOf(p)
+	p.state = a.initialState(p)
+	return a.insert(p)
+}
+
+// pairable reports whether a datagram could go from l to r.
+//
+// "IPv6 link-local addresses MUST NOT be paired with other than link-local
+// addresses." RFC 8445, Section 6.1.2.2.
+func pairable(l *local, r *remote) bool {
+	from, to := l.addr.Addr(), r.addr.Addr()
+	return to.IsValid() && from.Is4() == to.Is4() && (from.Is4() || from.IsLinkLocalUnicast() == to.IsLinkLocalUnicast())
+}
+
+// initialState is the state of a pair that joins the check list: Waiting when
+// it is the first of its foundation that can teach something, or when one of
+// its foundation has succeeded; Frozen otherwise. RFC 8838, Section 12.
+func (a *Agent) initialState(p *pair) PairState {
+	state := PairWaiting
+	for _, q := range a.pairs {
+		if !p.sameFoundation(q) {
+			continue
+		}
+		switch q.state {
+		case PairSucceeded:
+			return PairWaiting
+		case PairWaiting, PairInProgress:
+			state = PairFrozen
+		}
+	}
+	return state
+}
+
+// insert puts p in its place, unless the list is full of better ones.
+//
+// "The limit is enforced by, within in each checklist, discarding
+// lower-priority candidate pairs until the total number of candidate pairs in
+// the checklist set is smaller than the limit value." RFC 8445, Section 6.1.2.5.
+func (a *Agent) insert(p *pair) *pair {
+	if limit := a.limit(); len(a.pairs) >= limit {
+		if !a.discardFor(p) {
+			return nil
+		}
+	}
+	i, _ := slices.BinarySearchFunc(a.pairs, p, byPriority)
+	for i < len(a.pairs) && a.pairs[i].priority == p.priority {
+		i++ // behind its equals: older ones first
+	}
+	a.pairs = slices.Insert(a.pairs, i, p)
+	a.ready = true
+	return p
+}
+
+// limit is how many pairs the check list may hold.
+func (a *Agent) limit() int {
+	if a.concluded {
+		return min(maxKept, a.config.MaxPairs)
+	}
+	return a.config.MaxPairs
+}
+
+// discardFor makes room for p: first goes what failed, then what has the
+// lowest priority of what was not checked; after nomination, also what was
+// heard of the longest ago.
+func (a *Agent) discardFor(p *pair) bool {
+	var victim *pair
+	for _, q := range a.pairs {
+		switch {
+		case q == a.selected || q == a.nominated || q == a.nominating:
+		case victim != nil && victim.state == PairFailed:
+		case q.state == PairFailed,
+			q.dispensable() && (a.concluded || q.priority < p.priority):
+			victim = q
+		case a.concluded && (victim == nil || !victim.dispensable() && q.heardAt.Before(victim.heardAt)):
+			victim = q
+		}
+	}
+	if victim == nil {
+		return false
+	}
+	a.remove(func(q *pair) bool { return q == victim })
+	return true
+}
+
+// remove takes pairs off the check list and the triggered-check queue. They may
+// still be the selected pair.
+func (a *Agent) remove(which func(*pair) bool) {
+	a.pairs = slices.DeleteFunc(a.pairs, func(p *pair) bool {
+		p.removed = p.removed || which(p)
+		return p.removed
+	})
+	a.triggered = slices.DeleteFunc(a.triggered, func(p *pair) bool { return p.removed })
+}
+
+// byPriority sorts by decreasing priority.
+func byPriority(p, q *pair) int { return cmp.Compare(q.priority, p.priority) }
+
+// priorityOf is p's priority in the present role.
+func (a *Agent) priorityOf(p *pair) uint64 {
+	if a.controlling {
+		return pairPriority(p.local.candidate.Priority, p.remote.candidate.Priority)
+	}
+	return pairPriority(p.remote.candidate.Priority, p.local.candidate.Priority)
+}
+
+// reprioritise sorts the check list again, after a change of role or of a
+// candidate's priority.
+func (a *Agent) reprioritise() {
+	for _, p := range a.pairs {
+		p.priority = a.priorityOf(p)
+	}
+	slices.SortStableFunc(a.pairs, byPriority)
+}
+
+// pairOf returns the pair of l and r, or nil.
+func (a *Agent) pairOf(l *local, r *remote) *pair {
+	for _, p := range a.pairs {
+		if p.local == l && p.remote == r {
+			return p
+		}
+	}
+	return nil
+}
+
+// pairAt returns the pair with that path, the selected one of before a restart
+// included, or nil.
+func (a *Agent) pairAt(path Path) *pair {
+	if a.selected != nil && a.selected.path() == path {
+		return a.selected
+	}
+	for _, p := range a.pairs {
+		if p.path() == path {
+			return p
+		}
+	}
+	return nil
+}
+
+// unfreeze sets pairs free that are as likely to succeed as p, which did.
+//
+// "The agent MUST set the states for all other Frozen candidate pairs in all
+// checklists with the same foundation to Waiting." RFC 8445, Section 7.2.5.3.3.
+func (a *Agent) unfreeze(p *pair) {
+	if a.concluded {
+		return
+	}
+	for _, q := range a.pairs {
+		if q.state == PairFrozen && q.sameFoundation(p) {
+			q.state = PairWaiting
+		}
+	}
+}
+
+// lose takes pairs off the check list that can no longer be used, the selected
+// one perhaps among them.
+func (a *Agent) lose(now time.Time, which func(*pair) bool) {
+	if s := a.selected; s != nil && which(s) {
+		s.removed = true
+	}
+	a.remove(which)
+	a.forgetRemoved()
+	a.wake()
+	a.reconsider(now)
+	if a.selected == nil {
+		a.timers.SetEarlier(timerPatience, now.Add(a.config.Patience))
+	}
+}
+
+// forgetRemoved lets go of pairs that were removed or have failed.
+func (a *Agent) forgetRemoved() {
+	for _, p := range [...]**pair{&a.selected, &a.nominated, &a.nominating} {
+		if *p != nil && ((*p).removed || (*p).state == PairFailed) {
+			*p = nil
+		}
+	}
+}
+
+// conclude ends checking, for p was nominated.
+//
+// "Once a candidate pair for a component of a data stream has been nominated,
+// and the state of the checklist associated with the data stream is Running,
+// the ICE agent MUST remove all candidate pairs for the same component from the
+// checklist and from the triggered-check queue. If the state of a pair is
+// In-Progress, the agent cancels the In-Progress transaction." RFC 8445, Section
+// 8.1.2. A few pairs stay, without traffic, for the day p dies; so do their
+// transactions, whose answers are welcome.
+func (a *Agent) conclude(p *pair) {
+	a.concluded = true
+	a.timers.Stop(timerPatience)
+	kept := 0
+	a.remove(func(q *pair) bool {
+		if q == p {
+			return false
+		}
+		kept++
+		if q.state != PairSucceeded {
+			q.state = PairFrozen
+			q.missed, q.retryAt = 0, time.Time{}
+		}
+		return kept >= maxKept
+	})
+	a.pairs = slices.Clip(slices.Clone(a.pairs))
+	a.remotes = slices.Clip(slices.DeleteFunc(slices.Clone(a.remotes), func(r *remote) bool {
+		return !slices.ContainsFunc(a.pairs, func(q *pair) bool { return q.remote == r })
+	}))
+	for _, q := range a.triggered {
+		q.queued = false
+	}
+	a.triggered = nil
+}
+
+// wake has the pairs checked that were kept for the day the selected one
+// fails, except those that are being checked already.
+func (a *Agent) wake() {
+	if !a.concluded {
+		return
+	}
+	for _, p := range a.pairs {
+		if p == a.selected || p.state == PairWaiting || p.state == PairInProgress {
+			continue
+		}
+		p.state = PairWaiting
+		p.missed, p.retryAt = 0, time.Time{}
+		a.ready = true
+	}
+}

@@ -1,0 +1,150 @@
+package ice
+
+import (
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/trace"
+	"github.com/plainrtc/plainrtc/stun"
+)
+
+const (
+	// "Implementations SHOULD set a default interval of 5 seconds, resulting in
+	// a period between checks of 4 to 6 seconds." RFC 7675, Section 5.1.
+	consentPeriod = 5 * time.Second
+
+	// keepalivePeriod is Tr, "15 seconds as a default". RFC 8445, Section 11.
+	// Agents that check consent need no keepalives beside it.
+	keepalivePeriod = 15 * time.Second
+
+	// liteSilence is how many times longer a lite agent takes silence: it only
+	// hears what the peer sends, every six seconds perhaps.
+	liteSilence = 2
+)
+
+// consentGiven starts anew what watches over the selected pair: its check was
+// answered just now, or data has just moved to it.
+func (a *Agent) consentGiven(now time.Time) {
+	p := a.selected
+	a.timers.Set(timerExpiry, p.answeredAt.Add(a.config.ConsentTimeout))
+	a.timers.Set(timerSilence, p.heardAt.Add(a.silence()))
+	if !a.timers.Running(timerConsent) {
+		a.startConsent(now)
+	}
+}
+
+// startConsent sets the time of the next consent check, at random: "To prevent
+// synchronization of consent checks, each interval MUST be randomized from
+// between 0.8 and 1.2 times the basic period." RFC 7675, Section 5.1.
+func (a *Agent) startConsent(now time.Time) {
+	period := consentPeriod
+	if a.config.Lite {
+		period = keepalivePeriod
+	}
+	a.timers.Set(timerConsent, now.Add(period*8/10+time.Duration(a.random()%uint64(period*4/10))))
+}
+
+// consentDue sends the next consent check. If the last one is not answered
+// yet, its repetitions are under way.
+func (a *Agent) consentDue(now time.Time) {
+	p := a.selected
+	if p == nil {
+		return
+	}
+	a.startConsent(now)
+	if p.missed == 0 {
+		a.enqueue(p)
+	}
+}
+
+// silence is how long the selected path may be silent.
+func (a *Agent) silence() time.Duration {
+	if a.config.Lite {
+		return liteSilence * a.config.DisconnectedAfter
+	}
+	return a.config.DisconnectedAfter
+}
+
+// heard notes a sign of life on p: an authenticated check, or data.
+func (a *Agent) heard(now time.Time, p *pair) {
+	p.heardAt = now
+	if p == a.selected && a.state == StateDisconnected {
+		a.timers.Set(timerSilence, now.Add(a.silence()))
+		a.updateState(now)
+	}
+}
+
+// SeenData notes that authenticated data arrived on a path: a sign of life. It
+// is cheap, for it is called with every datagram. It does not extend consent,
+// which only the answer to a check does.
+func (a *Agent) SeenData(now time.Time, path Path) {
+	if s := a.selected; s != nil && s.remote.addr == path.Remote && s.local.addr == path.Local {
+		a.heard(now, s)
+		return
+	}
+	if p := a.pairAt(path.unmapped()); p != nil {
+		a.heard(now, p)
+	}
+}
+
+// silenceDue looks whether the selected path was silent for too long.
+func (a *Agent) silenceDue(now time.Time) {
+	p := a.selected
+	if p == nil {
+		return
+	}
+	if at := p.heardAt.Add(a.silence()); at.After(now) {
+		a.timers.Set(timerSilence, at)
+		return
+	}
+	a.updateState(now)
+	a.wake()
+}
+
+// consentExpired ends sending on the selected pair.
+//
+// "If a valid STUN Binding response is not received [...] for 30 seconds, [...]
+// the endpoint MUST cease transmission on that candidate pair." RFC 7675,
+// Section 5.1, roughly.
+func (a *Agent) consentExpired(now time.Time) {
+	p := a.selected
+	if p == nil {
+		return
+	}
+	a.trace.Note(now, trace.ICE, "consent expired: "+p.path().String())
+	p.state = PairFailed
+	p.retryAt = time.Time{}
+	a.forgetRemoved()
+	a.reconsider(now)
+	if a.selected == nil && p.session == a.session {
+		a.end(now, StateFailed)
+	}
+}
+
+// liteRequest is what a lite agent does with a check: it believes it. A check
+// is consent, too, for a lite agent asks for none. RFC 8445, Section 7.3.2.
+func (a *Agent) liteRequest(now time.Time, p *pair, useCandidate bool) {
+	if useCandidate {
+		p.state = PairSucceeded
+		p.nominatedAt = now
+	}
+	if p.state != PairSucceeded {
+		return
+	}
+	p.answeredAt = now
+	if useCandidate {
+		a.nominationReceived(now, p)
+	}
+	a.reconsider(now)
+	if p == a.selected {
+		a.consentGiven(now)
+	}
+}
+
+// appendKeepalive appends what keeps the way of a lite agent's data open:
+// "If STUN is being used for keepalives, a STUN Binding Indication is used".
+// RFC 8445, Section 11.
+func (a *Agent) appendKeepalive(b []byte, p *pair) []byte {
+	m := stun.NewBuilder(b, stun.BindingIndication, stun.NewTransactionID(a.config.Rand))
+	m.AddFingerprint()
+	return m.Bytes()
+}

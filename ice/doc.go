@@ -1,0 +1,52 @@
+// Package ice finds a path between two hosts and keeps watch over it:
+// Interactive Connectivity Establishment (RFC 8445), with trickled candidates
+// (RFC 8838), the candidate attribute of SDP (RFC 8839), patience (RFC 8863)
+// and consent freshness (RFC 7675).
+//
+// # How to drive it
+//
+// An [Agent] is a core without I/O: it knows no socket and no clock. What it
+// must be told:
+//
+//   - its role, [Agent.SetControlling]: the side that offers is controlling;
+//   - the addresses it can send from, [Agent.AddLocalAddress]; each becomes a
+//     candidate to signal, which the event [CandidateGathered] brings;
+//   - the peer's credentials and candidates, [Agent.SetRemoteCredentials] and
+//     [Agent.AddRemoteCandidate], in any order and at any time;
+//   - each STUN message that arrives, [Agent.Receive], and the path it took;
+//   - that time has passed, [Agent.Advance], when [Agent.NextTimeout] is due.
+//
+// After any of these the caller drains it: packets ([Agent.AppendPacket], each
+// with the path it must take), events ([Agent.NextEvent]), the next timeout.
+// Application data goes where [Agent.SelectedPath] says, from the first check
+// that is answered: no need to wait for nomination (RFC 8445, Section 12.1).
+//
+// # How it is built
+//
+// In the order of the RFC: candidates and their priorities (candidate,
+// priority, gather, remote), the check list (pair, checklist), the checks
+// (check, response), answering the peer's (request), roles (role), nomination
+// (nominate), which path carries data (selection), consent (consent), restarts
+// (restart). One [Agent] is one data stream with one component: everything is
+// bundled and RTCP shares the path (RFC 8843, RFC 5761).
+//
+// # Where it goes its own way
+//
+//   - A triggered check is sent at once, not at the next Ta: each is paid for
+//     by an authenticated check of the peer, which paces its own.
+//   - A check is repeated after 250 ms, not 500, then at doubling intervals up
+//     to 2 s, for 30 s: answers to each repetition are told apart, and ordinary
+//     checks remain paced by Ta.
+//   - When a nominated path dies another valid one takes over without a restart,
+//     and is nominated, as browsers do and RFC 8445, Section 8.1.1 does not. For
+//     that a few pairs outlive nomination, without any traffic on them.
+//   - An unanswered consent check is followed by further ones within the
+//     second, so that a lost datagram is not taken for a lost peer.
+//   - Refusals without integrity (400, 401) do not end a check: anybody can send
+//     them, and a peer may not know our credentials yet.
+//
+// # Out of scope
+//
+// Names that end in ".local" are kept and not resolved: the peer's own checks
+// reach us and reveal the address. Two lite agents do not connect.
+package ice

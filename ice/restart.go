@@ -1,0 +1,56 @@
+package ice
+
+import (
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/trace"
+)
+
+// oldSessionFor is how long checks with the credentials of before a restart
+// are answered once there is a new path.
+const oldSessionFor = 30 * time.Second
+
+// Restart begins a new session, with new credentials and without the peer's.
+// Data stays on the selected path, and consent to it is kept up, until a pair of
+// the new session is nominated, or until it is lost and one is valid. Every
+// local candidate is gathered anew, in events. RFC 8445, Section 9.
+func (a *Agent) Restart(now time.Time) {
+	if a.state == StateClosed {
+		return
+	}
+	a.trace.Note(now, trace.ICE, "restart")
+	a.generation++
+	a.startSession(now, newCredentials(a.config.Rand))
+	if a.state == StateFailed {
+		a.setState(now, StateNew)
+	}
+	for _, l := range a.locals {
+		a.gather(l)
+	}
+	if a.gathered {
+		a.emit(GatheringDone{})
+	}
+	a.updateState(now)
+}
+
+// startSession leaves the present session for one with these credentials.
+//
+// "To restart ICE, an agent MUST change both the password and the username
+// fragment for the data stream(s) being restarted." "An ICE restart causes all
+// previous states of the data streams, excluding the roles of the agents, to be
+// flushed. The only difference between an ICE restart and a brand new data
+// session is that during the restart, data can continue to be sent using
+// existing data sessions". RFC 8445, Section 9.
+func (a *Agent) startSession(now time.Time, local Credentials) {
+	if a.session.complete() {
+		a.old = a.session
+	}
+	a.session = newSession(local)
+	a.remove(func(p *pair) bool { return p != a.selected })
+	a.pairs, a.remotes = nil, nil
+	a.concluded = false
+	a.nominating, a.nominated = nil, nil
+	for _, t := range [...]timer{timerNominate, timerPatience, timerOldSession} {
+		a.timers.Stop(t)
+	}
+}

@@ -1,0 +1,99 @@
+package ice
+
+import (
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/trace"
+)
+
+// freshFor is how recent the last sign of life on a pair must be for data to
+// move there when the nominated one is lost.
+const freshFor = 10 * time.Second
+
+// SelectedPath returns where application data goes now: the nominated pair's
+// path or, before there is one, the best valid pair's.
+//
+// "While an agent is waiting for a nominated pair, it can send data on any
+// valid pair": RFC 8445, Section 12.1.
+func (a *Agent) SelectedPath() (Path, bool) {
+	if a.selected == nil {
+		return Path{}, false
+	}
+	return a.selected.path(), true
+}
+
+// reconsider brings nomination, selection and state up to date, after a pair
+// became valid, was nominated, or was lost.
+func (a *Agent) reconsider(now time.Time) {
+	if a.ended() {
+		return
+	}
+	a.nominate(now)
+	a.selectPair(now)
+	a.updateState(now)
+}
+
+// selectPair decides which pair data goes to: the nominated one while it is
+// alive; the one of before a restart while there is no nominated one; else the
+// best one that is. With none left alive, it stays: the pair may recover.
+func (a *Agent) selectPair(now time.Time) {
+	best := a.nominated
+	if best == nil || !best.valid() {
+		best = a.bestValid(now)
+		if s := a.selected; s != nil && s.session != a.session && !s.lost() {
+			best = s
+		}
+	}
+	if best == nil || best == a.selected {
+		return
+	}
+	a.selected = best
+	if a.old != nil && best.session == a.session {
+		a.timers.Set(timerOldSession, now.Add(oldSessionFor))
+	}
+	a.pathSelected(now)
+	a.consentGiven(now)
+}
+
+func (a *Agent) pathSelected(now time.Time) {
+	p := a.selected
+	if a.trace != nil {
+		a.trace.Note(now, trace.ICE, "selected path: "+p.path().String())
+	}
+	a.emit(PathSelected{Path: p.path(), Nominated: p == a.nominated, Local: p.localCandidate(), Remote: p.remote.candidate})
+}
+
+// bestValid returns the valid pair of the session with the highest priority,
+// or nil. After nomination it must have been heard of recently: those that were
+// kept for a rainy day are valid only once they were checked again.
+func (a *Agent) bestValid(now time.Time) *pair {
+	for _, p := range a.pairs {
+		if p.valid() && (!a.concluded || p == a.nominated || now.Sub(p.heardAt) < freshFor) {
+			return p
+		}
+	}
+	return nil
+}
+
+// suspect is called while a valid pair does not answer: the others are looked
+// after, and take over once it counts as lost.
+func (a *Agent) suspect(now time.Time, p *pair) {
+	a.wake()
+	if p.lost() {
+		if a.nominating == p {
+			a.nominating = nil
+		}
+		a.reconsider(now)
+	}
+}
+
+// probeSelected checks the selected pair now, rather than at the next consent
+// check, because the peer turned up on p: if its address changed, the selected
+// pair is dead, and the sooner that is known the better.
+func (a *Agent) probeSelected(now time.Time, p *pair) {
+	s := a.selected
+	if s == nil || s == p || !a.concluded || s.missed > 0 || s.session != a.session || now.Sub(s.heardAt) < s.rtt+fastestProbe {
+		return
+	}
+	a.enqueue(s)
+}

@@ -1,0 +1,47 @@
+package ice
+
+import "time"
+
+// Stats counts what an Agent did.
+type Stats struct {
+	ChecksSent        int // Binding requests: checks, repetitions and consent checks
+	ResponsesReceived int // success responses that were accepted
+	ChecksReceived    int // Binding requests
+	ResponsesSent     int // success and error responses
+	Dropped           int // packets that were of no use, or refused
+}
+
+// Stats returns the counts since New.
+func (a *Agent) Stats() Stats { return a.stats }
+
+// PairStats is what is known of a candidate pair, in W3C's words
+// (RTCIceCandidatePairStats).
+type PairStats struct {
+	Path          Path
+	Local, Remote Candidate
+	Priority      uint64
+	State         PairState
+	Nominated     bool          // both sides agreed on it
+	Selected      bool          // data goes there now
+	RTT           time.Duration // of the last answered check; 0 before the first
+
+	ChecksSent, ResponsesReceived, ChecksReceived int
+}
+
+// Pairs returns the check list in decreasing order of priority, with the
+// selected pair of before a restart, if any, in front.
+func (a *Agent) Pairs() []PairStats {
+	pairs := a.pairs
+	if s := a.selected; s != nil && s.session != a.session {
+		pairs = append([]*pair{s}, pairs...)
+	}
+	var stats []PairStats
+	for _, p := range pairs {
+		stats = append(stats, PairStats{
+			Path: p.path(), Local: p.localCandidate(), Remote: p.remote.candidate,
+			Priority: p.priority, State: p.state, Nominated: p == a.nominated, Selected: p == a.selected, RTT: p.rtt,
+			ChecksSent: p.sent, ResponsesReceived: p.answered, ChecksReceived: p.received,
+		})
+	}
+	return stats
+}
