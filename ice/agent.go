@@ -121,7 +121,7 @@ func New(config Config) *Agent {
 	config.DisconnectedAfter = orDefault(config.DisconnectedAfter, 7*time.Second)
 	config.ConsentTimeout = orDefault(config.ConsentTimeout, 30*time.Second)
 	a := &Agent{config: config, trace: config.Trace}
-	a.session = newSession(newCredentials(config.Rand))
+	a.session = newSession(NewCredentials(config.Rand))
 	a.newTieBreaker()
 	return a
 }

@@ -15,11 +15,11 @@ type Credentials struct {
 	Pwd   string
 }
 
-// newCredentials draws credentials from random: 48 bits of fragment, 144 bits of password.
+// NewCredentials draws credentials from random: 48 bits of fragment, 144 bits of password.
 //
 // "The username fragment MUST contain at least 24 bits of randomness, and the
 // password MUST contain at least 128 bits of randomness." RFC 8445, Section 5.3.
-func newCredentials(random io.Reader) Credentials {
+func NewCredentials(random io.Reader) Credentials {
 	var b [24]byte
 	read(random, b[:])
 	text := base64.StdEncoding.EncodeToString(b[:])

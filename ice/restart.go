@@ -10,17 +10,18 @@ import (
 // are answered once there is a new path.
 const oldSessionFor = 30 * time.Second
 
-// Restart begins a new session, with new credentials and without the peer's.
+// Restart begins a new session, with these credentials of ours, which are from
+// [NewCredentials] and in the description that tells the peer, and without the peer's.
 // Data stays on the selected path, and consent to it is kept up, until a pair of
 // the new session is nominated, or until it is lost and one is valid. Every
 // local candidate is gathered anew, in events. RFC 8445, Section 9.
-func (a *Agent) Restart(now time.Time) {
+func (a *Agent) Restart(now time.Time, local Credentials) {
 	if a.state == StateClosed {
 		return
 	}
 	a.trace.Note(now, trace.ICE, "restart")
 	a.generation++
-	a.startSession(now, newCredentials(a.config.Rand))
+	a.startSession(now, local)
 	if a.state == StateFailed {
 		a.setState(now, StateNew)
 	}

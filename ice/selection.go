@@ -97,3 +97,19 @@ func (a *Agent) probeSelected(now time.Time, p *pair) {
 	}
 	a.enqueue(s)
 }
+
+// KnowsPath reports whether the peer has shown, by a check or by the answer to
+// one, that it is at the other end of a path. What comes from anywhere else is
+// not worth a look: it is not the peer's, or too early to matter.
+func (a *Agent) KnowsPath(path Path) bool {
+	path = path.unmapped()
+	if a.selected != nil && a.selected.path() == path {
+		return true
+	}
+	for _, p := range a.pairs {
+		if p.path() == path && (p.received > 0 || p.answered > 0) {
+			return true
+		}
+	}
+	return false
+}
