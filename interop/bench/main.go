@@ -1,0 +1,144 @@
+// Command bench measures plainrtc and Pion side by side on this machine: what a
+// connection costs to set up and to keep, what its data channel carries, and how
+// many round trips it needs before it carries anything.
+//
+//	make bench                     everything, five times, into interop/bench/README.md
+//	go run ./bench -only setup     one figure, on the terminal, from interop/
+//
+// Each run of each measurement is a process of its own, so that none inherits
+// another's heap, and the stacks take turns, so that a machine that slows down
+// slows down both. Figures are medians. CPU time is getrusage's, user and
+// system, of the whole process, which holds both ends.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// A measurement is a function that a process of its own runs.
+type measurement struct {
+	name string
+	run  func(s stack) (figures, error)
+}
+
+// figures are a measurement's results by name; see rows in table.go.
+type figures map[string]float64
+
+// measurements in the order of the table.
+var measurements = []measurement{
+	{"setup", measureSetup},
+	{"idle", measureIdle},
+	{"throughput-1KiB", func(s stack) (figures, error) { return measureThroughput(s, 1<<10) }},
+	{"throughput-16KiB", func(s stack) (figures, error) { return measureThroughput(s, 16<<10) }},
+	{"throughput-64KiB", func(s stack) (figures, error) { return measureThroughput(s, 64<<10) }},
+	{"roundtrips", measureRoundTrips},
+}
+
+func main() {
+	runs := flag.Int("runs", 5, "how often to measure; the figures are medians")
+	only := flag.String("only", "", "measure only what has this in its name: setup, idle, throughput, roundtrips")
+	readme := flag.String("readme", "", "put the table into this file too, between its marks")
+	child := flag.String("child", "", "run one measurement in this process: STACK/MEASUREMENT (used by bench itself)")
+	flag.Parse()
+	var err error
+	if *child != "" {
+		err = runChild(*child)
+	} else {
+		err = run(*runs, *only, *readme)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run measures everything and prints the table.
+func run(runs int, only, readme string) error {
+	var selected []measurement
+	for _, m := range measurements {
+		if strings.Contains(m.name, only) {
+			selected = append(selected, m)
+		}
+	}
+	if len(selected) == 0 {
+		return fmt.Errorf("no measurement has %q in its name", only)
+	}
+	all := results{}
+	for i := range runs {
+		for _, m := range selected {
+			for _, s := range stacks {
+				fmt.Fprintf(os.Stderr, "\r\033[Krun %d of %d: %s, %s ", i+1, runs, m.name, s.name)
+				f, err := inProcess(s, m)
+				if err != nil {
+					return fmt.Errorf("%s of %s: %w", m.name, s.name, err)
+				}
+				for name, v := range f {
+					all.add(m.name+"/"+name, s.name, v)
+				}
+			}
+		}
+	}
+	fmt.Fprint(os.Stderr, "\r\033[K")
+	text := report(all, runs)
+	fmt.Print(text)
+	if readme == "" {
+		return nil
+	}
+	return replaceBetweenMarks(readme, text)
+}
+
+// inProcess runs one measurement in a process of its own.
+func inProcess(s stack, m measurement) (figures, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, "-child", s.name+"/"+m.name)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	var f figures
+	return f, json.Unmarshal(out, &f)
+}
+
+// runChild is inProcess's other side.
+func runChild(what string) error {
+	stackName, name, _ := strings.Cut(what, "/")
+	i := slices.IndexFunc(stacks, func(s stack) bool { return s.name == stackName })
+	j := slices.IndexFunc(measurements, func(m measurement) bool { return m.name == name })
+	if i < 0 || j < 0 {
+		return fmt.Errorf("no such measurement: %s", what)
+	}
+	f, err := measurements[j].run(stacks[i])
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(f)
+}
+
+// results are the figures of all runs, by measurement/name and by stack.
+type results map[string]map[string][]float64
+
+func (r results) add(name, stack string, v float64) {
+	if r[name] == nil {
+		r[name] = map[string][]float64{}
+	}
+	r[name][stack] = append(r[name][stack], v)
+}
+
+// median returns the middle value, and whether there is one.
+func (r results) median(name, stack string) (float64, bool) {
+	v := slices.Sorted(slices.Values(r[name][stack]))
+	if len(v) == 0 {
+		return 0, false
+	}
+	return v[len(v)/2], true
+}
