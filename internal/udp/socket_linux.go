@@ -1,0 +1,217 @@
+//go:build !386
+
+package udp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A Socket is a UDP socket. Its methods may be called from several goroutines.
+type Socket struct {
+	fd      int
+	ipv6    bool // of family AF_INET6
+	local   netip.AddrPort
+	receive func(s *Socket, batch []Packet)
+	reader  *reader
+	id      int32 // the socket in its reader's epoll set
+
+	// users is twice the number of calls that use fd at this moment, plus one
+	// once the socket is closed. The last one to leave a closed socket closes fd:
+	// not earlier, for the number could be another file's by then.
+	users atomic.Int64
+
+	sendLock sync.Mutex
+	sender   sender
+}
+
+// Constants that package syscall does not have.
+const (
+	solUDP        = 17
+	udpSegment    = 103
+	udpGRO        = 104
+	ipv6V6Only    = 26
+	soSndBufForce = 32
+	soRcvBufForce = 33
+)
+
+// sendTimeout is how long a send may wait for room in the socket's buffer. An
+// interface empties it in less, unless it is stuck.
+const sendTimeout = 10 * time.Millisecond
+
+func listen(addr netip.AddrPort, receive func(*Socket, []Packet)) (*Socket, error) {
+	s := &Socket{ipv6: addr.Addr().Is6(), receive: receive}
+	family := syscall.AF_INET
+	if s.ipv6 {
+		family = syscall.AF_INET6
+	}
+	// The socket is a blocking one, for senders (see sendTimeout); readers ask
+	// not to wait in each call.
+	fd, err := syscall.Socket(family, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	s.fd = fd
+	if err := s.open(addr); err != nil {
+		syscall.Close(fd)
+		return nil, err
+	}
+	if err := readers.add(s); err != nil {
+		syscall.Close(fd)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Socket) open(addr netip.AddrPort) error {
+	set := func(level, option, value int) error { return syscall.SetsockoptInt(s.fd, level, option, value) }
+	if s.ipv6 {
+		only := 1
+		if addr.Addr().IsUnspecified() {
+			only = 0
+		}
+		if err := set(syscall.IPPROTO_IPV6, ipv6V6Only, only); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+	}
+	// The limits of net.core.rmem_max and wmem_max bind only who is not root.
+	if set(syscall.SOL_SOCKET, soRcvBufForce, receiveBuffer) != nil {
+		set(syscall.SOL_SOCKET, syscall.SO_RCVBUF, receiveBuffer)
+	}
+	if set(syscall.SOL_SOCKET, soSndBufForce, sendBuffer) != nil {
+		set(syscall.SOL_SOCKET, syscall.SO_SNDBUF, sendBuffer)
+	}
+	timeout := syscall.NsecToTimeval(sendTimeout.Nanoseconds())
+	syscall.SetsockoptTimeval(s.fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &timeout)
+	// Kernels before 5.0 do not know it, and pass one datagram at a time.
+	set(solUDP, udpGRO, 1)
+	s.sender.segmentation = true
+
+	var sa syscall.Sockaddr
+	if s.ipv6 {
+		sa = &syscall.SockaddrInet6{Addr: addr.Addr().As16(), Port: int(addr.Port()), ZoneId: zoneID(addr.Addr().Zone())}
+	} else {
+		sa = &syscall.SockaddrInet4{Addr: addr.Addr().As4(), Port: int(addr.Port())}
+	}
+	if err := syscall.Bind(s.fd, sa); err != nil {
+		return os.NewSyscallError("bind", err)
+	}
+	bound, err := syscall.Getsockname(s.fd)
+	if err != nil {
+		return os.NewSyscallError("getsockname", err)
+	}
+	switch bound := bound.(type) {
+	case *syscall.SockaddrInet4:
+		s.local = netip.AddrPortFrom(netip.AddrFrom4(bound.Addr), uint16(bound.Port))
+	case *syscall.SockaddrInet6:
+		s.local = netip.AddrPortFrom(netip.AddrFrom16(bound.Addr), uint16(bound.Port))
+	}
+	return nil
+}
+
+func zoneID(zone string) uint32 {
+	if zone == "" {
+		return 0
+	}
+	i, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0
+	}
+	return uint32(i.Index)
+}
+
+// Local returns the address that the socket is bound to.
+func (s *Socket) Local() netip.AddrPort { return s.local }
+
+// enter is called before fd is used; if it returns true, leave is called after.
+func (s *Socket) enter() bool {
+	for {
+		u := s.users.Load()
+		if u&1 != 0 {
+			return false
+		}
+		if s.users.CompareAndSwap(u, u+2) {
+			return true
+		}
+	}
+}
+
+func (s *Socket) leave() {
+	if s.users.Add(-2) == 1 {
+		syscall.Close(s.fd)
+	}
+}
+
+// Close closes the socket. It does not wait for a call of receive that has
+// begun, and may be called from inside of one. Closing twice does nothing.
+func (s *Socket) Close() error {
+	if !s.enter() {
+		return nil
+	}
+	defer s.leave()
+	for {
+		u := s.users.Load()
+		if u&1 != 0 {
+			return nil // somebody else does, at this moment
+		}
+		if s.users.CompareAndSwap(u, u|1) {
+			break
+		}
+	}
+	readers.remove(s)
+	return nil
+}
+
+// Send sends b to to: one datagram, or several in a row, each of segment bytes
+// but the last, which may be shorter. It does not keep b and does not allocate.
+func (s *Socket) Send(to netip.AddrPort, b []byte, segment int) error {
+	if !s.enter() {
+		return net.ErrClosed
+	}
+	defer s.leave()
+	s.sendLock.Lock()
+	defer s.sendLock.Unlock()
+	if !s.sender.setDestination(to, s.ipv6) {
+		return s.sendError(to, syscall.EAFNOSUPPORT)
+	}
+	if segment <= 0 || segment > len(b) {
+		segment = len(b)
+	}
+	if segment > maxDatagram {
+		return s.sendError(to, syscall.EMSGSIZE)
+	}
+	var failed error
+	for len(b) > 0 {
+		bundle := segment
+		if s.sender.segmentation {
+			bundle *= max(1, min(maxSegments, maxDatagram/segment))
+		}
+		bundle = min(bundle, len(b))
+		err := s.sender.send(s.fd, b[:bundle], segment)
+		if err != 0 && bundle > segment && refusesSegmentation(err) {
+			// The kernel, or the interface, does not do it. Datagram by datagram,
+			// then, from here on.
+			s.sender.segmentation = false
+			continue
+		}
+		if err != 0 && failed == nil {
+			failed = s.sendError(to, err)
+		}
+		if err == syscall.EAGAIN {
+			break // it waited long enough; what is left is lost
+		}
+		b = b[bundle:]
+	}
+	return failed
+}
+
+func refusesSegmentation(err error) bool {
+	return errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EMSGSIZE) ||
+		errors.Is(err, syscall.EOPNOTSUPP)
+}

@@ -1,0 +1,47 @@
+package udp
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// A Packet is a datagram that arrived.
+type Packet struct {
+	Data []byte         // borrowed for the call; it may be overwritten
+	From netip.AddrPort // never an IPv4 address in IPv6's clothes; without zone
+}
+
+const (
+	// maxDatagram is the largest UDP payload over IPv4: 65,535 less the headers
+	// of IP and UDP.
+	maxDatagram = 65507
+
+	// The sizes asked for a socket's buffers in the kernel, which may grant
+	// less. The first holds the bursts that arrive while a reader is busy; it
+	// takes memory only while it does. The second holds a few of the largest
+	// sends, and no more: what waits there is late.
+	receiveBuffer = 4 << 20
+	sendBuffer    = 1 << 20
+)
+
+// Listen opens a socket on addr, whose port may be 0 for any, and calls receive
+// with what arrives; see the package's documentation for where and how long. A
+// batch has one packet or more, all for this socket. On the unspecified IPv6
+// address it takes IPv4 too.
+func Listen(addr netip.AddrPort, receive func(s *Socket, batch []Packet)) (*Socket, error) {
+	if !addr.IsValid() {
+		return nil, fmt.Errorf("udp: cannot listen without an address")
+	}
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	s, err := listen(addr, receive)
+	if err != nil {
+		return nil, fmt.Errorf("udp: cannot listen on %v: %w", addr, err)
+	}
+	return s, nil
+}
+
+// sendError says what went wrong, which a caller mostly passes over: a datagram
+// that is not sent is a datagram lost.
+func (s *Socket) sendError(to netip.AddrPort, err error) error {
+	return fmt.Errorf("udp: cannot send from %v to %v: %w", s.local, to, err)
+}

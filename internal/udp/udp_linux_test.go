@@ -1,0 +1,130 @@
+//go:build !386
+
+package udp
+
+import (
+	"os"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// goroutines counts those that run code of this package outside of its tests.
+func goroutines() int {
+	b := make([]byte, 1<<20)
+	b = b[:runtime.Stack(b, true)]
+	return strings.Count(string(b), "(*reader).run")
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	d, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(d)
+}
+
+// 200 sockets, all of them used, cost no goroutine each; closed, they leave
+// neither goroutine nor descriptor.
+func TestSocketsShareReaders(t *testing.T) {
+	eventually(t, "readers of earlier tests end", func() bool { return goroutines() == 0 })
+	before, all := descriptors(t), runtime.NumGoroutine()
+	for range 2 { // twice: readers come and go
+		var got atomic.Int64
+		var sockets []*Socket
+		for range 200 {
+			s, err := Listen(loopback4, func(_ *Socket, batch []Packet) { got.Add(int64(len(batch))) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			sockets = append(sockets, s)
+		}
+		for i, s := range sockets {
+			if err := s.Send(sockets[len(sockets)-1-i].Local(), []byte("hello"), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "each hears one", func() bool { return got.Load() == 200 })
+		if n, most := runtime.NumGoroutine()-all, min(runtime.GOMAXPROCS(0), maxReaders); n > most {
+			t.Errorf("200 sockets have %d goroutines, want at most %d", n, most)
+		}
+		for _, s := range sockets {
+			s.Close()
+		}
+		eventually(t, "the readers end", func() bool { return goroutines() == 0 })
+		if now := descriptors(t); now > before {
+			t.Errorf("%d descriptors are left over", now-before)
+		}
+	}
+}
+
+// Where the kernel refuses UDP_SEGMENT, the run goes out one by one, nothing of
+// it is lost, and later runs do not try again. A socket that sends no checksums
+// is such a place.
+func TestRefusedSegmentation(t *testing.T) {
+	var got atomic.Int64
+	z := open(t, loopback4, func(_ *Socket, batch []Packet) { got.Add(int64(len(batch))) })
+	a := open(t, loopback4, ignore)
+	const soNoCheck = 11
+	if err := syscall.SetsockoptInt(a.fd, syscall.SOL_SOCKET, soNoCheck, 1); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if err := a.Send(z.Local(), make([]byte, 100*100), 100); err != nil {
+			t.Fatal(err)
+		}
+		if a.sender.segmentation {
+			t.Fatal("it goes on to use what the kernel refuses")
+		}
+		eventually(t, "all arrive", func() bool { return got.Load() == int64(100*(i+1)) })
+	}
+}
+
+// The bundles do what they are for: one read brings many datagrams.
+func TestBatchesAreBatches(t *testing.T) {
+	sizes := make(chan int, 1000)
+	z := open(t, loopback4, func(_ *Socket, batch []Packet) { sizes <- len(batch) })
+	a := open(t, loopback4, ignore)
+	if err := a.Send(z.Local(), make([]byte, 50*1200), 1200); err != nil {
+		t.Fatal(err)
+	}
+	if n := within(t, sizes, "the run"); n != 50 {
+		t.Errorf("the first batch has %d datagrams, want 50", n)
+	}
+}
+
+// A burst as large as SCTP's largest window fits into the receiver's buffer
+// while its reader is busy elsewhere.
+func TestBurstIsNotDropped(t *testing.T) {
+	const burst = 1 << 20
+	var got atomic.Int64
+	hold, release := make(chan bool, 1), make(chan bool)
+	first := true
+	z := open(t, loopback4, func(_ *Socket, batch []Packet) {
+		if first {
+			first = false
+			hold <- true
+			<-release
+		}
+		for _, p := range batch {
+			got.Add(int64(len(p.Data)))
+		}
+	})
+	a := open(t, loopback4, ignore)
+	a.Send(z.Local(), []byte("x"), 0)
+	within(t, hold, "the first datagram")
+	for range 16 {
+		if err := a.Send(z.Local(), make([]byte, burst/16), 1200); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(release)
+	if os.Geteuid() != 0 {
+		eventually(t, "something arrives", func() bool { return got.Load() > 1 })
+		return // only root may have such a buffer
+	}
+	eventually(t, "all of it arrives", func() bool { return got.Load() == burst+1 })
+}
