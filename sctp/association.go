@@ -1,0 +1,352 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"io"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/timers"
+	"github.com/plainrtc/plainrtc/internal/trace"
+)
+
+// A Config says how an association is to behave. Rand is required; every other
+// zero field means its default.
+type Config struct {
+	// Rand gives verification tags, initial TSNs, and the key that
+	// authenticates state cookies.
+	Rand  io.Reader
+	Trace *trace.Tracer // nil: no trace
+
+	LocalPort  uint16 // 5000
+	RemotePort uint16 // 5000
+
+	// MTU is the size of the largest SCTP packet: what is left of a datagram
+	// after DTLS. 1160, which fits a 1200-byte datagram under any cipher suite.
+	MTU int
+
+	// ReceiveWindow is how much the peer may have us hold, in bytes with our
+	// overhead: 1 MiB. It is raised, if need be, so that a message of
+	// MaxMessageSize fits.
+	ReceiveWindow int
+
+	// MaxMessageSize is the largest message we accept, the max-message-size we
+	// announce in SDP: 256 KiB. A peer that sends a larger one is aborted.
+	MaxMessageSize int
+
+	// PeerMaxMessageSize is the largest message that the peer accepts, by its
+	// max-message-size. Zero: no limit.
+	PeerMaxMessageSize int
+
+	OutStreams uint16 // outbound streams we ask for: 65535
+	InStreams  uint16 // inbound streams we allow: 65535
+
+	// The retransmission timeout. RTOInitial is RTO.Initial: 1 s, as in the RFC.
+	// RTOMin is RTO.Min: 250 ms, where the RFC has 1 s, because interactive use
+	// cannot wait so long; a variance term of 220 ms at least covers SACKs that
+	// the peer delays. RTOMax is RTO.Max: 5 s, where the RFC has 60, because
+	// below ICE a path that was lost comes back at once, as another one.
+	RTOInitial time.Duration
+	RTOMin     time.Duration
+	RTOMax     time.Duration
+
+	// MaxRetransmits is Association.Max.Retrans: 10. After as many timeouts in
+	// a row the peer is unreachable.
+	MaxRetransmits int
+
+	// MaxInitRetransmits is Max.Init.Retransmits: 8.
+	MaxInitRetransmits int
+
+	HeartbeatInterval time.Duration // HB.Interval: 30 s
+	CookieLifetime    time.Duration // Valid.Cookie.Life: 60 s
+}
+
+func orDefault[T int | uint16 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+func (c *Config) setDefaults() {
+	if c.Rand == nil {
+		panic("sctp: Config.Rand is required")
+	}
+	orDefault(&c.LocalPort, 5000)
+	orDefault(&c.RemotePort, 5000)
+	orDefault(&c.MTU, 1160)
+	c.MTU = max(c.MTU&^3, minMTU)
+	orDefault(&c.ReceiveWindow, 1<<20)
+	orDefault(&c.MaxMessageSize, 256<<10)
+	c.ReceiveWindow = max(c.ReceiveWindow, bufferSize(c.MaxMessageSize)+minReceiveWindow)
+	orDefault(&c.OutStreams, 65535)
+	orDefault(&c.InStreams, 65535)
+	orDefault(&c.RTOInitial, time.Second)
+	orDefault(&c.RTOMin, 250*time.Millisecond)
+	orDefault(&c.RTOMax, 5*time.Second)
+	orDefault(&c.MaxRetransmits, 10)
+	orDefault(&c.MaxInitRetransmits, 8)
+	orDefault(&c.HeartbeatInterval, 30*time.Second)
+	orDefault(&c.CookieLifetime, time.Minute)
+}
+
+const (
+	// minMTU is what INIT ACK with our cookie needs, and then some.
+	minMTU = 256
+	// minReceiveWindow: "a_rwnd ... MUST NOT be smaller than 1500" (RFC 9260,
+	// Section 3.3.2); some packets more let the sender learn of losses.
+	minReceiveWindow = 8 << 10
+)
+
+// An Association is one end of an SCTP association over one DTLS connection.
+// It is not safe for concurrent use.
+type Association struct {
+	cfg   Config
+	state State
+	ended bool  // an association was and is no more
+	err   error // why; nil after a shutdown
+
+	localTag uint32 // verification tag of packets that arrive
+	peerTag  uint32 // of those that leave; zero while unknown
+	tie      tieTags
+	secret   [32]byte // authenticates our cookies
+
+	setup *setup     // in StateCookieWait and StateCookieEchoed
+	peer  extensions // what the peer supports, of what we do
+	out   uint16     // outbound streams: until agreed, those we ask for
+
+	recv receiver
+	send sender
+	pool buffers // of both sides
+
+	reconfig  reconfig
+	heartbeat heartbeat
+	timers    timers.Table[timerKind]
+	failures  int // timeouts in a row
+
+	due     due      // control chunks to build
+	control []byte   // control chunks that were built when their occasion came
+	replies [][]byte // packets that belong to no association of ours
+	events  eventQueue
+	packets packetStats
+	entropy [16]byte // where Rand writes to: a local array would escape
+}
+
+// New returns an association in state StateClosed: it waits for the peer's INIT
+// until Connect is called.
+func New(cfg Config) *Association {
+	cfg.setDefaults()
+	a := &Association{cfg: cfg, out: cfg.OutStreams}
+	a.random(a.secret[:])
+	a.tie = tieTags{a.random32(), a.random32()}
+	a.recv = receiver{
+		window:  window{limit: cfg.ReceiveWindow, maxMessage: cfg.MaxMessageSize},
+		pool:    &a.pool,
+		streams: cfg.InStreams,
+	}
+	a.send = sender{mtu: cfg.MTU, pool: &a.pool, fell: a.bufferedAmountFell}
+	a.send.rto.start(cfg.RTOInitial, cfg.RTOMin, cfg.RTOMax)
+	return a
+}
+
+func (a *Association) random(b []byte) {
+	if _, err := io.ReadFull(a.cfg.Rand, b); err != nil {
+		panic("sctp: Config.Rand failed: " + err.Error())
+	}
+}
+
+// random32 returns a random number that is not zero, as a verification tag
+// must be.
+func (a *Association) random32() uint32 {
+	for {
+		a.random(a.entropy[:4])
+		if v := binary.BigEndian.Uint32(a.entropy[:]); v != 0 {
+			return v
+		}
+	}
+}
+
+// State returns the association's state.
+func (a *Association) State() State { return a.state }
+
+// Err is why the association ended: nil before, and after a shutdown that went
+// well; a *LocalError, *PeerError or *TimeoutError otherwise.
+func (a *Association) Err() error { return a.err }
+
+// A Message is a user message to be sent.
+type Message struct {
+	Stream uint16
+	PPID   uint32 // payload protocol identifier: the peer's business, not ours
+	Data   []byte // at least one byte; copied
+
+	// Unordered lets the peer have it before earlier messages of the stream.
+	Unordered bool
+
+	// Limited makes MaxRetransmits count: after as many retransmissions of one
+	// of its fragments the message is abandoned (RFC 3758). Zero: it is sent
+	// once. It takes effect if the peer supports partial reliability.
+	Limited        bool
+	MaxRetransmits uint16
+
+	// Lifetime, if not zero, is how long it may take to send and retransmit
+	// the message before it is abandoned.
+	Lifetime time.Duration
+}
+
+// Send queues a message. It copies Data and does not limit how much is
+// queued: the caller keeps an eye on Buffered or BufferedAmount. Before the
+// association is established messages wait; they leave with the COOKIE ECHO or
+// COOKIE ACK.
+func (a *Association) Send(now time.Time, m Message) error {
+	switch {
+	case a.ended || a.state > StateEstablished:
+		return ErrClosed
+	case len(m.Data) == 0:
+		return ErrEmpty
+	case a.cfg.PeerMaxMessageSize > 0 && len(m.Data) > a.cfg.PeerMaxMessageSize || len(m.Data) > 1<<30:
+		return ErrTooLarge
+	case m.Stream >= a.out:
+		return ErrStream
+	}
+	s := a.send.queue.stream(m.Stream)
+	if s.reset != resetNone {
+		return ErrResetting
+	}
+	if a.send.out.flight == 0 && !a.send.lastSent.IsZero() {
+		a.send.cc.idle(int(now.Sub(a.send.lastSent) / a.send.rto.current))
+	}
+	a.send.opportunity()
+	q := a.send.queue.message()
+	q.stream = s
+	q.data = append(a.pool.get(len(m.Data)), m.Data...)
+	q.ppid, q.unordered, q.maxRetransmits = m.PPID, m.Unordered, -1
+	if m.Limited {
+		q.maxRetransmits = int(m.MaxRetransmits)
+	}
+	if m.Lifetime > 0 {
+		q.expires = now.Add(m.Lifetime)
+	}
+	a.send.queue.push(q)
+	return nil
+}
+
+// A Received is a message from the peer.
+type Received struct {
+	Stream    uint16
+	PPID      uint32
+	Unordered bool
+	// Data stays valid, and counts against the receive window, until Release.
+	Data []byte
+}
+
+// NextMessage returns the next message that arrived, if there is one. The
+// caller passes it to Release when done with its Data, without having
+// re-sliced that.
+func (a *Association) NextMessage() (Received, bool) {
+	d, ok := a.recv.delivery.take()
+	if !ok {
+		return Received{}, false
+	}
+	a.recv.lent++
+	return Received{Stream: d.stream, PPID: d.ppid, Unordered: d.flags&flagUnordered != 0, Data: d.payload}, true
+}
+
+// Release gives the Data of a message back, and with it room in the receive
+// window.
+func (a *Association) Release(now time.Time, m Received) {
+	a.recv.lent--
+	a.recv.giveBack(m.Data)
+	if a.state.receivesData() && a.recv.ack.first && a.recv.ack.reopened(a.recv.window.rwnd(), a.cfg.ReceiveWindow) {
+		a.recv.ack.due = true
+	}
+}
+
+// BufferedAmount is the W3C's bufferedAmount of a stream: bytes of its
+// messages that were not sent yet, not even once.
+func (a *Association) BufferedAmount(stream uint16) int {
+	if s := a.send.queue.streams[stream]; s != nil {
+		return s.buffered
+	}
+	return 0
+}
+
+// SetBufferedAmountLow makes a [BufferedAmountLow] event be reported whenever
+// the stream's buffered amount falls from above low to low or less, until the
+// stream is reset.
+func (a *Association) SetBufferedAmountLow(stream uint16, low int) {
+	s := a.send.queue.stream(stream)
+	s.low, s.watched = low, true
+}
+
+// Buffered is how many bytes of messages wait to be sent, on all streams.
+func (a *Association) Buffered() int { return a.send.queue.buffered }
+
+// bufferedAmountFell is told by the sender.
+func (a *Association) bufferedAmountFell(s *outStream, before int) {
+	if s.watched && s.buffered <= s.low && before > s.low {
+		a.events.push(BufferedAmountLow{Stream: s.id})
+	}
+}
+
+// NextTimeout is when Advance has to be called next; zero: no timer is running.
+func (a *Association) NextTimeout() time.Time { return a.timers.Next() }
+
+// Advance fires the timers that are due.
+func (a *Association) Advance(now time.Time) {
+	for {
+		k, ok := a.timers.Due(now)
+		if !ok {
+			return
+		}
+		a.cfg.Trace.Timer(now, trace.SCTP, k.String())
+		switch k {
+		case timerT1Init:
+			a.initTimeout(now)
+		case timerT1Cookie:
+			a.cookieTimeout(now)
+		case timerT2Shutdown:
+			a.shutdownTimeout(now)
+		case timerT3:
+			a.retransmitTimeout(now)
+		case timerT5Guard:
+			a.abort(now, &LocalError{UserInitiatedAbort, "the shutdown took too long"})
+		case timerSack:
+			a.recv.ack.timeout()
+		case timerReconfig:
+			a.reconfigTimeout(now)
+		case timerHeartbeat:
+			a.heartbeatTimeout(now)
+		}
+	}
+}
+
+// retransmitTimeout is RFC 9260, Section 6.3.3.
+func (a *Association) retransmitTimeout(now time.Time) {
+	// "If the sender continues to receive SACKs from the peer while doing zero
+	// window probing, the unacknowledged window probes SHOULD NOT increment the
+	// error counter" (Section 6.1, rule A).
+	if !(a.send.probing && a.send.probed) && a.failed(now, "SACK") {
+		return
+	}
+	a.send.timeout(now)
+	a.timers.Set(timerT3, now.Add(a.send.rto.current))
+	a.traceCongestion(now)
+}
+
+// failed counts a timeout and ends the association when there were too many:
+// RFC 9260, Section 8.1, "endpoint failure detection". There is one path, so
+// the path's counter and the association's are the same.
+func (a *Association) failed(now time.Time, waiting string) bool {
+	a.failures++
+	if a.failures <= a.cfg.MaxRetransmits {
+		return false
+	}
+	a.replyAbort(a.peerTag, 0, appendCause(nil, UserInitiatedAbort, []byte("no answer for too long")))
+	a.end(now, &TimeoutError{Waiting: waiting, Tries: a.failures})
+	return true
+}
+
+// end is the end of the association; Closed is its last event.
+func (a *Association) end(now time.Time, err error) {
+	a.ended, a.err = true, err
+	a.setState(now, StateClosed)
+	a.events.push(Closed{Err: err})
+}

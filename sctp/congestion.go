@@ -1,0 +1,145 @@
+package sctp
+
+// congestion is the congestion control of RFC 9260, Section 7, in the order of
+// that section, for the one path that DTLS gives us. Amounts are bytes of DATA
+// chunks with their headers: what the network carries.
+//
+// It answers two questions, canSend and retransmitNow, and is told what
+// happened. It knows neither TSNs nor messages.
+type congestion struct {
+	pmdcs    int // "path maximum DATA chunk size": the room for chunks in a packet
+	cwnd     int // congestion window
+	ssthresh int // slow-start threshold
+	// partialBytesAcked counts towards the next growth in congestion avoidance.
+	partialBytesAcked int
+	// inFastRecovery is so until exitPoint is acknowledged.
+	inFastRecovery bool
+	exitPoint      tsn
+	// fastRetransmit: one packet may leave whatever the window says.
+	fastRetransmit bool
+	// before was in flight before the events that let the next packets leave,
+	// and burst is what may be in flight after those; open: both were set since
+	// the last packet was built.
+	before int
+	burst  int
+	open   bool
+}
+
+// maxBurst is Max.Burst: packets that may leave at once beyond those that
+// replace acknowledged ones (RFC 9260, Section 16).
+const maxBurst = 4
+
+// start is Section 7.2.1: "The initial cwnd before data transmission MUST be
+// set to min(4 * PMDCS, max(2 * PMDCS, 4404)) bytes", and ssthresh "MAY be
+// arbitrarily high (e.g., the size of the largest possible advertised
+// window)".
+func (c *congestion) start(mtu int) {
+	pmdcs := mtu - headerSize
+	*c = congestion{
+		pmdcs:    pmdcs,
+		cwnd:     min(4*pmdcs, max(2*pmdcs, 4404)),
+		ssthresh: 1 << 30,
+	}
+}
+
+// canSend reports whether another new DATA chunk may leave: "the sender MUST
+// NOT transmit new data ... if it has cwnd + (PMDCS - 1) or more bytes of data
+// outstanding" (Section 6.1, rule B). The last packet may overshoot.
+func (c *congestion) canSend(flight int) bool { return flight < min(c.cwnd, c.burst) }
+
+// canResend is the same for a retransmission, of which one packet may leave
+// whatever the window says when a loss was just found.
+func (c *congestion) canResend(flight int) bool { return c.fastRetransmit || c.canSend(flight) }
+
+// opportunity notes that something is about to happen after which packets may
+// leave, with this amount in flight before it. "When the time comes for the
+// sender to transmit new DATA chunks, the protocol parameter Max.Burst SHOULD
+// be used to limit the number of packets sent" (Section 6.1, rule D). When
+// several packets arrive before one is built, the first counts: all that they
+// acknowledge may be replaced.
+func (c *congestion) opportunity(flight int) {
+	if !c.open {
+		c.before, c.burst, c.open = flight, flight+maxBurst*c.pmdcs, true
+	}
+}
+
+// built notes that a packet was built.
+func (c *congestion) built() { c.open, c.fastRetransmit = false, false }
+
+// acked notes that a SACK advanced the Cumulative TSN Ack Point and
+// acknowledged n bytes in all.
+func (c *congestion) acked(n int, cum tsn, allAcked bool) {
+	if c.inFastRecovery {
+		// Section 7.2.4: growth has to wait until what was outstanding at the
+		// loss is acknowledged.
+		if cum.AtLeast(c.exitPoint) {
+			c.inFastRecovery = false
+		} else {
+			return
+		}
+	}
+	full := c.before >= c.cwnd
+	if c.cwnd <= c.ssthresh {
+		// Section 7.2.1: "only if the current congestion window is being fully
+		// utilized and the data sender is not in Fast Recovery", by at most "L
+		// times the path's PMDCS"; L is 1, as "the implementation without other
+		// burst control SHOULD use".
+		if full {
+			c.cwnd += min(n, c.pmdcs)
+		}
+		return
+	}
+	// Section 7.2.2: one PMDCS a round trip.
+	c.partialBytesAcked += n
+	if c.partialBytesAcked >= c.cwnd {
+		if full {
+			c.partialBytesAcked -= c.cwnd
+			c.cwnd += c.pmdcs
+		} else {
+			c.partialBytesAcked = c.cwnd
+		}
+	}
+	// "When all of the data transmitted by the sender has been acknowledged by
+	// the receiver, partial_bytes_acked is initialized to 0."
+	if allAcked {
+		c.partialBytesAcked = 0
+	}
+}
+
+// lost is Sections 7.2.3 and 7.2.4: SACKs say that chunks are missing; exit is
+// the highest TSN that is outstanding.
+func (c *congestion) lost(exit tsn) {
+	if c.inFastRecovery {
+		return
+	}
+	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
+	c.cwnd = c.ssthresh
+	c.partialBytesAcked = 0
+	c.inFastRecovery, c.exitPoint = true, exit
+	// "Determine how many of the earliest (i.e., lowest TSN) DATA chunks marked
+	// for retransmission will fit into a single packet ... Retransmit those K
+	// DATA chunks in a single packet", whatever cwnd is.
+	c.fastRetransmit = true
+}
+
+// timeout is Section 7.2.3: T3-rtx expired. "ssthresh = max(cwnd/2, 4 * PMDCS);
+// cwnd = PMDCS; partial_bytes_acked = 0".
+func (c *congestion) timeout() {
+	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
+	c.cwnd = c.pmdcs
+	c.partialBytesAcked = 0
+	c.inFastRecovery, c.fastRetransmit = false, false
+}
+
+// idle is the end of Section 7.2.1: "While the endpoint does not transmit data
+// on a given transport address, the cwnd of the transport address SHOULD be
+// adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO. Before the first cwnd
+// adjustment, the ssthresh of the transport address SHOULD be set to the cwnd."
+func (c *congestion) idle(rtos int) {
+	if rtos > 0 {
+		c.ssthresh = max(c.cwnd, 4*c.pmdcs)
+	}
+	for ; rtos > 0 && c.cwnd > 4*c.pmdcs; rtos-- {
+		c.cwnd = max(c.cwnd/2, 4*c.pmdcs)
+	}
+}

@@ -1,0 +1,406 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/trace"
+)
+
+// The set-up of an association, in the order of the wire (RFC 9260, Section
+// 5.1):
+//
+//	A ── INIT ────────────────► Z   A: Connect        Z: receiveInit, keeps nothing
+//	A ◄──────────── INIT ACK ── Z   A: receiveInitAck
+//	A ── COOKIE ECHO + DATA ──► Z                     Z: receiveCookieEcho
+//	A ◄── COOKIE ACK + DATA ─── Z   A: receiveCookieAck
+//
+// Under WebRTC both ends call Connect at about the same time, and each does
+// both halves; what then crosses on the wire is Section 5.2, for which
+// receiveCookieEcho has a table.
+
+// A setup is what only an association that is being set up has.
+type setup struct {
+	initial      tsn    // our initial TSN, in INIT and each INIT ACK
+	cookie       []byte // from INIT ACK, to be echoed
+	report       []byte // causes of an ERROR to go with the COOKIE ECHO
+	tries        int
+	preservative uint32 // milliseconds to ask for after a stale cookie
+}
+
+// Connect sends INIT. It does nothing unless the state is StateClosed and the
+// association never was established.
+func (a *Association) Connect(now time.Time) {
+	if a.state != StateClosed || a.ended {
+		return
+	}
+	a.localTag = a.random32()
+	a.setup = &setup{initial: tsn(a.random32())}
+	a.sendInit(now)
+}
+
+func (a *Association) sendInit(now time.Time) {
+	a.send.start(a.setup.initial)
+	a.reconfig.start(uint32(a.setup.initial))
+	a.due.add(dueInit)
+	a.setState(now, StateCookieWait)
+	a.timers.Set(timerT1Init, now.Add(a.send.rto.current))
+}
+
+// appendInit builds the packet with our INIT; it travels alone and with tag
+// zero (Section 8.5.1, A).
+func (a *Association) appendInit(b []byte) []byte {
+	b = a.header(0).append(b)
+	var params []byte
+	if p := a.setup.preservative; p > 0 {
+		params = appendParam(params, paramCookiePreservative, binary.BigEndian.AppendUint32(nil, p))
+	}
+	return initChunk{
+		tag:        a.localTag,
+		rwnd:       uint32(a.cfg.ReceiveWindow),
+		outStreams: a.cfg.OutStreams,
+		inStreams:  a.cfg.InStreams,
+		tsn:        a.setup.initial,
+		params:     appendInitParams(params),
+	}.append(b, typeInit)
+}
+
+// initTimeout is T1-init (Section 5.1, step A, and Section 4).
+func (a *Association) initTimeout(now time.Time) {
+	if a.setupFailed(now, "INIT ACK") {
+		return
+	}
+	a.due.add(dueInit)
+	a.timers.Set(timerT1Init, now.Add(a.send.rto.current))
+}
+
+// cookieTimeout is T1-cookie. DATA that went with the COOKIE ECHO goes with it
+// again.
+func (a *Association) cookieTimeout(now time.Time) {
+	if a.setupFailed(now, "COOKIE ACK") {
+		return
+	}
+	a.echoCookie(now)
+	a.send.out.timeout(now)
+}
+
+func (a *Association) setupFailed(now time.Time, waiting string) bool {
+	a.setup.tries++
+	if a.setup.tries > a.cfg.MaxInitRetransmits {
+		a.end(now, &TimeoutError{Waiting: waiting, Tries: a.setup.tries})
+		return true
+	}
+	a.send.rto.backOff()
+	return false
+}
+
+// parsePeerInit reads INIT or INIT ACK as far as both have the same; cause is
+// an encoded error cause when the association can't be.
+func (a *Association) parsePeerInit(c chunk) (p peerInit, params initParams, cause []byte, ok bool) {
+	i, ok := parseInit(c)
+	if !ok {
+		return p, params, nil, false
+	}
+	params, ok = parseInitParams(i.params)
+	switch {
+	case !ok:
+		cause = appendCause(nil, ProtocolViolation, []byte("malformed parameter"))
+	case i.outStreams == 0 || i.inStreams == 0:
+		// "If the value of this field is found to be 0, the receiver MUST ...
+		// abort" (Sections 3.3.2 and 3.3.3).
+		cause = appendCause(nil, InvalidMandatoryParameter, nil)
+	case params.hostName:
+		// "The receiver of an INIT or INIT ACK containing the Host Name Address
+		// parameter MUST send an ABORT" with Unresolvable Address.
+		cause = appendCause(nil, UnresolvableAddress, appendParam(nil, paramHostName, nil))
+	}
+	return peerInit{
+		tag:        i.tag,
+		rwnd:       i.rwnd,
+		tsn:        i.tsn,
+		outStreams: min(a.cfg.OutStreams, i.inStreams),
+		inStreams:  min(a.cfg.InStreams, i.outStreams),
+		extensions: params.extensions,
+	}, params, cause, true
+}
+
+// receiveInit answers INIT with INIT ACK, whatever the state, and keeps
+// nothing of it.
+func (a *Association) receiveInit(now time.Time, c chunk) {
+	p, params, cause, ok := a.parsePeerInit(c)
+	if !ok || p.tag == 0 {
+		// "If the value of the Initiate Tag ... is found to be 0, the receiver
+		// MUST silently discard the packet."
+		a.drop(now, dropMalformed, len(c.raw))
+		return
+	}
+	if cause != nil {
+		a.replyAbort(p.tag, 0, cause)
+		return
+	}
+	k := cookie{
+		expires: now.Add(a.cfg.CookieLifetime + min(time.Duration(params.preservative)*time.Millisecond, a.cfg.CookieLifetime)).UnixNano(),
+		peer:    p,
+	}
+	switch a.state {
+	case StateClosed:
+		if a.ended {
+			a.replyAbort(p.tag, 0, nil)
+			return
+		}
+		k.localTag, k.localTSN = a.random32(), tsn(a.random32())
+	case StateCookieWait, StateCookieEchoed:
+		// Section 5.2.1: "the endpoint MUST respond with an INIT ACK chunk using
+		// the same parameters it sent in its original INIT chunk (including its
+		// Initiate Tag, unchanged)".
+		k.localTag, k.localTSN = a.localTag, a.setup.initial
+		if a.state == StateCookieEchoed {
+			k.tie = a.tie
+		}
+	case StateShutdownAckSent:
+		// Section 9.2: the peer lost our SHUTDOWN ACK and wants to begin anew;
+		// it "MUST discard the INIT chunk and retransmit the SHUTDOWN ACK chunk".
+		a.due.add(dueShutdownAck)
+		return
+	default:
+		// Section 5.2.2: a fresh tag, and Tie-Tags.
+		k.localTag, k.localTSN, k.tie = a.random32(), tsn(a.random32()), a.tie
+	}
+	b := appendParam(nil, paramStateCookie, k.append(nil, a.secret[:]))
+	a.reply(initChunk{
+		tag:        k.localTag,
+		rwnd:       uint32(a.cfg.ReceiveWindow),
+		outStreams: min(a.cfg.OutStreams, p.outStreams),
+		inStreams:  a.cfg.InStreams,
+		tsn:        k.localTSN,
+		params:     append(appendInitParams(b), params.unrecognized...),
+	}.append(a.header(p.tag).append(nil), typeInitAck))
+}
+
+// receiveInitAck is step C of Section 5.1.
+func (a *Association) receiveInitAck(now time.Time, c chunk) {
+	if a.state != StateCookieWait {
+		// Section 5.2.3: "the endpoint should discard the INIT ACK chunk".
+		a.drop(now, dropState, len(c.raw))
+		return
+	}
+	p, params, cause, ok := a.parsePeerInit(c)
+	switch {
+	case !ok:
+		a.drop(now, dropMalformed, len(c.raw))
+		return
+	case p.tag == 0:
+		// "If an endpoint in the COOKIE-WAIT state receives an INIT ACK chunk
+		// with the Initiate Tag set to 0, it MUST destroy the TCB".
+		a.end(now, &LocalError{InvalidMandatoryParameter, "the peer's INIT ACK has an Initiate Tag of zero"})
+		return
+	case cause == nil && params.cookie == nil:
+		cause = appendMissingCause(nil, paramStateCookie)
+	}
+	if cause != nil {
+		a.replyAbort(p.tag, 0, cause)
+		e := peerError(cause)
+		a.end(now, &LocalError{e.Cause, "the peer's INIT ACK cannot be accepted"})
+		return
+	}
+	a.adopt(p)
+	a.setup.cookie = append([]byte(nil), params.cookie...)
+	if len(params.unrecognizedCauses) > 0 {
+		a.setup.report = appendCause(nil, UnrecognizedParameters, params.unrecognizedCauses)
+	}
+	a.setup.tries = 0
+	a.setState(now, StateCookieEchoed)
+	a.echoCookie(now)
+}
+
+// adopt takes over what the peer said.
+func (a *Association) adopt(p peerInit) {
+	a.peerTag = p.tag
+	a.peer = p.extensions
+	a.out = p.outStreams
+	a.recv.streams = p.inStreams
+	a.recv.tracker.start(p.tsn)
+	a.reconfig.peerStart(uint32(p.tsn))
+	a.send.rwnd = int(min(p.rwnd, 1<<30))
+	a.send.out.partial = p.extensions.forwardTSN
+	a.send.queue.limit(a.out, &a.pool)
+}
+
+// echoCookie has the COOKIE ECHO sent, and DATA after it in the same packet:
+// "The COOKIE ECHO chunk MAY be bundled with any pending outbound DATA
+// chunks" (Section 5.1, step C).
+func (a *Association) echoCookie(now time.Time) {
+	a.due.add(dueCookieEcho)
+	a.send.opportunity()
+	a.timers.Set(timerT1Cookie, now.Add(a.send.rto.current))
+}
+
+// A collision is a row of the table in RFC 9260, Section 5.2.4: how the tags
+// of a cookie compare with those of the association that exists.
+type collision uint8
+
+const (
+	restart      collision = iota // A: the peer restarted
+	simultaneous                  // B: both started at about the same time
+	late                          // C: an old cookie of ours
+	duplicated                    // D: the cookie was echoed before
+	unrelated                     // none of them: "silently discard"
+)
+
+// collide is the table. X: the tags differ; M: they match; A: any; 0: the
+// cookie has no Tie-Tags, or the association no peer's tag.
+//
+//	+-----------+------------+---------------+----------------+--------+
+//	| Local Tag | Peer's Tag | Local-Tie-Tag | Peer's-Tie-Tag | Action |
+//	+-----------+------------+---------------+----------------+--------+
+//	|     X     |     X      |       M       |       M        |  (A)   |
+//	|     M     |     X      |       A       |       A        |  (B)   |
+//	|     M     |     0      |       A       |       A        |  (B)   |
+//	|     X     |     M      |       0       |       0        |  (C)   |
+//	|     M     |     M      |       A       |       A        |  (D)   |
+//	+-----------+------------+---------------+----------------+--------+
+func (a *Association) collide(k cookie) collision {
+	type row struct{ local, peer bool }
+	switch (row{k.localTag == a.localTag, k.peer.tag == a.peerTag}) {
+	case row{false, false}:
+		if k.tie == a.tie {
+			return restart
+		}
+	case row{true, false}:
+		return simultaneous
+	case row{false, true}:
+		if k.tie == (tieTags{}) {
+			return late
+		}
+	case row{true, true}:
+		return duplicated
+	}
+	return unrelated
+}
+
+// receiveCookieEcho is step D of Section 5.1 and all of Section 5.2.4. It
+// reports whether the rest of the packet may be read: whether the cookie is
+// one of the association that exists now.
+func (a *Association) receiveCookieEcho(now time.Time, h header, c chunk) bool {
+	k, ok := openCookie(c.value, a.secret[:])
+	if !ok || a.ended {
+		a.drop(now, dropCookie, len(c.raw))
+		return false
+	}
+	// "Compare the port numbers and the Verification Tag contained within the
+	// COOKIE ECHO chunk to the actual ... in the received packet."
+	if h.tag != k.localTag {
+		a.drop(now, dropTag, len(c.raw))
+		return false
+	}
+	fits := a.state != StateClosed && k.localTag == a.localTag && k.peer.tag == a.peerTag
+	if stale := k.stale(now); stale > 0 && !fits {
+		// "send an ERROR chunk containing a Stale Cookie error cause", whose
+		// Measure of Staleness is in microseconds.
+		a.drop(now, dropStaleCookie, len(c.raw))
+		us := uint32(min(stale.Microseconds(), 1<<32-1))
+		cause := appendCause(nil, StaleCookie, binary.BigEndian.AppendUint32(nil, us))
+		a.reply(appendChunk(a.header(k.peer.tag).append(nil), typeError, 0, cause))
+		return false
+	}
+	if a.state == StateClosed {
+		a.localTag = k.localTag
+		a.send.start(k.localTSN)
+		a.reconfig.start(uint32(k.localTSN))
+		a.adopt(k.peer)
+		a.establish(now)
+		a.due.add(dueCookieAck)
+		return true
+	}
+	switch a.collide(k) {
+	case restart:
+		if a.state == StateShutdownAckSent {
+			// "it SHOULD NOT set up a new association but instead resend the
+			// SHUTDOWN ACK chunk and send an ERROR chunk with a 'Cookie Received
+			// While Shutting Down' error cause".
+			a.due.add(dueShutdownAck)
+			a.reportError(now, CookieReceivedWhileShuttingDown, nil)
+			return false
+		}
+		a.restart(now, k)
+	case simultaneous:
+		if a.setup != nil {
+			a.adopt(k.peer)
+			a.establish(now)
+		} else {
+			a.peerTag = k.peer.tag
+		}
+	case duplicated:
+		if a.state == StateCookieEchoed {
+			a.establish(now)
+		}
+	case late:
+		a.drop(now, dropCollision, len(c.raw))
+		return false
+	default:
+		a.drop(now, dropCollision, len(c.raw))
+		return false
+	}
+	a.due.add(dueCookieAck)
+	return true
+}
+
+// restart is action A: the peer begins anew, and so do we.
+func (a *Association) restart(now time.Time, k cookie) {
+	a.cfg.Trace.Note(now, trace.SCTP, "the peer restarted")
+	a.localTag = k.localTag
+	a.send.restart(k.localTSN)
+	a.recv.restart(k.peer.tsn)
+	a.reconfig = reconfig{}
+	a.reconfig.start(uint32(k.localTSN))
+	a.adopt(k.peer)
+	a.timers.StopAll()
+	a.control, a.due = nil, 0
+	a.send.immediate = false
+	a.events.push(Restarted{})
+	a.establish(now)
+}
+
+// establish enters ESTABLISHED.
+func (a *Association) establish(now time.Time) {
+	a.due.remove(dueInit | dueCookieEcho)
+	a.setState(now, StateEstablished)
+	a.failures = 0
+	a.send.rto.start(a.cfg.RTOInitial, a.cfg.RTOMin, a.cfg.RTOMax)
+	a.send.opportunity()
+	if !a.send.out.empty() {
+		a.timers.Set(timerT3, now.Add(a.send.rto.current))
+	}
+	a.heartbeat.start(a, now)
+	a.events.push(Established{OutStreams: a.out, InStreams: a.recv.streams})
+}
+
+// receiveCookieAck is step E of Section 5.1.
+func (a *Association) receiveCookieAck(now time.Time, c chunk) {
+	if a.state != StateCookieEchoed {
+		a.drop(now, dropState, len(c.raw)) // Section 5.2.5
+		return
+	}
+	a.establish(now)
+}
+
+// receiveStaleCookie is Section 5.2.6: the cookie took too long; begin again,
+// and ask for a longer life for the next one.
+func (a *Association) receiveStaleCookie(now time.Time, info []byte) {
+	if a.state != StateCookieEchoed || len(info) != 4 {
+		return
+	}
+	a.setup.tries++
+	if a.setup.tries > a.cfg.MaxInitRetransmits {
+		a.end(now, &PeerError{Cause: StaleCookie})
+		return
+	}
+	// "The suggested Cookie Life-Span Increment": the staleness, in
+	// milliseconds, and a second for the way.
+	a.setup.preservative = binary.BigEndian.Uint32(info)/1000 + 1000
+	a.due.remove(dueCookieEcho)
+	a.timers.Stop(timerT1Cookie)
+	a.peerTag = 0
+	a.send.out.reset(a.setup.initial)
+	a.sendInit(now)
+}

@@ -1,0 +1,62 @@
+// Package sctp is the Stream Control Transmission Protocol (RFC 9260) as
+// WebRTC runs it, over DTLS (RFC 8261): many streams of messages in one
+// association, each message whole, ordered or not, reliable or not (RFC 3758),
+// and streams that can be closed and used again (RFC 6525).
+//
+// An [Association] is one end. It has no goroutine, clock or socket: packets
+// and time go in, packets, deadlines, messages and events come out.
+//
+//	a := sctp.New(sctp.Config{Rand: rand.Reader})
+//	a.Connect(now)                  // or wait for the peer to; both may
+//	a.Send(now, sctp.Message{Stream: 1, Data: data})
+//
+//	a.Receive(now, packet)          // whenever a packet arrived
+//	a.Advance(now)                  // at NextTimeout
+//
+// After each of these calls, drain it:
+//
+//	for b = a.AppendPacket(now, nil); len(b) > 0; … { … }   // send the packets
+//	for m, ok := a.NextMessage(); ok; … { …; a.Release(now, m) }
+//	for e, ok := a.NextEvent(); ok; … { … }
+//	timer.Reset(a.NextTimeout())
+//
+// # How to read it
+//
+// The wire is packet, chunktype, chunks, params and errors. The receive side
+// is [receiver]: tracker (which TSNs came), sack (when to say so), reassembly
+// (fragments to messages), delivery (messages in order), window (the memory
+// this takes). The send side is [sender]: sendqueue and scheduler (messages
+// that wait), outstanding (chunks that are not acknowledged), congestion, rto,
+// forward (messages given up). The two know nothing of each other. association
+// joins them: state, connect and cookie, receive, build, shutdown, reset,
+// heartbeat.
+//
+// # Memory
+//
+// What a peer can make us hold is bounded by Config.ReceiveWindow and a few
+// times Config.MaxMessageSize, whatever it sends: every buffer is charged with
+// its capacity and an overhead, and a message that the user has taken counts
+// until it is released. Two rules keep a full window from blocking for ever.
+// The window is never smaller than the largest message; and the chunk that
+// comes next in order is taken even beyond the window, so that the message it
+// belongs to can be finished and delivered. If the window is full of messages
+// that can never be delivered, the association is aborted with Out of Resource.
+// A message above MaxMessageSize ends the association too, as soon as that
+// much of it came.
+//
+// What the user sends is not bounded here: look at [Association.Buffered].
+//
+// # Choices
+//
+// RTO.Min is 250 ms and the variance term of the RTO at least 220 ms, RTO.Max
+// is 5 s; SACKs are delayed by 50 ms at most; [Config] says why. Messages given
+// to Send before the association is established leave in the packet of the
+// COOKIE ECHO or COOKIE ACK. Congestion control is that of RFC 9260, Section 7.
+//
+// # Out of scope
+//
+// Multihoming, address parameters and path MTU discovery: DTLS has one path
+// and Config.MTU is its size. ECN, which cannot be seen from above DTLS.
+// Authenticated chunks (RFC 4895): DTLS authenticates. Messages delivered in
+// part: they are bounded, and the W3C API knows only whole ones.
+package sctp

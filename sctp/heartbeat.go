@@ -1,0 +1,86 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// A heartbeat asks an idle peer whether it is there (RFC 9260, Section 8.3),
+// and measures the round trip.
+type heartbeat struct {
+	nonce  uint64 // of the HEARTBEAT that is not answered; zero: none
+	sentAt time.Time
+	heard  time.Time // the peer last acknowledged something
+}
+
+// start arms T-heartbeat for an association that was just established.
+func (h *heartbeat) start(a *Association, now time.Time) {
+	*h = heartbeat{heard: now}
+	h.arm(a, now)
+}
+
+// arm is Section 8.3: "every HB.interval plus RTO with jittering of +/- 50% of
+// the RTO value".
+func (h *heartbeat) arm(a *Association, now time.Time) {
+	rto := a.send.rto.current
+	a.random(a.entropy[:4])
+	jitter := time.Duration(binary.BigEndian.Uint32(a.entropy[:])) * rto >> 32
+	a.timers.Set(timerHeartbeat, now.Add(a.cfg.HeartbeatInterval+rto/2+jitter))
+}
+
+// heartbeatTimeout is T-heartbeat: the association was idle, or the last
+// HEARTBEAT was not answered within an RTO.
+func (a *Association) heartbeatTimeout(now time.Time) {
+	h := &a.heartbeat
+	if h.nonce != 0 {
+		h.nonce = 0
+		if a.failed(now, "HEARTBEAT ACK") {
+			return
+		}
+		a.send.rto.backOff()
+	} else if now.Sub(h.heard) < a.cfg.HeartbeatInterval || !a.send.out.empty() {
+		// Not idle: DATA and its acknowledgements say as much.
+		h.arm(a, now)
+		return
+	} else {
+		a.shrink()
+	}
+	a.random(a.entropy[:8])
+	h.nonce, h.sentAt = binary.BigEndian.Uint64(a.entropy[:])|1, now
+	info := binary.BigEndian.AppendUint64(nil, h.nonce)
+	a.queueControl(now, typeHeartbeat, appendParam(nil, paramHeartbeatInfo, info))
+	a.timers.Set(timerHeartbeat, now.Add(a.send.rto.current))
+}
+
+// receiveHeartbeat sends it back: "The receiver of the HEARTBEAT chunk MUST
+// immediately respond with a HEARTBEAT ACK chunk that contains the Heartbeat
+// Information ... copied from the received".
+func (a *Association) receiveHeartbeat(now time.Time, c chunk) {
+	a.queueControl(now, typeHeartbeatAck, c.value)
+}
+
+func (a *Association) receiveHeartbeatAck(now time.Time, c chunk) {
+	h := &a.heartbeat
+	p, _, ok := nextParam(c.value)
+	if !ok || p.typ != paramHeartbeatInfo || len(p.value) != 8 || h.nonce == 0 || binary.BigEndian.Uint64(p.value) != h.nonce {
+		a.drop(now, dropHeartbeat, len(c.raw))
+		return
+	}
+	a.send.rto.measured(now.Sub(h.sentAt))
+	a.failures = 0
+	h.nonce, h.heard = 0, now
+	h.arm(a, now)
+}
+
+// shrink gives back the memory that an idle association does not need.
+func (a *Association) shrink() {
+	a.recv.shrink()
+	a.send.shrink()
+	a.pool.drop()
+	if len(a.control) == 0 {
+		a.control = nil
+	}
+	if a.events.head == len(a.events.list) {
+		a.events = eventQueue{}
+	}
+}

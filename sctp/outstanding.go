@@ -1,0 +1,362 @@
+package sctp
+
+import (
+	"math/bits"
+	"time"
+)
+
+// outstanding is the data that was sent and is not acknowledged cumulatively:
+// a ring of chunks by TSN. A chunk is a slice of its message and costs no
+// memory of its own; every operation on it takes constant time, amortised.
+type outstanding struct {
+	ring    []sentChunk // by TSN; a power of two; nil when nothing is outstanding
+	cum     tsn         // Cumulative TSN Ack Point
+	next    tsn         // the TSN that the next new chunk gets
+	flight  int         // bytes in flight, with chunk headers: congestion control's
+	payload int         // the same without headers: flow control's
+	marked  int         // chunks marked for retransmission
+	from    tsn         // no chunk before this one is marked
+	gapAcks int         // chunks acknowledged by gap ack blocks
+	// advanced is Advanced.Peer.Ack.Point: everything up to it is acknowledged
+	// or abandoned (RFC 3758, Section 3.5).
+	advanced tsn
+	// partial: the peer knows FORWARD TSN; without it every message is reliable.
+	partial bool
+	// forget is called with each message whose last chunk left.
+	forget func(*outMessage)
+}
+
+// A sentChunk is one DATA chunk.
+type sentChunk struct {
+	message *outMessage
+	offset  int32
+	size    int32
+	// skip, at the first chunk of a run of acknowledged ones: how many follow
+	// that need no look, so that a gap ack block is read once, not once a SACK.
+	skip          int32
+	transmissions int32
+	state         chunkState
+	misses        uint8 // miss indications (RFC 9260, Section 7.2.4)
+	flags         uint8
+	fast          bool // was fast retransmitted, which happens once
+}
+
+type chunkState uint8
+
+const (
+	chunkInFlight  chunkState = iota
+	chunkAcked                // by a gap ack block
+	chunkMarked               // for retransmission
+	chunkAbandoned            // given up (RFC 3758)
+)
+
+func (o *outstanding) start(initial tsn, forget func(*outMessage)) {
+	*o = outstanding{cum: initial - 1, next: initial, from: initial, advanced: initial - 1, partial: o.partial, forget: forget}
+}
+
+func (o *outstanding) empty() bool { return o.next == o.cum+1 }
+
+// len is how many chunks are outstanding.
+func (o *outstanding) len() int { return int(o.next - o.cum - 1) }
+
+func (o *outstanding) at(n tsn) *sentChunk { return &o.ring[uint32(n)&uint32(len(o.ring)-1)] }
+
+// push enters a new chunk, which leaves now, and returns its TSN.
+func (o *outstanding) push(c sentChunk) tsn {
+	if o.len() >= len(o.ring) {
+		o.resize()
+	}
+	n := o.next
+	o.next++
+	*o.at(n) = c
+	c.message.chunks++
+	if c.state == chunkInFlight {
+		o.launch(&c)
+	}
+	return n
+}
+
+func (o *outstanding) resize() {
+	old := *o
+	o.ring = make([]sentChunk, 1<<bits.Len(uint(max(o.len(), 7))))
+	for n := o.cum + 1; n != o.next; n++ {
+		*o.at(n) = *old.at(n)
+	}
+}
+
+// launch counts a chunk as in flight, land as no longer.
+func (o *outstanding) launch(c *sentChunk) {
+	o.flight += dataSize(int(c.size))
+	o.payload += int(c.size)
+}
+
+func (o *outstanding) land(c *sentChunk) {
+	o.flight -= dataSize(int(c.size))
+	o.payload -= int(c.size)
+}
+
+// A sackResult is what a SACK changed.
+type sackResult struct {
+	acked    int  // bytes newly acknowledged
+	advanced bool // the Cumulative TSN Ack Point moved
+	lost     bool // chunks were marked for retransmission
+	lowest   bool // and the lowest outstanding one is among them
+	timed    bool // the chunk whose round trip is measured was acknowledged
+}
+
+// ack takes a SACK (RFC 9260, Section 6.2.1). It refuses one that
+// acknowledges what was not sent or whose gap ack blocks are not in order.
+// Timed is the TSN whose round trip is measured; recovering says that the
+// sender is in Fast Recovery.
+func (o *outstanding) ack(now time.Time, cum tsn, gaps gapBlocks, timed tsn, recovering bool) (r sackResult, ok bool) {
+	if cum.Before(o.cum) || cum.AtLeast(o.next) || !o.validGaps(cum, gaps) {
+		return sackResult{}, false
+	}
+	o.ackUpTo(cum, timed, &r)
+	switch {
+	case len(gaps) > 0:
+		o.ackGaps(now, gaps, timed, recovering, &r)
+	case o.gapAcks > 0:
+		o.renege(nil)
+	}
+	return r, true
+}
+
+// ackUpTo moves the Cumulative TSN Ack Point.
+func (o *outstanding) ackUpTo(cum, timed tsn, r *sackResult) {
+	r.timed = timed.After(o.cum) && timed.AtMost(cum)
+	r.advanced = cum != o.cum
+	for o.cum != cum {
+		c := o.at(o.cum + 1)
+		switch c.state {
+		case chunkInFlight:
+			o.land(c)
+			r.acked += dataSize(int(c.size))
+		case chunkAcked:
+			o.gapAcks--
+		case chunkMarked:
+			o.marked--
+			r.acked += dataSize(int(c.size))
+		}
+		o.drop(c)
+		o.cum++
+	}
+	if o.from.AtMost(cum) {
+		o.from = cum + 1
+	}
+	if o.advanced.Before(cum) {
+		o.advanced = cum
+	}
+}
+
+func (o *outstanding) validGaps(cum tsn, gaps gapBlocks) bool {
+	last := 0
+	for i := range gaps.len() {
+		start, end := gaps.at(i)
+		if int(start) <= last || end < start {
+			return false
+		}
+		last = int(end)
+	}
+	return last <= int(o.next-1-cum)
+}
+
+// ackGaps marks what gap ack blocks acknowledge and counts miss indications
+// for what they leave out.
+func (o *outstanding) ackGaps(now time.Time, gaps gapBlocks, timed tsn, recovering bool, r *sackResult) {
+	total := 0
+	var highest tsn // the highest newly acknowledged
+	fresh := false
+	for i := range gaps.len() {
+		start, end := gaps.at(i)
+		total += int(end-start) + 1
+		first, last := o.cum+tsn(start), o.cum+tsn(end)
+		for n := first; n.AtMost(last); {
+			c := o.at(n)
+			if c.state == chunkAcked {
+				n += tsn(max(1, c.skip))
+				continue
+			}
+			n++
+			switch c.state {
+			case chunkAbandoned:
+				total-- // it stays abandoned: a FORWARD TSN will pass over it
+				continue
+			case chunkInFlight:
+				o.land(c)
+			case chunkMarked:
+				o.marked--
+			}
+			o.gapAcks++
+			c.state, c.skip = chunkAcked, 1
+			r.acked += dataSize(int(c.size))
+			highest, fresh = n-1, true
+			r.timed = r.timed || n-1 == timed
+		}
+		if c := o.at(first); c.state == chunkAcked {
+			// An abandoned chunk in the block stops the run short of it.
+			c.skip = o.run(first, last)
+		}
+	}
+	if total != o.gapAcks {
+		o.renege(gaps)
+	}
+	// "the sender ... MUST increment the miss indication only for missing TSNs
+	// prior to the highest TSN newly acknowledged" (Section 7.2.4, HTNA), and in
+	// Fast Recovery, when the Cumulative TSN Ack Point advances, for all that
+	// are reported missing.
+	limit := highest
+	if recovering && r.advanced {
+		_, end := gaps.at(gaps.len() - 1)
+		limit, fresh = o.cum+tsn(end), true
+	}
+	if fresh {
+		o.miss(now, gaps, limit, r)
+	}
+}
+
+// run is how many chunks from first on are acknowledged, up to last at most.
+// It looks only at what this SACK acknowledged, or was shorter before.
+func (o *outstanding) run(first, last tsn) int32 {
+	n := first
+	for n.AtMost(last) {
+		c := o.at(n)
+		if c.state != chunkAcked {
+			break
+		}
+		n += tsn(max(1, c.skip))
+	}
+	return int32(min(int(n-first), int(last-first)+1))
+}
+
+// miss counts a miss indication for each chunk that the blocks leave out below
+// limit, and marks those with three.
+func (o *outstanding) miss(now time.Time, gaps gapBlocks, limit tsn, r *sackResult) {
+	n := o.cum + 1
+	for i := range gaps.len() {
+		start, end := gaps.at(i)
+		for ; n.Before(o.cum + tsn(start)); n++ {
+			if n.AtLeast(limit) {
+				return
+			}
+			c := o.at(n)
+			if c.state != chunkInFlight || c.fast {
+				continue
+			}
+			if c.misses++; c.misses < 3 {
+				continue
+			}
+			// "it MUST ... mark the DATA chunk(s) ... for retransmission".
+			o.mark(now, n, c)
+			if c.state == chunkMarked {
+				c.fast = true
+				r.lowest = r.lowest || n == o.cum+1
+			}
+			r.lost = true
+		}
+		n = o.cum + tsn(end) + 1
+	}
+}
+
+// mark takes a chunk out of flight: it has to be sent again, unless its
+// message is not worth it (RFC 3758).
+func (o *outstanding) mark(now time.Time, n tsn, c *sentChunk) {
+	m := c.message
+	if o.partial && (m.maxRetransmits >= 0 && int(c.transmissions) > m.maxRetransmits || m.expired(now)) {
+		o.abandon(n)
+		return
+	}
+	o.land(c)
+	c.state, c.misses = chunkMarked, 0
+	o.marked++
+	if n.Before(o.from) {
+		o.from = n
+	}
+}
+
+// timeout marks everything that is in flight: T3-rtx expired (Section 6.3.3).
+func (o *outstanding) timeout(now time.Time) {
+	for n := o.cum + 1; n != o.next; n++ {
+		c := o.at(n)
+		c.fast = false // it may be lost, and missed, once more
+		if c.state == chunkInFlight {
+			o.mark(now, n, c)
+		}
+	}
+}
+
+// renege takes back acknowledgements that the blocks no longer hold: "the data
+// receiver reneged on the data" (Section 6.2.1, D.iii). It is slow and rare.
+func (o *outstanding) renege(gaps gapBlocks) {
+	n := o.cum + 1
+	take := func(until tsn) {
+		for ; n.Before(until); n++ {
+			if c := o.at(n); c.state == chunkAcked {
+				c.state, c.skip = chunkInFlight, 0
+				c.misses = min(c.misses+1, 2)
+				o.gapAcks--
+				o.launch(c)
+			} else {
+				c.skip = 0
+			}
+		}
+	}
+	for i := range gaps.len() {
+		start, end := gaps.at(i)
+		take(o.cum + tsn(start))
+		for ; n.AtMost(o.cum + tsn(end)); n++ {
+			o.at(n).skip = 0
+		}
+	}
+	take(o.next)
+}
+
+// retransmit returns the lowest chunk marked for retransmission, without
+// taking it.
+func (o *outstanding) retransmit() (tsn, *sentChunk) {
+	if o.marked == 0 {
+		return 0, nil
+	}
+	for {
+		c := o.at(o.from)
+		if c.state == chunkMarked {
+			return o.from, c
+		}
+		if o.from++; o.from == o.next {
+			panic("BUG: a marked chunk is not there")
+		}
+	}
+}
+
+// resend notes that the chunk that retransmit returned leaves again.
+func (o *outstanding) resend(c *sentChunk) {
+	c.state = chunkInFlight
+	c.transmissions++
+	o.marked--
+	o.launch(c)
+}
+
+// drop lets go of a chunk.
+func (o *outstanding) drop(c *sentChunk) {
+	m := c.message
+	c.message = nil
+	m.chunks--
+	if m.chunks == 0 && m.cut == len(m.data) {
+		o.forget(m)
+	}
+}
+
+// reset lets go of everything and goes on with the TSN initial.
+func (o *outstanding) reset(initial tsn) {
+	for n := o.cum + 1; n != o.next; n++ {
+		o.drop(o.at(n))
+	}
+	o.start(initial, o.forget)
+}
+
+// shrink gives back what an idle association does not need.
+func (o *outstanding) shrink() {
+	if o.empty() {
+		o.ring = nil
+	}
+}

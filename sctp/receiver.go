@@ -1,0 +1,141 @@
+package sctp
+
+import "encoding/binary"
+
+// A receiver is the receive side of an association: which TSNs came, what
+// becomes of their data, and what the next SACK says. It knows nothing of the
+// send side.
+type receiver struct {
+	tracker    tracker
+	ack        acknowledger
+	reassembly reassembly
+	delivery   delivery
+	window     window
+	pool       *buffers
+	streams    uint16 // number of inbound streams
+	lent       int    // buffers that the user holds
+}
+
+// An outcome is what became of a DATA chunk.
+type outcome struct {
+	// drop is why the chunk was dropped, if it was: a reason for the trace.
+	drop string
+	// immediate: the SACK must not wait.
+	immediate bool
+	// abort: the association cannot go on.
+	abort *LocalError
+	// badStream: an ERROR with Invalid Stream Identifier is owed.
+	badStream bool
+}
+
+// data takes a DATA chunk with user data (RFC 9260, Section 6.2).
+func (r *receiver) data(d *dataChunk) (o outcome) {
+	switch r.tracker.look(d.tsn) {
+	case duplicate:
+		// "When a packet arrives with duplicate DATA chunk(s) and with no new
+		// DATA chunk(s), the endpoint MUST immediately send a SACK chunk with no
+		// delay."
+		r.tracker.report(d.tsn)
+		return outcome{drop: dropDuplicate, immediate: true}
+	case beyond:
+		return outcome{drop: dropSpan, immediate: true}
+	}
+	inOrder := d.tsn == r.tracker.cum+1
+	if !inOrder && r.window.full() {
+		return outcome{drop: dropWindow, immediate: true}
+	}
+	if inOrder && r.window.exhausted() {
+		if r.delivery.ready.head == nil && r.lent == 0 {
+			// Nobody else can make room: the window is full of messages whose
+			// predecessors the peer never sends, although every TSN came.
+			return outcome{abort: &LocalError{OutOfResource, "the receive window is full of messages that can never be delivered"}}
+		}
+		return outcome{drop: dropWindow, immediate: true}
+	}
+
+	// "If the TSN is not contiguous ... a SACK chunk SHOULD be sent immediately"
+	// (Section 6.7), both when a gap opens and when it closes.
+	o.immediate = !inOrder || r.tracker.gap() || d.flags&flagImmediate != 0
+	r.tracker.add(d.tsn)
+	if d.stream >= r.streams {
+		// Section 6.5: acknowledged all the same.
+		r.reassembly.pass(d.tsn, &r.window, r.pool)
+		o.drop, o.badStream = dropStream, true
+		return o
+	}
+	const whole = flagBegin | flagEnd
+	if d.flags&whole == whole {
+		if len(d.payload) > r.window.maxMessage {
+			o.abort = tooLarge
+			return o
+		}
+		if r.reassembly.pass(d.tsn, &r.window, r.pool) {
+			o.drop = dropFragment
+		}
+		m := *d
+		m.payload = append(r.window.take(r.pool, len(d.payload)), d.payload...)
+		r.deliver(m, &o)
+		return o
+	}
+	m, done, verdict := r.reassembly.add(d, &r.window, r.pool)
+	switch verdict {
+	case fragmentTooLarge:
+		o.abort = tooLarge
+	case fragmentForeign, fragmentAbandoned:
+		o.drop = dropFragment
+	}
+	if done {
+		r.deliver(m, &o)
+	}
+	return o
+}
+
+var tooLarge = &LocalError{ProtocolViolation, "a message is larger than the max-message-size we announced"}
+
+func (r *receiver) deliver(m dataChunk, o *outcome) {
+	if !r.delivery.add(m) {
+		r.window.giveBack(r.pool, m.payload)
+		o.drop = dropSSN
+	}
+}
+
+// appendSack builds the SACK that is due, with as many gap ack blocks as fit
+// into room bytes.
+func (r *receiver) appendSack(b []byte, room int) []byte {
+	t := &r.tracker
+	dups := t.dups
+	if room < sackHeaderSize+len(dups) {
+		dups = nil
+	}
+	rwnd := uint32(r.window.rwnd())
+	start := len(b)
+	b = beginChunk(b, typeSack, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(t.cum))
+	b = binary.BigEndian.AppendUint32(b, rwnd)
+	b = append(b, 0, 0, 0, byte(len(dups)/4))
+	if t.gap() {
+		b = t.appendGaps(b, max(0, room-sackHeaderSize-len(dups))/4)
+		binary.BigEndian.PutUint16(b[start+12:], uint16((len(b)-start-sackHeaderSize)/4))
+	}
+	b = append(b, dups...)
+	t.dups = t.dups[:0]
+	r.ack.sent(rwnd)
+	return endChunk(b, start)
+}
+
+// restart begins again before the peer's initial TSN; messages that are whole
+// stay for the user to take.
+func (r *receiver) restart(initial tsn) {
+	r.tracker.start(initial)
+	r.ack = acknowledger{}
+	r.reassembly.reset(&r.window, r.pool)
+	r.delivery.resetAll(r.giveBack)
+}
+
+func (r *receiver) giveBack(b []byte) { r.window.giveBack(r.pool, b) }
+
+func (r *receiver) shrink() {
+	r.tracker.shrink()
+	r.reassembly.shrink()
+	r.delivery.shrink()
+}

@@ -1,0 +1,332 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+)
+
+// Stream reset (RFC 6525): how a data channel is closed and its stream
+// identifier made free again. ResetStreams sends an Outgoing SSN Reset Request
+// once everything queued on the streams has been sent; the peer performs it
+// when it has received all that, tells its user, and answers.
+
+// A resetState says where an outgoing stream stands.
+type resetState uint8
+
+const (
+	resetNone    resetState = iota
+	resetPending            // asked for; data is still queued, or another request is under way
+	resetSent               // requested
+)
+
+// reconfig is an association's state of RFC 6525.
+type reconfig struct {
+	// Ours.
+	nextSeq uint32   // Re-configuration Request Sequence Number of the next request
+	pending []uint16 // streams to be reset, in the order they were asked for
+	request *reconfigRequest
+	// The peer's.
+	peerSeq    uint32 // the sequence number that its next request must have
+	answer     reconfigResponse
+	answered   bool // answer is of request peerSeq-1
+	answerDue  bool
+	deferred   *deferredReset
+	incoming   bool   // a request of ours answers the peer's Incoming SSN Reset Request
+	incomingTo uint32 // with this sequence number
+}
+
+// A reconfigRequest is our request that is not answered yet. "At any given
+// time there MUST NOT be more than one request in flight" (RFC 6525, Section
+// 5.1.1, A).
+type reconfigRequest struct {
+	resetRequest
+	streams  []uint16
+	due      bool
+	progress bool // the peer said In progress: it waits for data
+}
+
+// A deferredReset is the peer's request that has to wait for data which it was
+// sent after.
+type deferredReset struct {
+	lastTSN tsn
+	streams []uint16
+}
+
+// start numbers our requests: "the initial value is the same as the Initial
+// TSN" (Section 4.1).
+func (r *reconfig) start(initial uint32)     { r.nextSeq = initial }
+func (r *reconfig) peerStart(initial uint32) { r.peerSeq = initial }
+
+// ResetStreams resets outgoing streams: once what is queued on them has been
+// sent, the peer is told that nothing more will come. Send on them fails until
+// [StreamsResetDone].
+func (a *Association) ResetStreams(now time.Time, streams ...uint16) error {
+	switch {
+	case a.ended || a.state > StateEstablished:
+		return ErrClosed
+	case a.state == StateEstablished && !a.peer.reconfig:
+		return ErrUnsupported
+	}
+	for _, id := range streams {
+		if id >= a.out {
+			return ErrStream
+		}
+	}
+	for _, id := range streams {
+		if s := a.send.queue.stream(id); s.reset == resetNone {
+			s.reset = resetPending
+			a.reconfig.pending = append(a.reconfig.pending, id)
+		}
+	}
+	return nil
+}
+
+// requestReset makes the next request of those pending streams whose data has
+// all been sent. It is called before each packet is built.
+func (a *Association) requestReset(now time.Time) {
+	r := &a.reconfig
+	if r.request != nil || len(r.pending) == 0 || a.state != StateEstablished {
+		return
+	}
+	if !a.peer.reconfig {
+		// Asked for before it was known.
+		a.resetDone(r.pending, true)
+		r.pending = nil
+		return
+	}
+	// As many as fit into a packet beside the rest of the chunk.
+	limit := (a.cfg.MTU - headerSize - chunkHeaderSize - 16) / 2
+	var ready, rest []uint16
+	for _, id := range r.pending {
+		if s := a.send.queue.stream(id); s.head == nil && len(ready) < limit {
+			s.reset = resetSent
+			ready = append(ready, id)
+		} else {
+			rest = append(rest, id)
+		}
+	}
+	if len(ready) == 0 {
+		return
+	}
+	r.pending = rest
+	q := resetRequest{
+		typ:         paramOutgoingReset,
+		requestSeq:  r.nextSeq,
+		responseSeq: r.peerSeq - 1,
+		lastTSN:     a.send.out.next - 1,
+	}
+	if r.incoming {
+		q.responseSeq, r.incoming = r.incomingTo, false
+	}
+	for _, id := range ready {
+		q.streams = binary.BigEndian.AppendUint16(q.streams, id)
+	}
+	r.nextSeq++
+	r.request = &reconfigRequest{resetRequest: q, streams: ready, due: true}
+	a.timers.Set(timerReconfig, now.Add(a.send.rto.current))
+}
+
+// reconfigTimeout repeats the request, with the same sequence number.
+func (a *Association) reconfigTimeout(now time.Time) {
+	q := a.reconfig.request
+	if q == nil {
+		return
+	}
+	if q.progress {
+		// It was answered: the peer is there.
+		q.progress = false
+	} else {
+		if a.failed(now, "RE-CONFIG response") {
+			return
+		}
+		a.send.rto.backOff()
+	}
+	q.due = true
+	a.timers.Set(timerReconfig, now.Add(a.send.rto.current))
+}
+
+// appendReconfig appends what is due and fits: an answer to the peer's
+// request, and our own.
+func (a *Association) appendReconfig(b []byte, start int) []byte {
+	r := &a.reconfig
+	if r.answerDue && a.room(b, start) >= 16 {
+		chunk := len(b)
+		b = endChunk(r.answer.append(beginChunk(b, typeReconfig, 0)), chunk)
+		r.answerDue = false
+	}
+	if q := r.request; q != nil && q.due && a.room(b, start) >= 20+padded(len(q.resetRequest.streams)) {
+		chunk := len(b)
+		b = endChunk(q.append(beginChunk(b, typeReconfig, 0)), chunk)
+		q.due = false
+	}
+	return b
+}
+
+// receiveReconfig takes a RE-CONFIG chunk.
+func (a *Association) receiveReconfig(now time.Time, c chunk) {
+	if a.state != StateEstablished && a.state != StateShutdownPending && a.state != StateShutdownSent && a.state != StateShutdownReceived {
+		a.drop(now, dropState, len(c.raw))
+		return
+	}
+	for params := c.value; len(params) > 0; {
+		p, rest, ok := nextParam(params)
+		if !ok {
+			a.drop(now, dropMalformed, len(params))
+			return
+		}
+		params = rest
+		switch p.typ {
+		case paramOutgoingReset, paramIncomingReset:
+			q, ok := parseResetRequest(p)
+			if !ok {
+				a.drop(now, dropMalformed, len(p.raw))
+				return
+			}
+			a.receiveRequest(q)
+		case paramSSNTSNReset, paramAddOutgoing, paramAddIncoming:
+			// Nothing in WebRTC sends these. Denied is an answer we may always give.
+			if len(p.value) < 4 {
+				a.drop(now, dropMalformed, len(p.raw))
+				return
+			}
+			a.receiveRequest(resetRequest{typ: p.typ, requestSeq: binary.BigEndian.Uint32(p.value)})
+		case paramReconfigResponse:
+			v, ok := parseReconfigResponse(p)
+			if !ok {
+				a.drop(now, dropMalformed, len(p.raw))
+				return
+			}
+			a.receiveResponse(now, v)
+		default:
+			a.drop(now, dropUnknown, len(p.raw))
+		}
+	}
+}
+
+// receiveRequest is RFC 6525, Section 5.2.1 to 5.2.6.
+func (a *Association) receiveRequest(q resetRequest) {
+	r := &a.reconfig
+	switch {
+	case r.answered && q.requestSeq == r.peerSeq-1:
+		// Repeated: the answer was lost, or it was In progress.
+		r.answerDue = true
+		return
+	case q.requestSeq != r.peerSeq:
+		// "the Re-configuration Request Sequence Number is not the expected one":
+		// answered, but not remembered.
+		a.queueReconfigAnswer(reconfigResponse{q.requestSeq, resultBadSequence})
+		return
+	case r.deferred != nil:
+		a.queueReconfigAnswer(reconfigResponse{q.requestSeq, resultAlreadyInProgress})
+		return
+	}
+	r.peerSeq++
+	switch q.typ {
+	case paramOutgoingReset:
+		r.deferred = &deferredReset{lastTSN: q.lastTSN, streams: decodeStreams(q.streams)}
+		r.answer = reconfigResponse{q.requestSeq, resultInProgress}
+		a.performDeferred()
+	case paramIncomingReset:
+		// Section 5.2.3: the answer is an Outgoing SSN Reset Request.
+		r.answer = reconfigResponse{q.requestSeq, resultPerformed}
+		if !a.peer.reconfig {
+			r.answer.result = resultDenied
+		}
+		r.incoming, r.incomingTo = true, q.requestSeq
+		a.resetForPeer(decodeStreams(q.streams))
+	default:
+		r.answer = reconfigResponse{q.requestSeq, resultDenied}
+	}
+	r.answered, r.answerDue = true, true
+}
+
+// queueReconfigAnswer answers a request that does not become the last one.
+func (a *Association) queueReconfigAnswer(v reconfigResponse) {
+	if a.room(a.control, 0) >= headerSize+16 {
+		start := len(a.control)
+		a.control = endChunk(v.append(beginChunk(a.control, typeReconfig, 0)), start)
+	}
+}
+
+// resetForPeer resets outgoing streams because the peer asks for it: those it
+// names, or all that were used.
+func (a *Association) resetForPeer(streams []uint16) {
+	if len(streams) == 0 {
+		for id := range a.send.queue.streams {
+			streams = append(streams, id)
+		}
+		slices.Sort(streams)
+	}
+	for _, id := range streams {
+		// A stream that was never used has nothing to reset.
+		if s := a.send.queue.streams[id]; s != nil && s.reset == resetNone {
+			s.reset = resetPending
+			a.reconfig.pending = append(a.reconfig.pending, id)
+		}
+	}
+}
+
+// performDeferred performs the peer's outgoing reset if everything sent before
+// it has arrived: "If the Sender's Last Assigned TSN is greater than the
+// cumulative acknowledgment point, then the endpoint MUST enter the deferred
+// reset processing" (Section 5.2.2, E2). It is called whenever the point
+// moved.
+func (a *Association) performDeferred() {
+	r := &a.reconfig
+	d := r.deferred
+	if d == nil || d.lastTSN.After(a.recv.tracker.cum) {
+		return
+	}
+	r.deferred = nil
+	if len(d.streams) == 0 {
+		a.recv.delivery.resetAll(a.recv.giveBack)
+	}
+	for _, id := range d.streams {
+		a.recv.delivery.resetStream(id, a.recv.giveBack)
+	}
+	// Answered at once, if the answer before was In progress: the peer need not
+	// ask again.
+	r.answer.result, r.answerDue = resultPerformed, true
+	a.events.push(StreamsReset{Streams: d.streams})
+}
+
+// receiveResponse is Section 5.2.7.
+func (a *Association) receiveResponse(now time.Time, v reconfigResponse) {
+	q := a.reconfig.request
+	if q == nil || q.requestSeq != v.responseSeq {
+		return // of a request that was answered before
+	}
+	a.failures = 0
+	if v.result == resultInProgress {
+		// "the endpoint ... MUST resend the request" after a while; or, sooner,
+		// when a SACK says that the peer has what it waits for.
+		q.progress = true
+		a.timers.Set(timerReconfig, now.Add(a.send.rto.current))
+		return
+	}
+	a.reconfig.request = nil
+	a.timers.Stop(timerReconfig)
+	a.resetDone(q.streams, v.result != resultPerformed && v.result != resultNothingToDo)
+}
+
+// resetProgress repeats a request that the peer deferred once the data it was
+// deferred for is acknowledged.
+func (a *Association) resetProgress() {
+	if q := a.reconfig.request; q != nil && q.progress && q.lastTSN.AtMost(a.send.out.cum) {
+		q.progress, q.due = false, true
+	}
+}
+
+// resetDone makes outgoing streams usable again.
+func (a *Association) resetDone(streams []uint16, denied bool) {
+	for _, id := range streams {
+		s := a.send.queue.stream(id)
+		s.reset = resetNone
+		if !denied {
+			s.nextSSN = 0
+			a.send.queue.forget(s)
+		}
+	}
+	a.events.push(StreamsResetDone{Streams: streams, Denied: denied})
+}

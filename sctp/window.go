@@ -1,0 +1,66 @@
+package sctp
+
+// A window is the receive window's account: what memory the peer may make us
+// hold, and how much of it is taken.
+//
+// Every buffer is charged with its capacity and an overhead from the moment it
+// is filled until the user releases it or it is dropped, be it a stray
+// fragment, an unfinished message, a message that waits for its turn or one
+// that waits for the user. What is left is advertised as a_rwnd.
+type window struct {
+	limit      int // what we advertise when all of it is free
+	used       int
+	maxMessage int // a message larger than this ends the association
+}
+
+// rwnd is the a_rwnd to advertise.
+func (w *window) rwnd() int { return max(0, w.limit-w.used) }
+
+// full reports whether a chunk after a gap has to be dropped. "When the
+// receiver's advertised window is zero ... the receiver MUST drop" new DATA
+// (RFC 9260, Section 6.2).
+func (w *window) full() bool { return w.used >= w.limit }
+
+// exhausted reports whether even the chunk that comes next in order has to be
+// dropped. It gets more room than others, because the way out of a full window
+// is to finish the message at the Cumulative TSN Ack Point and deliver it: room
+// for such a message, and for its buffer to grow.
+func (w *window) exhausted() bool { return w.used >= w.limit+2*w.maxMessage }
+
+// bound is the most memory that the peer can make us hold.
+func (w *window) bound() int { return w.limit + 4*w.maxMessage + 1<<16 }
+
+// take gets a buffer for n bytes and charges it.
+func (w *window) take(pool *buffers, n int) []byte {
+	b := pool.get(n)
+	w.used += cap(b) + pieceOverhead
+	return b
+}
+
+// grow appends more to b, moving it to a larger buffer if it has to.
+func (w *window) grow(pool *buffers, b, more []byte) []byte {
+	if need := len(b) + len(more); need > cap(b) {
+		larger := append(pool.get(max(need, min(2*cap(b), w.maxMessage))), b...)
+		w.used += cap(larger) - cap(b)
+		pool.put(b)
+		b = larger
+	}
+	return append(b, more...)
+}
+
+// fit moves a finished message to a smaller buffer if most of its own is empty.
+func (w *window) fit(pool *buffers, b []byte) []byte {
+	if size := bufferSize(len(b)); 2*size <= cap(b) {
+		smaller := append(pool.get(len(b)), b...)
+		w.used += cap(smaller) - cap(b)
+		pool.put(b)
+		b = smaller
+	}
+	return b
+}
+
+// giveBack returns a buffer and its charge.
+func (w *window) giveBack(pool *buffers, b []byte) {
+	w.used -= cap(b) + pieceOverhead
+	pool.put(b)
+}
