@@ -215,4 +215,3 @@ func TestConnectAndExchange(t *testing.T) {
 		t.Errorf("after Shutdown: %v (%v), %v (%v)", p.a.State(), p.a.Err(), p.z.State(), p.z.Err())
 	}
 }
-
