@@ -367,3 +367,84 @@ func TestIs(t *testing.T) {
 		t.Error("any four bytes are taken for the magic cookie")
 	}
 }
+
+// Whatever the RFCs name, a message prints by that name and with its value.
+func TestEveryAttributeHasAName(t *testing.T) {
+	names := map[string]bool{}
+	count := 0
+	for n := range 1 << 16 {
+		typ := AttributeType(n)
+		name := typ.String()
+		if names[name] {
+			t.Errorf("two attributes are called %s", name)
+		}
+		names[name] = true
+		if !strings.HasPrefix(name, "0x") {
+			count++
+			if typ.ComprehensionRequired() != (n < 0x8000) {
+				t.Errorf("%s: comprehension", name)
+			}
+		}
+	}
+	if count != 34 {
+		t.Errorf("%d attributes have names; does a new one lack its own?", count)
+	}
+}
+
+func TestString(t *testing.T) {
+	address := netip.MustParseAddrPort("192.0.2.1:3478")
+	m := message(t, NewType(Allocate, ErrorResponse), func(b *Builder) {
+		b.AddErrorCode(CodeTryAlternate, "elsewhere")
+		b.AddAddress(AttrAlternateServer, address)
+		b.AddString(AttrAlternateDomain, "example.org")
+		b.AddXORAddress(AttrXORRelayedAddress, address)
+		b.AddString(AttrXORPeerAddress, "not an address")
+		b.AddUint32(AttrLifetime, 600)
+		b.AddString(AttrRealm, "r\n")
+		b.AddString(AttrSoftware, "\xff")
+		b.Add(AttrData, make([]byte, 1000))
+		b.Add(AttrDontFragment, nil)
+		b.Add(AttrReservationToken, make([]byte, 20))
+	})
+	want := `Allocate error response ERROR-CODE=300 "elsewhere" ALTERNATE-SERVER=192.0.2.1:3478 ALTERNATE-DOMAIN="example.org" ` +
+		`XOR-RELAYED-ADDRESS=192.0.2.1:3478 XOR-PEER-ADDRESS LIFETIME=600 REALM="r\n" SOFTWARE="\xff" DATA[1000] DONT-FRAGMENT ` +
+		`RESERVATION-TOKEN=00000000000000000000000000000000`
+	if m.String() != want {
+		t.Errorf("it reads as\n%v\nwant\n%s", m, want)
+	}
+	if string(m.Realm()) != "r\n" || string(m.Software()) != "\xff" {
+		t.Errorf("REALM is %q, SOFTWARE %q", m.Realm(), m.Software())
+	}
+	if got := (Message{}).String(); got != "no message" {
+		t.Errorf("the zero Message reads as %q", got)
+	}
+	if got := testID.String(); got != "7472616e73616374696f6e21" {
+		t.Errorf("the transaction id reads as %s", got)
+	}
+	if got := ErrorCode(499).String(); got != "499" {
+		t.Errorf("an error code without a name reads as %s", got)
+	}
+}
+
+// Mistakes of the caller are found where they are made.
+func TestBugsPanic(t *testing.T) {
+	build := NewBuilder(nil, BindingRequest, testID)
+	for name, f := range map[string]func(){
+		"an error code of HTTP":             func() { build.AddErrorCode(200, "") },
+		"no address":                        func() { build.AddXORAddress(AttrXORMappedAddress, netip.AddrPort{}) },
+		"too short an HMAC":                 func() { build.AddIntegritySHA256(NewKey(nil), 12) },
+		"a value that has no 16-bit length": func() { build.Add(AttrData, make([]byte, 1<<16)) },
+		"a transaction of a response":       func() { NewTransaction(message(t, BindingSuccessResponse, nil).Bytes(), TransactionConfig{}) },
+		"a transaction of nothing":          func() { NewTransaction(nil, TransactionConfig{}) },
+		"randomness that ends":              func() { NewTransactionID(bytes.NewReader(nil)) },
+	} {
+		func() {
+			defer func() {
+				if text, ok := recover().(string); !ok || !strings.HasPrefix(text, "BUG: ") {
+					t.Errorf("%s: %v", name, text)
+				}
+			}()
+			f()
+		}()
+	}
+}

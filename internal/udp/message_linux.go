@@ -114,10 +114,16 @@ type slab struct {
 	messages [bundles]mmsghdr
 	iovs     [bundles]syscall.Iovec
 	from     [bundles]rawAddr
-	control  [bundles][64]byte
+	control  [bundles]controlBuffer
 	packets  []Packet
 	data     [bundles][bundleSize]byte // last: what follows no pointer is not scanned
 }
+
+// A controlBuffer has room for what the kernel says of a bundle, aligned as it
+// wants it.
+type controlBuffer [8]uint64
+
+func (c *controlBuffer) bytes() *[64]byte { return (*[64]byte)(unsafe.Pointer(c)) }
 
 // mmsghdr is the kernel's struct of that name.
 type mmsghdr struct {
@@ -134,7 +140,7 @@ func newSlab() *slab {
 		h.Name = (*byte)(unsafe.Pointer(&b.from[i]))
 		h.Iov = &b.iovs[i]
 		h.Iovlen = 1
-		h.Control = &b.control[i][0]
+		h.Control = &b.control[i].bytes()[0]
 	}
 	return b
 }
@@ -145,7 +151,7 @@ func (b *slab) read(fd int) []Packet {
 	for i := range bundles {
 		h := &b.messages[i].header
 		h.Namelen = syscall.SizeofSockaddrInet6
-		h.SetControllen(len(b.control[i]))
+		h.SetControllen(len(b.control[i].bytes()))
 		h.Flags = 0
 	}
 	n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages)), bundles,
@@ -163,7 +169,7 @@ func (b *slab) read(fd int) []Packet {
 			continue
 		}
 		data := b.data[i][:m.n]
-		segment := joined(b.control[i][:m.header.Controllen])
+		segment := joined(b.control[i].bytes()[:m.header.Controllen])
 		if segment <= 0 {
 			segment = len(data)
 		}

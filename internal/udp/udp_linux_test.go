@@ -3,12 +3,14 @@
 package udp
 
 import (
+	"encoding/binary"
 	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"unsafe"
 )
 
 // goroutines counts those that run code of this package outside of its tests.
@@ -127,4 +129,41 @@ func TestBurstIsNotDropped(t *testing.T) {
 		return // only root may have such a buffer
 	}
 	eventually(t, "all of it arrives", func() bool { return got.Load() == burst+1 })
+}
+
+// What the kernel says of a bundle is found among other things it may say.
+func TestControlMessages(t *testing.T) {
+	type message struct {
+		level, kind int32
+		data        []byte
+	}
+	size := func(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
+	for name, test := range map[string]struct {
+		messages []message
+		want     int
+	}{
+		"nothing":          {nil, 0},
+		"a bundle":         {[]message{{solUDP, udpGRO, size(1200)}}, 1200},
+		"after another":    {[]message{{syscall.IPPROTO_IP, syscall.IP_TOS, []byte{2}}, {solUDP, udpGRO, size(7)}}, 7},
+		"another alone":    {[]message{{syscall.IPPROTO_IP, syscall.IP_TOS, []byte{2}}}, 0},
+		"without its size": {[]message{{solUDP, udpGRO, nil}}, 0},
+	} {
+		var buffer controlBuffer
+		n := 0
+		for _, m := range test.messages {
+			h := (*syscall.Cmsghdr)(unsafe.Pointer(&buffer.bytes()[n]))
+			h.Level, h.Type = m.level, m.kind
+			h.SetLen(syscall.CmsgLen(len(m.data)))
+			copy(buffer.bytes()[n+syscall.SizeofCmsghdr:], m.data)
+			n += syscall.CmsgSpace(len(m.data))
+		}
+		if got := joined(buffer.bytes()[:n]); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+		for end := range n { // cut off anywhere: no panic, and no other size
+			if got := joined(buffer.bytes()[:end]); got != 0 && got != test.want {
+				t.Errorf("%s, cut off after %d bytes: %d", name, end, got)
+			}
+		}
+	}
 }
