@@ -86,6 +86,8 @@ func newConn(config Config, isClient bool) (*Conn, error) {
 		secrets:    new(secrets),
 		transcript: make([]byte, 0, 3<<10),
 	}
+	c.flight.buf = make([]byte, 0, 1<<10)
+	c.flight.items = make([]flightItem, 0, 5)
 	random := &c.hs.secrets.serverRandom
 	if isClient {
 		random = &c.hs.secrets.clientRandom
@@ -465,6 +467,7 @@ func (c *Conn) establish(now time.Time) {
 		PeerCertificate: h.peerDER,
 	}
 	c.secrets = h.secrets
+	c.secrets.prf = prf{}
 	c.hs = nil
 	c.flight.shrink()
 	c.retryEarly = true

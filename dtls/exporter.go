@@ -33,7 +33,8 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, n int) ([]byte
 	if context != nil {
 		length = binary.BigEndian.AppendUint16(nil, uint16(len(context)))
 	}
-	prf(out, c.secrets.hash, c.secrets.master[:], label, c.secrets.clientRandom[:], c.secrets.serverRandom[:], length, context)
+	s := c.secrets
+	newPRF(s.hash, s.master[:]).fill(out, label, s.clientRandom[:], s.serverRandom[:], length, context)
 	return out, nil
 }
 

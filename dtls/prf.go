@@ -5,9 +5,10 @@ import (
 	"crypto/hmac"
 	_ "crypto/sha256" // the hashes that suites names
 	_ "crypto/sha512"
+	"hash"
 )
 
-// prf fills out with the pseudorandom function of RFC 5246, Section 5:
+// A prf is the pseudorandom function of RFC 5246, Section 5, with a secret:
 //
 //	P_hash(secret, seed) = HMAC_hash(secret, A(1) + seed) +
 //	                       HMAC_hash(secret, A(2) + seed) +
@@ -16,29 +17,34 @@ import (
 //	A(i) = HMAC_hash(secret, A(i-1))
 //	PRF(secret, label, seed) = P_<hash>(secret, label + seed)
 //
-// The seed comes in parts, so that callers need not join them.
-func prf(out []byte, hash crypto.Hash, secret []byte, label string, seed ...[]byte) {
-	mac := hmac.New(hash.New, secret)
+// Setting up its HMAC is dear, so a secret used more than once keeps its prf.
+type prf struct{ mac hash.Hash }
+
+func newPRF(h crypto.Hash, secret []byte) prf { return prf{hmac.New(h.New, secret)} }
+
+// fill fills out. The seed comes in parts, so that callers need not join them.
+func (p prf) fill(out []byte, label string, seed ...[]byte) {
+	p.mac.Reset()
 	start := make([]byte, 0, 160)
 	start = append(start, label...)
 	for _, s := range seed {
 		start = append(start, s...)
 	}
-	mac.Write(start)
-	a := mac.Sum(make([]byte, 0, 64))
+	p.mac.Write(start)
+	a := p.mac.Sum(make([]byte, 0, 64))
 	block := make([]byte, 0, 64)
 	for {
-		mac.Reset()
-		mac.Write(a)
-		mac.Write(start)
-		block = mac.Sum(block[:0])
+		p.mac.Reset()
+		p.mac.Write(a)
+		p.mac.Write(start)
+		block = p.mac.Sum(block[:0])
 		n := copy(out, block)
 		if out = out[n:]; len(out) == 0 {
 			return
 		}
-		mac.Reset()
-		mac.Write(a)
-		a = mac.Sum(a[:0])
+		p.mac.Reset()
+		p.mac.Write(a)
+		a = p.mac.Sum(a[:0])
 	}
 }
 
@@ -55,6 +61,7 @@ type secrets struct {
 	master       [masterSecretSize]byte
 	clientRandom [randomSize]byte
 	serverRandom [randomSize]byte
+	prf          prf // of the master secret; not kept after the handshake
 }
 
 // setMaster derives the extended master secret of RFC 7627, Section 4:
@@ -62,12 +69,13 @@ type secrets struct {
 //	master_secret = PRF(pre_master_secret, "extended master secret",
 //	                    session_hash)[0..47];
 func (s *secrets) setMaster(preMaster, sessionHash []byte) {
-	prf(s.master[:], s.hash, preMaster, "extended master secret", sessionHash)
+	newPRF(s.hash, preMaster).fill(s.master[:], "extended master secret", sessionHash)
+	s.prf = newPRF(s.hash, s.master[:])
 }
 
 // finished computes the verify_data of RFC 5246, Section 7.4.9.
 func (s *secrets) finished(label string, transcriptHash []byte) (v [verifyDataSize]byte) {
-	prf(v[:], s.hash, s.master[:], label, transcriptHash)
+	s.prf.fill(v[:], label, transcriptHash)
 	return v
 }
 
@@ -87,7 +95,7 @@ const (
 func (s *secrets) keys(p *suiteParams) (client, server *protection, err error) {
 	var space [2*32 + 2*12]byte
 	block := space[:2*p.key+2*p.fixedIV]
-	prf(block, s.hash, s.master[:], "key expansion", s.serverRandom[:], s.clientRandom[:])
+	s.prf.fill(block, "key expansion", s.serverRandom[:], s.clientRandom[:])
 	k, iv := block[:2*p.key], block[2*p.key:]
 	if client, err = newProtection(p, k[:p.key], iv[:p.fixedIV]); err != nil {
 		return nil, nil, err
