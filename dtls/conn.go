@@ -54,8 +54,42 @@ type Conn struct {
 	// rumour is the fatal alert that came in clear last; see alertGrace.
 	rumour Alert
 
+	// dropReason and dropSize are the drops not yet told to the trace.
+	dropReason string
+	dropSize   int
+
 	events []Event
 	err    error
+}
+
+// An Event is a rare fact that a connection tells its owner.
+type Event interface{ event() }
+
+// Established tells that the handshake is done: the peer has the key of the
+// certificate that was asked for, and application data flows.
+type Established struct{}
+
+// Closed tells that the connection ended. Err is a [*LocalError], a
+// [*PeerError] or a [*TimeoutError].
+type Closed struct{ Err error }
+
+func (Established) event() {}
+func (Closed) event()      {}
+
+// A timer is one of a connection's timers.
+type timer uint8
+
+const (
+	// timerRetransmit runs while a flight waits for its answer.
+	timerRetransmit timer = iota
+	// timerHandshake bounds the whole handshake.
+	timerHandshake
+	// timerAlert runs after an alert that nobody authenticated; see alertGrace.
+	timerAlert
+)
+
+func (t timer) String() string {
+	return [...]string{"retransmit", "handshake", "alert"}[t]
 }
 
 // ConnectionState is what the two ends agreed on.
@@ -117,247 +151,22 @@ func (c *Conn) Connect(now time.Time) {
 	}
 }
 
-// Receive takes a datagram from the peer. It is decrypted in place: the
-// application data in it is read with NextData, before the datagram's memory is
-// used again. What is wrong with it is told to the trace alone.
-func (c *Conn) Receive(now time.Time, datagram []byte) {
-	clear(c.data)
-	c.data, c.nextData = c.data[:0], 0
-	if c.state == StateNew && !c.isClient {
-		c.Connect(now)
-	}
-	for len(datagram) > 0 {
-		rec, rest, ok := parseRecord(datagram)
-		if !ok {
-			c.drop(now, DropMalformedRecord, len(datagram))
-			return
-		}
-		c.receiveRecord(now, rec, datagram[:len(datagram)-len(rest)])
-		datagram = rest
-	}
-	for c.retryEarly && c.state != StateClosed {
-		c.retryEarly = false
-		held := c.early
-		c.early, c.earlySize = nil, 0
-		for _, raw := range held {
-			rec, _, _ := parseRecord(raw)
-			c.receiveRecord(now, rec, raw)
-		}
-	}
-}
-
-// receiveRecord takes one record; raw is all of it, header included.
-func (c *Conn) receiveRecord(now time.Time, rec record, raw []byte) {
-	switch {
-	case c.state == StateClosed:
-		c.drop(now, DropClosed, len(raw))
-		c.repeatAlert(now, rec.typ)
-	case c.state == StateNew:
-		c.drop(now, DropNotStarted, len(raw))
-	case rec.epoch == 0 && c.state == StateEstablished:
-		c.drop(now, DropPlaintext, len(raw))
-	case rec.epoch == 0:
-		c.receiveClear(now, rec)
-	case rec.epoch > 1:
-		c.drop(now, DropEpoch, len(raw))
-	case c.layer.in == nil, rec.typ == typeApplicationData && c.state != StateEstablished:
-		c.hold(now, raw)
-	default:
-		c.receiveProtected(now, rec)
-	}
-}
-
-// hold keeps a record for when it can be read: datagrams overtake each other,
-// and it would cost the peer a retransmission, or the application its data.
-func (c *Conn) hold(now time.Time, raw []byte) {
-	if len(c.early) == maxEarly || c.earlySize+len(raw) > maxEarlySize {
-		c.drop(now, DropTooEarly, len(raw))
-		return
-	}
-	c.early = append(c.early, append([]byte(nil), raw...))
-	c.earlySize += len(raw)
-}
-
-// receiveClear takes a record of epoch 0, during the handshake.
-func (c *Conn) receiveClear(now time.Time, rec record) {
-	switch rec.typ {
-	case typeHandshake:
-		c.receiveHandshake(now, rec)
-	case typeAlert:
-		m, ok := parseAlert(rec.payload)
-		switch {
-		case !ok:
-			c.drop(now, DropMalformedAlert, len(rec.payload))
-		case !m.ends():
-			c.drop(now, DropWarning, len(rec.payload))
-		default:
-			// RFC 6347, Section 4.1.2.7 warns of what a forged alert can do.
-			c.drop(now, DropAlertNotAuthentic, len(rec.payload))
-			c.rumour = m.description
-			c.timers.SetEarlier(timerAlert, now.Add(alertGrace))
-		}
-	case typeChangeCipherSpec:
-		// The epoch of the records behind it says the same, and arrives for
-		// sure when they do.
-	default:
-		c.drop(now, DropContentType, len(rec.payload))
-	}
-}
-
-// receiveProtected takes a record of epoch 1, whose keys are known.
-func (c *Conn) receiveProtected(now time.Time, rec record) {
-	if !c.layer.window.Fresh(rec.seq) {
-		c.drop(now, DropReplayed, len(rec.payload))
-		return
-	}
-	plain, ok := c.layer.in.open(rec)
-	if !ok {
-		// RFC 6347, Section 4.1.2.7: "invalid records SHOULD be silently
-		// discarded, thus preserving the association".
-		c.drop(now, DropNotAuthentic, len(rec.payload))
-		return
-	}
-	c.layer.window.Accept(rec.seq)
-	switch rec.typ {
-	case typeApplicationData:
-		if len(plain) > 0 {
-			c.data = append(c.data, plain)
-		}
-	case typeHandshake:
-		rec.payload = plain
-		c.receiveHandshake(now, rec)
-	case typeAlert:
-		m, ok := parseAlert(plain)
-		switch {
-		case !ok:
-			c.drop(now, DropMalformedAlert, len(plain))
-		case !m.ends():
-			c.drop(now, DropWarning, len(plain))
-		default:
-			if m.description == AlertCloseNotify {
-				// RFC 5246, Section 7.2.1: "The other party MUST respond with a
-				// close_notify alert of its own".
-				c.sendAlert(alertMessage{levelWarning, AlertCloseNotify})
-			}
-			c.close(now, &PeerError{Alert: m.description})
-		}
-	default:
-		c.drop(now, DropContentType, len(plain))
-	}
-}
-
-// receiveHandshake takes a record's handshake fragments.
-func (c *Conn) receiveHandshake(now time.Time, rec record) {
-	for b := rec.payload; len(b) > 0 && c.state != StateClosed; {
-		f, rest, ok := parseFragment(b)
-		if !ok {
-			c.drop(now, DropMalformedFragment, len(b))
-			return
-		}
-		b = rest
-		if drop := c.receiveFragment(now, rec, f); drop != "" {
-			c.drop(now, drop, len(f.body))
-		}
-	}
-}
-
-// receiveFragment takes a fragment, and whatever messages it completes. It
-// returns a reason when it drops it.
-func (c *Conn) receiveFragment(now time.Time, rec record, f fragment) (drop string) {
-	h := c.hs
-	if h == nil {
-		return c.receiveAfterHandshake(now, f)
-	}
-	// Only Finished stands behind ChangeCipherSpec, and it must.
-	if (f.typ == typeFinished) != (rec.epoch == 1) {
-		return DropWrongProtection
-	}
-	if int16(f.seq-h.in.next) < 0 {
-		if int16(f.seq-c.flight.answers) < 0 {
-			c.repeatFlight(now)
-		}
-		return DropDuplicateMessage
-	}
-	if c.config.Cookie && !c.isClient && f.typ == typeClientHello {
-		// RFC 6347, Section 4.2.1: "the server MUST use the record sequence
-		// number in the ClientHello as the record sequence number in the
-		// HelloVerifyRequest", and in the ServerHello. The bound keeps a forged
-		// number from using them up.
-		c.layer.seq[0] = max(c.layer.seq[0], min(rec.seq, maxSequence/2))
-	}
-	if f.seq == h.in.next && f.whole() && !h.in.pending() {
-		// The usual case: nothing to put together.
-		if known, ok := handshakeTypes[f.typ]; !ok {
-			return DropUnknownMessage
-		} else if f.length > known.max {
-			return DropMessageTooLong
-		}
-		h.in.next++
-		c.receiveMessage(now, f.seq, f.typ, f.body)
-	} else if drop := h.in.add(f); drop != "" {
-		return drop
-	}
-	for c.hs != nil {
-		seq := h.in.next
-		typ, body, ok := h.in.take()
-		if !ok {
-			break
-		}
-		c.receiveMessage(now, seq, typ, body)
-	}
-	return ""
-}
-
-// receiveMessage takes the next message and makes the step it is for.
-func (c *Conn) receiveMessage(now time.Time, seq uint16, typ handshakeType, body []byte) {
-	h := c.hs
-	s := steps[c.state]
-	var err error
-	switch {
-	case typ == s.want:
-		h.received(seq, typ, body)
-		err = s.read(h, now, body)
-	case typ == typeHelloVerifyRequest && c.state == StateAwaitServerHello:
-		err = h.readHelloVerifyRequest(now, body)
-	case typ == typeHelloRequest && c.isClient:
-		// RFC 5246, Section 7.4.1.1: "This message will be ignored by the client
-		// if the client is currently negotiating a session."
-	default:
-		err = refuse(AlertUnexpectedMessage, "the peer sent %v where %v is due", typ, s.want)
-	}
-	if err != nil {
-		c.fail(now, asLocal(err))
-		return
-	}
-	c.timers.Stop(timerAlert)
-}
-
-// receiveAfterHandshake takes a fragment when no handshake is going on.
-func (c *Conn) receiveAfterHandshake(now time.Time, f fragment) (drop string) {
-	switch {
-	case f.typ == typeFinished && !c.isClient:
-		// Our Finished was lost. That the client's came in a fresh, protected
-		// record says that it is the client who asks.
-		c.repeatFlight(now)
-		return DropDuplicateMessage
-	case f.typ == typeHelloRequest && c.isClient, f.typ == typeClientHello && !c.isClient:
-		if c.alert.level == 0 { // once is enough
-			c.sendAlert(alertMessage{levelWarning, AlertNoRenegotiation})
-		}
-		return DropRenegotiation
-	}
-	return DropDuplicateMessage
-}
-
 // repeatFlight sends the last flight again because the peer repeated its own:
-// RFC 6347, Section 4.2.4. Copies that the network made, or a flight of several
-// datagrams, must not make us send several times.
+// "the receipt of a duplicate message is the likely result of timer expiry on
+// the peer and therefore suggests that part of one's previous flight was lost"
+// (RFC 6347, Section 4.2.4). But the timer may have expired because the path is
+// long, or the network may have made a copy; so this is for flights that were
+// sent a while ago. The last flight of the handshake has no timer of its own to
+// fall back on, and is short.
 func (c *Conn) repeatFlight(now time.Time) {
 	f := &c.flight
-	if len(f.items) == 0 || f.unsent() || now.Sub(f.sentAt) < c.config.InitialRTO/2 {
-		return
+	wait := f.rto / 2
+	if f.final {
+		wait = c.config.InitialRTO / 2
 	}
-	f.rewind()
+	if len(f.items) > 0 && !f.unsent() && now.Sub(f.sentAt) >= wait {
+		f.repeat()
+	}
 }
 
 // Advance fires the timers that are due.
@@ -370,8 +179,7 @@ func (c *Conn) Advance(now time.Time) {
 		c.config.Trace.Timer(now, trace.DTLS, t.String())
 		switch t {
 		case timerRetransmit:
-			c.flight.rewind()
-			c.flight.rto = min(2*c.flight.rto, maxRTO)
+			c.flight.repeat()
 		case timerHandshake:
 			c.close(now, &TimeoutError{c.state})
 		case timerAlert:
@@ -518,6 +326,19 @@ func (c *Conn) setState(now time.Time, s State) {
 	}
 }
 
+// drop notes that size bytes are dropped. What one datagram loses in a row for
+// one reason is one fact to the trace.
 func (c *Conn) drop(now time.Time, reason string, size int) {
-	c.config.Trace.Drop(now, trace.DTLS, reason, size)
+	if reason != c.dropReason {
+		c.traceDrop(now)
+		c.dropReason = reason
+	}
+	c.dropSize += size
+}
+
+func (c *Conn) traceDrop(now time.Time) {
+	if c.dropReason != "" {
+		c.config.Trace.Drop(now, trace.DTLS, c.dropReason, c.dropSize)
+		c.dropReason, c.dropSize = "", 0
+	}
 }

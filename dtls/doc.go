@@ -57,6 +57,6 @@
 // handshake and chooses the version, client12.go and server12.go are the steps
 // of version 1.2 in the order of the wire. messages.go and extensions.go are
 // what the steps read and write. Underneath, flight.go sends and repeats,
-// fragment.go reassembles, record.go protects. conn.go moves datagrams between
-// them.
+// fragment.go reassembles, record.go protects. conn.go and receive.go move
+// datagrams between them, and data.go is the application's part.
 package dtls

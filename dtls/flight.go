@@ -29,7 +29,6 @@ type flight struct {
 	final bool
 	// begun is when it was sent first, sentAt when it was sent last.
 	begun, sentAt time.Time
-	again         bool // it was sent more than once
 	rto           time.Duration
 }
 
@@ -43,18 +42,17 @@ type flightItem struct {
 // start empties the flight for a new one, which answers the peer's messages
 // before seq.
 func (f *flight) start(now time.Time, seq uint16, initialRTO time.Duration) {
-	switch {
-	case f.rto == 0:
-		f.rto = initialRTO
-	case !f.again && len(f.items) > 0:
-		// The answer came without a retransmission, so it measures the path.
-		// Waiting longer than the path is long avoids sending everything twice
-		// beyond the 50 ms that suit a short one.
+	// RFC 6347, Section 4.2.4.1 starts at a fixed value and keeps what doubling
+	// made of it. We know more: an answer to the last flight has just come, so
+	// the path is at most as long as it took since that went out first. Half as
+	// much again, as RFC 9147, Section 5.8.2 recommends, is no shorter than what
+	// doubling came to, and spares a path longer than the timer from having each
+	// flight twice.
+	f.rto = initialRTO
+	if !f.begun.IsZero() {
 		rtt := now.Sub(f.begun)
 		f.rto = min(max(rtt+rtt/2, initialRTO), maxRTO)
 	}
-	// Otherwise: "Implementations SHOULD retain the current timer value until
-	// a transmission without loss occurs" (RFC 6347, Section 4.2.4.1).
 	*f = flight{buf: f.buf[:0], items: f.items[:0], answers: seq, rto: f.rto}
 }
 
@@ -72,10 +70,10 @@ func (f *flight) changeCipherSpec() {
 // unsent reports whether a part of the flight waits to be sent.
 func (f *flight) unsent() bool { return f.item < len(f.items) }
 
-// rewind makes the flight be sent again.
-func (f *flight) rewind() {
+// repeat makes the flight be sent again, and the next time later.
+func (f *flight) repeat() {
 	f.item, f.offset = 0, 0
-	f.again = true
+	f.rto = min(2*f.rto, maxRTO)
 }
 
 // drop ends the flight: it was answered, or it will not be.

@@ -100,7 +100,9 @@ func (h *handshake) sendClientHello(now time.Time, cookie []byte) {
 	if len(config.SRTPProfiles) > 0 {
 		hello.extensions.srtpProfiles = newList16(config.SRTPProfiles)
 	}
-	h.transcript = h.transcript[:0] // RFC 6347, Section 4.2.1: neither the first ClientHello nor HelloVerifyRequest is hashed
+	// "The initial ClientHello and HelloVerifyRequest are not included in the
+	// calculation of the handshake_messages" (RFC 6347, Section 4.2.1).
+	h.transcript = h.transcript[:0]
 	h.reply(now)
 	h.send(0, typeClientHello, &hello)
 	h.c.setState(now, StateAwaitServerHello)

@@ -22,8 +22,8 @@ const (
 	recordHeaderSize = 13
 	// maxPlaintext is the largest fragment of a record (RFC 6347, Section 4.1).
 	maxPlaintext = 1 << 14
-	// maxSequence is the last sequence number of an epoch: "Implementations
-	// MUST NOT allow the sequence number to wrap" (RFC 6347, Section 4.1).
+	// maxSequence is the last sequence number of an epoch. An association must
+	// be abandoned before the numbers wrap (RFC 6347, Section 4.1).
 	maxSequence = 1<<48 - 1
 	tagSize     = 16 // of every AEAD in suites
 )

@@ -25,8 +25,9 @@ func (h *handshake) readClientHello12(now time.Time, m *clientHello) error {
 	if !ext.extendedMasterSecret {
 		return refuse(AlertHandshakeFailure, "the client does not support the extended master secret (RFC 7627), which is required")
 	}
-	// RFC 5746, Section 3.6: "If this field is not empty, the server MUST abort
-	// the handshake".
+	// RFC 5746, Section 3.6: "The server MUST then verify that the length of the
+	// "renegotiated_connection" field is zero, and if it is not, MUST abort the
+	// handshake."
 	if len(ext.renegotiationInfo) > 0 {
 		return refuse(AlertHandshakeFailure, "the client takes this handshake for a renegotiation")
 	}
