@@ -28,6 +28,10 @@ func TestArchitectureTestCatches(t *testing.T) {
 		{"a sub-package of a core", "dtls/record/record.go", `package record; import "sync"`, `imports sync`},
 		{"a foundation with a lock", "internal/timers/timers.go", `package timers; import "sync"`, `imports sync`},
 		{"a simulator with a clock", "internal/netsim/run.go", `package netsim; import "time"; var t = time.Now()`, `mentions time.Now`},
+		{"a simulator with seeded dice", "internal/netsim/run.go", `package netsim; import "math/rand/v2"; var r = rand.New(rand.NewPCG(1, 2)); var x = r.IntN(6)`, ``},
+		{"a simulator with global dice", "internal/netsim/run.go", `package netsim; import "math/rand/v2"; var x = rand.IntN(6)`, `mentions rand.IntN, which throws dice without a seed`},
+		{"a test with global dice", "ice/agent_test.go", `package ice; import random "math/rand/v2"; var x = random.IntN(6)`, `mentions rand.IntN`},
+		{"a test with seeded dice", "ice/agent_test.go", `package ice; import "math/rand/v2"; var r rand.Source = rand.NewChaCha8([32]byte{})`, ``},
 		{"the sockets' package has sockets", "internal/udp/udp.go", `package udp; import ("net"; "sync"; "time"); var t = time.Now()`, ``},
 
 		{"a core that looks at the clock", "ice/agent.go", "package ice\nimport \"time\"\nvar t = time.Now()", `ice/agent.go:3: mentions time.Now: a core has no clock`},

@@ -28,10 +28,13 @@ var layers = []string{"stun", "turn", "ice", "dtls", "srtp", "sctp", "sdp", "rtp
 var foundations = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", "internal/trace"}
 
 // testSupport are the internal packages that the tests of a layer may use too.
-var testSupport = []string{"internal/ladder", "internal/netsim"}
+var testSupport = []string{"internal/ladder", dice}
+
+// dice is the package that throws dice for others: from a seed, and from that alone.
+const dice = "internal/netsim"
 
 // pure are the packages held to a core's rules without being a layer.
-var pure = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", "internal/netsim"}
+var pure = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", dice}
 
 // neighbours are the edges drawn between layers: there are no others.
 var neighbours = map[string][]string{
@@ -67,6 +70,10 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // sleeping are those of them that wait.
 var sleeping = []string{"Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+
+// seeded are the names in math/rand/v2 that do not stand for its global source,
+// which nothing replays.
+var seeded = []string{"New", "NewPCG", "NewChaCha8", "NewZipf", "Rand", "PCG", "ChaCha8", "Zipf", "Source"}
 
 // vague are package names that say nothing of what is inside.
 var vague = []string{"util", "utils", "common", "helper", "helpers", "types", "misc", "base"}
@@ -197,7 +204,7 @@ func (f *file) checkImports() {
 		if name == "C" {
 			f.say(spec.Pos(), "imports C: the module is pure Go")
 		}
-		if !f.core || f.test || name == "net/netip" {
+		if !f.core || f.test || name == "net/netip" || f.dir == dice && name == "math/rand/v2" {
 			continue
 		}
 		for p, why := range forbidden {
@@ -256,6 +263,9 @@ func (f *file) checkIdentifiers() {
 		if name == "time" && as == "." {
 			f.say(spec.Pos(), "imports time into its own scope, which hides a look at the clock")
 		}
+		if name == "math/rand/v2" && spec.Name == nil {
+			as = "rand"
+		}
 		called[as] = name
 	}
 	ast.Inspect(f.ast, func(n ast.Node) bool {
@@ -269,6 +279,8 @@ func (f *file) checkIdentifiers() {
 			switch {
 			case ok && called[from.Name] == "time":
 				f.checkTime(n)
+			case ok && called[from.Name] == "math/rand/v2" && !slices.Contains(seeded, n.Sel.Name):
+				f.say(n.Pos(), "mentions rand.%s, which throws dice without a seed: nothing would replay it", n.Sel.Name)
 			case f.test:
 			case ok && called[from.Name] == "crypto/ecdsa" && (n.Sel.Name == "Sign" || n.Sel.Name == "SignASN1"),
 				strings.HasPrefix(n.Sel.Name, "GenerateKey"):

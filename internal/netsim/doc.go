@@ -1,0 +1,35 @@
+// Package netsim is a network on virtual time, for whole stacks: hosts, links
+// that delay, lose, reorder, duplicate and queue, and NATs. Everything random
+// comes from one seed; the same seed gives the same bytes at the same times, and
+// [Network.Hash] proves it.
+//
+//	n := netsim.New(seed, start)
+//	wifi := netsim.Profile{Delay: 5 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.02}
+//	a := n.AddHost(nodeA, wifi, netip.MustParseAddr("192.0.2.1"))
+//	home := n.AddNAT(netsim.NAT{}, netsim.Profile{Delay: 20 * time.Millisecond}, netip.MustParseAddr("198.51.100.1"))
+//	z := home.AddHost(nodeZ, netsim.Profile{}, netip.MustParseAddr("10.0.0.2"))
+//	ok := n.Run(func() bool { return connected }, 30*time.Second)
+//
+// # The picture
+//
+// A network is a star. Each host has a link up to the middle and a link down
+// from it; the middle itself takes no time, unless [Network.Path] puts a link
+// between two addresses there. Behind a NAT stands another star, with addresses
+// of its own, and NATs may stand behind NATs.
+//
+//	a ──up──►  middle  ──down──►  NAT  ──►  inner middle  ──down──►  z
+//	a ◄─down─          ◄──up────  NAT  ◄──                ◄──up────  z
+//
+// # Time
+//
+// The network jumps from one thing that happens to the next. At one instant
+// datagrams arrive and scripted calls run in the order they were entered; then
+// the timers of the nodes fire, in the order of the hosts. After everything that
+// may change a node it is drained of its packets.
+//
+// # What is left out
+//
+// There is no ICMP, no fragmentation (a datagram larger than a link's MTU
+// disappears, as one does that may not be fragmented and whose error a firewall
+// eats), no TCP, and no cross traffic except what another node sends.
+package netsim
