@@ -1,0 +1,494 @@
+package peerconnection
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/trace"
+	"github.com/plainrtc/plainrtc/sctp"
+)
+
+// The core's half of data channels (RFC 8831): which stream each has, what DCEP
+// says about it, and how it ends. The user's half is [DataChannel].
+
+// maxStreams is how many streams we use and let the peer use each way. Browsers
+// refuse identifiers above 1,023.
+const maxStreams = 1024
+
+// Limits on what a peer may open that nobody has accepted yet.
+const (
+	maxUnacceptedChannels = maxStreams
+	maxUnacceptedBytes    = 256 << 10 // labels and protocols
+)
+
+// A channel is what the core knows of a data channel.
+type channel struct {
+	label, protocol string
+	unordered       bool
+	maxRetransmits  int           // -1: without limit
+	lifetime        time.Duration // 0: without limit
+	priority        Priority
+	negotiated      bool
+
+	id    uint16
+	hasID bool
+	state DataChannelState
+	// err is why the channel closed, where that was not asked for.
+	err error
+
+	// sayOpen: we made the channel, and its DATA_CHANNEL_OPEN is still to be sent.
+	sayOpen bool
+	// heard: the peer has acknowledged the channel or sent on it, so that
+	// unordered messages can no longer overtake the DATA_CHANNEL_OPEN (RFC 8832, Section 6).
+	heard bool
+	// resetSent: the reset of our outgoing stream was asked for.
+	resetSent bool
+	// resetDone: our outgoing stream was reset.
+	resetDone bool
+	// remoteClosed: the peer has reset its outgoing stream; nothing more comes.
+	remoteClosed bool
+
+	// early is what was written before the channel had a stream.
+	early      []earlyMessage
+	earlyBytes int
+
+	// inbox holds what has come and was not read, from inboxRead on.
+	inbox     []inboxMessage
+	inboxRead int
+
+	messagesSent, messagesReceived uint64
+	bytesSent, bytesReceived       uint64
+}
+
+// An inboxMessage is a received message whose bytes the association still
+// counts against the receive window.
+type inboxMessage struct {
+	kind MessageKind
+	data []byte
+	from sctp.Received
+}
+
+// An earlyMessage was written before the channel had a stream.
+type earlyMessage struct {
+	kind MessageKind
+	data []byte
+}
+
+// take removes the first message of the inbox.
+func (c *channel) take() {
+	c.inbox[c.inboxRead] = inboxMessage{}
+	c.inboxRead++
+	if c.inboxRead == len(c.inbox) {
+		c.inbox, c.inboxRead = c.inbox[:0], 0
+		if cap(c.inbox) > 64 {
+			c.inbox = nil
+		}
+	}
+}
+
+// buffered is the channel's bufferedAmount in bytes.
+func (d *DataChannel) buffered() int {
+	if c := d.pc.core.sctp; c != nil && d.hasID && d.state != DataChannelClosed {
+		return d.earlyBytes + c.BufferedAmount(d.id)
+	}
+	return d.earlyBytes
+}
+
+// newChannel checks the options of a channel to be made.
+func newChannel(label string, o *DataChannelOptions) (channel, error) {
+	var zero DataChannelOptions
+	if o == nil {
+		o = &zero
+	}
+	c := channel{
+		label: label, protocol: o.Protocol, unordered: o.Unordered, maxRetransmits: -1,
+		priority: o.Priority, negotiated: o.Negotiated, sayOpen: !o.Negotiated,
+	}
+	if c.priority == 0 {
+		c.priority = PriorityLow
+	}
+	switch {
+	case len(label) > math.MaxUint16:
+		return c, fmt.Errorf("peerconnection: a data channel's label has 65,535 bytes at most, this one %d", len(label))
+	case len(o.Protocol) > math.MaxUint16:
+		return c, fmt.Errorf("peerconnection: a data channel's protocol has 65,535 bytes at most, this one %d", len(o.Protocol))
+	case o.MaxRetransmits != nil && o.MaxPacketLifeTime != 0:
+		return c, errors.New("peerconnection: a data channel is limited by MaxRetransmits or by MaxPacketLifeTime, not by both")
+	case o.MaxPacketLifeTime < 0 || o.MaxPacketLifeTime > math.MaxUint16*time.Millisecond ||
+		o.MaxPacketLifeTime > 0 && o.MaxPacketLifeTime < time.Millisecond:
+		return c, fmt.Errorf("peerconnection: MaxPacketLifeTime is 1 ms to 65,535 ms, not %v", o.MaxPacketLifeTime)
+	case o.Negotiated && o.ID >= maxStreams:
+		return c, fmt.Errorf("peerconnection: the ID of a negotiated data channel is 0 to %d, not %d", maxStreams-1, o.ID)
+	case !o.Negotiated && o.ID != 0:
+		return c, errors.New("peerconnection: only a negotiated data channel has an ID of the caller's choice")
+	}
+	if o.MaxRetransmits != nil {
+		c.maxRetransmits = int(*o.MaxRetransmits)
+	}
+	c.lifetime = o.MaxPacketLifeTime.Truncate(time.Millisecond)
+	if c.negotiated {
+		c.id, c.hasID = o.ID, true
+	}
+	return c, nil
+}
+
+// addChannel enters a channel that the user makes.
+func (c *core) addChannel(now time.Time, d *DataChannel) error {
+	if d.negotiated {
+		if c.channels[d.id] != nil {
+			return fmt.Errorf("peerconnection: stream %d is in use by data channel %q", d.id, c.channels[d.id].label)
+		}
+		d.heard = true
+		c.channels[d.id] = d
+	} else if c.channelsNeedIDs() >= maxStreams/2 {
+		return fmt.Errorf("peerconnection: a connection has at most %d data channels of each side's making", maxStreams/2)
+	}
+	c.opening = append(c.opening, d)
+	c.channelsMade++
+	c.startChannels(now)
+	return nil
+}
+
+func (c *core) channelsNeedIDs() (n int) {
+	for _, d := range c.opening {
+		if !d.hasID {
+			n++
+		}
+	}
+	return n
+}
+
+// startChannels moves along the channels that wait: for their stream until the
+// DTLS role is known, for the association until it is established.
+func (c *core) startChannels(now time.Time) {
+	if c.dtls == nil {
+		return
+	}
+	waiting := c.opening[:0]
+	for _, d := range c.opening {
+		switch {
+		case d.state != DataChannelConnecting:
+			continue
+		case !d.hasID && !c.assignID(d):
+			c.endChannel(d, errors.New("peerconnection: no stream is left for another data channel"))
+			continue
+		}
+		if c.sctp == nil {
+			waiting = append(waiting, d)
+			continue
+		}
+		// "The data channel opener MAY start sending messages containing user
+		// data without waiting for the reception of the corresponding
+		// DATA_CHANNEL_ACK" (RFC 8832, Section 6). The association queues what
+		// it is given before it is established, and sends it with its COOKIE ECHO.
+		if d.sayOpen {
+			d.sayOpen = false
+			c.sendOpen(now, d)
+		}
+		for _, m := range d.early {
+			c.sendNow(now, d, m.kind, m.data)
+		}
+		if d.early != nil {
+			d.early, d.earlyBytes = nil, 0
+			d.writable.signal()
+		}
+		if !c.sctpUp {
+			waiting = append(waiting, d)
+			continue
+		}
+		c.openChannel(now, d)
+	}
+	clear(c.opening[len(waiting):])
+	c.opening = waiting
+}
+
+// assignID gives a channel the lowest free stream of our parity: "the DTLS
+// client MUST use even, the DTLS server odd" (RFC 8832, Section 6).
+func (c *core) assignID(d *DataChannel) bool {
+	first := uint16(0)
+	if !c.dtlsClient {
+		first = 1
+	}
+	for id := first; id < maxStreams; id += 2 {
+		if c.channels[id] == nil {
+			d.id, d.hasID = id, true
+			c.channels[id] = d
+			return true
+		}
+	}
+	return false
+}
+
+func (c *core) openChannel(now time.Time, d *DataChannel) {
+	d.state = DataChannelOpen
+	c.channelsOpened++
+	c.cfg.Trace.Note(now, trace.DCEP, "data channel open: "+d.label)
+	d.writable.signal()
+}
+
+func (c *core) sendOpen(now time.Time, d *DataChannel) {
+	m := dcepOpenMessage{priority: uint16(d.priority), label: []byte(d.label), protocol: []byte(d.protocol)}
+	switch {
+	case d.maxRetransmits >= 0:
+		m.channelType, m.reliability = channelPartialRexmit, uint32(d.maxRetransmits)
+	case d.lifetime > 0:
+		m.channelType, m.reliability = channelPartialTimed, uint32(d.lifetime/time.Millisecond)
+	}
+	if d.unordered {
+		m.channelType |= channelUnordered
+	}
+	// "DCEP messages MUST be sent on an ordered and reliable basis" (RFC 8832, Section 4).
+	c.sendOn(now, d, sctp.Message{Stream: d.id, PPID: ppidDCEP, Data: m.append(nil)})
+}
+
+// send queues one message of the user.
+func (c *core) send(now time.Time, d *DataChannel, kind MessageKind, data []byte) error {
+	d.messagesSent++
+	d.bytesSent += uint64(len(data))
+	if !d.hasID || c.sctp == nil || d.sayOpen {
+		d.early = append(d.early, earlyMessage{kind: kind, data: append([]byte(nil), data...)})
+		d.earlyBytes += len(data)
+		return nil
+	}
+	return c.sendNow(now, d, kind, data)
+}
+
+// emptyMessage is the one byte that stands for an empty message: "SCTP does not
+// support the sending of empty user messages. Therefore, if an empty message
+// has to be sent, the appropriate PPID … is used, and the SCTP user message of
+// one zero byte is sent" (RFC 8831, Section 6.6).
+var emptyMessage = []byte{0}
+
+func (c *core) sendNow(now time.Time, d *DataChannel, kind MessageKind, data []byte) error {
+	m := sctp.Message{
+		Stream: d.id, PPID: ppidBinary, Data: data,
+		// "All data sent before the DATA_CHANNEL_ACK is received MUST be sent
+		// ordered" (RFC 8832, Section 6).
+		Unordered:      d.unordered && d.heard,
+		Limited:        d.maxRetransmits >= 0,
+		MaxRetransmits: uint16(max(d.maxRetransmits, 0)),
+		Lifetime:       d.lifetime,
+	}
+	if kind == Text {
+		m.PPID = ppidString
+	}
+	if len(data) == 0 {
+		m.Data, m.PPID = emptyMessage, ppidBinaryEmpty
+		if kind == Text {
+			m.PPID = ppidStringEmpty
+		}
+	}
+	return c.sendOn(now, d, m)
+}
+
+func (c *core) sendOn(now time.Time, d *DataChannel, m sctp.Message) error {
+	if err := c.sctp.Send(now, m); err != nil {
+		return fmt.Errorf("peerconnection: a message on data channel %q was not queued: %w", d.label, err)
+	}
+	return nil
+}
+
+// receiveMessage takes one whole message from the association.
+func (c *core) receiveMessage(now time.Time, m sctp.Received) {
+	d := c.channels[m.Stream]
+	if m.PPID == ppidDCEP {
+		c.receiveDCEP(now, d, m)
+		c.sctp.Release(now, m)
+		return
+	}
+	if d == nil || d.state == DataChannelClosed {
+		c.drop(now, trace.DCEP, dropNoChannel, len(m.Data))
+		c.sctp.Release(now, m)
+		return
+	}
+	in := inboxMessage{data: m.Data, from: m}
+	switch m.PPID {
+	case ppidString:
+		in.kind = Text
+	case ppidBinary:
+	case ppidStringEmpty:
+		in.kind, in.data = Text, nil
+	case ppidBinaryEmpty:
+		in.data = nil
+	default:
+		c.drop(now, trace.DCEP, dropUnknownPPID, len(m.Data))
+		c.sctp.Release(now, m)
+		return
+	}
+	d.heard = true
+	d.messagesReceived++
+	d.bytesReceived += uint64(len(in.data))
+	d.inbox = append(d.inbox, in)
+	d.readable.signal()
+}
+
+// release gives a message's bytes back, and so reopens the receive window.
+func (c *core) release(now time.Time, m inboxMessage) {
+	if c.sctp != nil {
+		c.sctp.Release(now, m.from)
+	}
+}
+
+func (c *core) receiveDCEP(now time.Time, d *DataChannel, m sctp.Received) {
+	if len(m.Data) == 1 && m.Data[0] == dcepAck {
+		if d == nil || d.negotiated {
+			c.drop(now, trace.DCEP, dropUnexpectedAck, len(m.Data))
+			return
+		}
+		d.heard = true
+		return
+	}
+	open, ok := parseDCEPOpen(m.Data)
+	switch {
+	case !ok:
+		c.drop(now, trace.DCEP, dropMalformedDCEP, len(m.Data))
+		return
+	case d != nil:
+		// The stream is taken: by both sides at once if one of them has its
+		// parity wrong, or by a negotiated channel.
+		c.drop(now, trace.DCEP, dropStreamTaken, len(m.Data))
+		return
+	case m.Stream >= maxStreams || len(c.unaccepted) >= maxUnacceptedChannels ||
+		c.unacceptedBytes+len(open.label)+len(open.protocol) > maxUnacceptedBytes:
+		c.drop(now, trace.DCEP, dropTooManyChannels, len(m.Data))
+		c.resetStream(now, m.Stream)
+		return
+	}
+	d = c.newDataChannel(channel{
+		label: string(open.label), protocol: string(open.protocol),
+		unordered:      open.channelType&channelUnordered != 0,
+		maxRetransmits: -1, priority: Priority(open.priority),
+		id: m.Stream, hasID: true, heard: true,
+	})
+	switch open.channelType &^ channelUnordered {
+	case channelPartialRexmit:
+		d.maxRetransmits = int(min(open.reliability, math.MaxUint16))
+	case channelPartialTimed:
+		d.lifetime = time.Duration(open.reliability) * time.Millisecond
+	}
+	c.channels[d.id] = d
+	c.channelsMade++
+	c.unaccepted = append(c.unaccepted, d)
+	c.unacceptedBytes += len(d.label) + len(d.protocol)
+	c.openChannel(now, d)
+	c.sendOn(now, d, sctp.Message{Stream: d.id, PPID: ppidDCEP, Data: []byte{dcepAck}})
+	c.channelAccepted.signal()
+}
+
+func (c *core) newDataChannel(ch channel) *DataChannel {
+	return &DataChannel{pc: c.pc, channel: ch}
+}
+
+// acceptChannel hands the user the first channel that the peer has made.
+func (c *core) acceptChannel() *DataChannel {
+	d := c.unaccepted[0]
+	c.unaccepted[0] = nil
+	c.unaccepted = c.unaccepted[1:]
+	c.unacceptedBytes -= len(d.label) + len(d.protocol)
+	return d
+}
+
+// closeChannel begins the closing procedure of RFC 8831, Section 6.7: our
+// outgoing stream is reset once what is queued has been sent; the peer answers
+// by resetting its own.
+func (c *core) closeChannel(now time.Time, d *DataChannel) {
+	switch {
+	case d.state >= DataChannelClosing:
+	case !d.hasID || c.sctp == nil || d.sayOpen:
+		c.endChannel(d, nil)
+	default:
+		d.state = DataChannelClosing
+		d.writable.signal()
+		d.resetSent = true
+		c.resetStream(now, d.id)
+	}
+}
+
+func (c *core) resetStream(now time.Time, id uint16) {
+	if err := c.sctp.ResetStreams(now, id); err != nil {
+		// A peer without RFC 6525 can't close channels one by one: the stream
+		// stays, and only our side of the channel ends.
+		if d := c.channels[id]; d != nil {
+			d.resetDone, d.remoteClosed = true, true
+			c.endChannel(d, nil)
+		}
+	}
+}
+
+// streamsReset: the peer has reset its outgoing streams; an empty list means all.
+func (c *core) streamsReset(now time.Time, ids []uint16) {
+	if len(ids) == 0 {
+		for id := range uint16(maxStreams) {
+			if c.channels[id] != nil {
+				c.peerReset(now, id)
+			}
+		}
+	}
+	for _, id := range ids {
+		c.peerReset(now, id)
+	}
+}
+
+func (c *core) peerReset(now time.Time, id uint16) {
+	d := c.channels[id]
+	if d == nil {
+		return
+	}
+	d.remoteClosed = true
+	d.readable.signal()
+	if !d.resetSent {
+		// "the peer's side MUST close the other direction as well" (RFC 8831, Section 6.7).
+		d.resetSent = true
+		d.state = DataChannelClosing
+		d.writable.signal()
+		c.resetStream(now, id)
+		return
+	}
+	if d.resetDone {
+		c.endChannel(d, nil)
+	}
+}
+
+// streamsResetDone: our outgoing streams were reset, or the peer would not.
+func (c *core) streamsResetDone(ids []uint16) {
+	for _, id := range ids {
+		if d := c.channels[id]; d != nil {
+			d.resetDone = true
+			if d.remoteClosed {
+				c.endChannel(d, nil)
+			}
+		}
+	}
+}
+
+// endChannel closes a channel for good. Its stream may be used again.
+func (c *core) endChannel(d *DataChannel, err error) {
+	if d.state == DataChannelClosed {
+		return
+	}
+	if d.state == DataChannelOpen || d.state == DataChannelClosing {
+		c.channelsClosed++
+	}
+	d.state, d.err = DataChannelClosed, err
+	d.early, d.earlyBytes = nil, 0
+	if d.hasID && c.channels[d.id] == d {
+		delete(c.channels, d.id)
+	}
+	d.readable.signal()
+	d.writable.signal()
+}
+
+// endChannels closes every channel, because the connection has ended with err.
+func (c *core) endChannels(err error) {
+	for id := range uint16(maxStreams) {
+		if d := c.channels[id]; d != nil {
+			c.endChannel(d, err)
+		}
+	}
+	for _, d := range c.opening {
+		c.endChannel(d, err)
+	}
+	c.opening = nil
+}

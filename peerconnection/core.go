@@ -1,0 +1,429 @@
+package peerconnection
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/plainrtc/plainrtc/dtls"
+	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/internal/timers"
+	"github.com/plainrtc/plainrtc/internal/trace"
+	"github.com/plainrtc/plainrtc/sctp"
+)
+
+// A core is the whole stack without I/O: the layers, composed. It moves bytes
+// between them; they do not know each other. It has the five verbs of a core,
+// with the path that a datagram takes added; [PeerConnection] is its shell.
+type core struct {
+	cfg coreConfig
+	pc  *PeerConnection // for the data channels that the core makes
+
+	ice        *ice.Agent
+	dtls       *dtls.Conn        // nil until the roles are negotiated
+	dtlsClient bool              // valid with dtls
+	sctp       *sctp.Association // nil until DTLS is established
+	sctpUp     bool              // the association is established
+	// early holds DTLS datagrams that overtook the remote description.
+	early []earlyDatagram
+
+	negotiation
+
+	channels        map[uint16]*DataChannel // by stream
+	opening         []*DataChannel          // made by the user, not open yet
+	unaccepted      []*DataChannel          // made by the peer, not accepted yet
+	unacceptedBytes int
+
+	iceState        ice.State
+	dtlsUp          bool
+	gathering       ICEGatheringState
+	localCandidates []ICECandidate // gathered, not yet taken by NextICECandidate
+	selected        ice.Path
+	pathChanges     uint32
+	// ended is set for good, with endedErr, by close, by the peer's close and by a failed handshake.
+	ended    bool
+	closed   bool
+	endedErr error
+	state    ConnectionState
+
+	stateChanged      gate // any state, or the end
+	channelAccepted   gate // unaccepted has grown
+	candidateGathered gate // localCandidates or gathering has changed
+
+	channelsMade, channelsOpened, channelsClosed uint32
+	bytesSent, bytesReceived                     uint64
+	packetsSent, packetsReceived                 uint64
+}
+
+// A coreConfig is what a core needs to know.
+type coreConfig struct {
+	Rand        io.Reader
+	Trace       *trace.Tracer
+	Certificate *dtls.Certificate
+}
+
+// An earlyDatagram came before there was anybody to read it.
+type earlyDatagram struct {
+	path ice.Path
+	data []byte
+}
+
+// maxEarlyDatagrams bounds early: a ClientHello and its retransmission.
+const maxEarlyDatagrams = 4
+
+// pathMTU is the largest datagram we send: every path carries it (RFC 8831, Section 5).
+const pathMTU = 1200
+
+func (c *core) init(pc *PeerConnection, cfg coreConfig) error {
+	c.cfg, c.pc = cfg, pc
+	c.channels = make(map[uint16]*DataChannel)
+	c.ice = ice.New(ice.Config{Rand: cfg.Rand, Trace: cfg.Trace})
+	c.credentials = c.ice.LocalCredentials()
+	return c.negotiation.init(cfg.Rand)
+}
+
+// Receive takes a datagram that arrived on path.
+func (c *core) Receive(now time.Time, path ice.Path, b []byte) {
+	if c.closed {
+		return
+	}
+	c.packetsReceived++
+	c.bytesReceived += uint64(len(b))
+	c.cfg.Trace.Packet(now, trace.UDP, trace.In, path.Local, path.Remote, b)
+	switch classify(b) {
+	case datagramSTUN:
+		c.ice.Receive(now, path, b)
+	case datagramDTLS:
+		c.receiveDTLS(now, path, b)
+	case datagramRTP:
+		c.drop(now, trace.PC, dropNoRTP, len(b))
+		return
+	default:
+		c.drop(now, trace.PC, dropUnknownKind, len(b))
+		return
+	}
+	c.pump(now)
+}
+
+func (c *core) drop(now time.Time, layer trace.Layer, reason string, size int) {
+	c.cfg.Trace.Drop(now, layer, reason, size)
+}
+
+func (c *core) receiveDTLS(now time.Time, path ice.Path, b []byte) {
+	switch {
+	case c.dtls == nil && c.signaling != SignalingHaveLocalOffer:
+		c.drop(now, trace.PC, dropNoDTLS, len(b))
+		return
+	case c.dtls == nil && len(c.early) == maxEarlyDatagrams:
+		c.drop(now, trace.PC, dropEarlyFull, len(b))
+		return
+	case c.dtls == nil:
+		c.early = append(c.early, earlyDatagram{path, append([]byte(nil), b...)})
+		return
+	case path != c.selected && !c.ice.KnowsPath(path):
+		c.drop(now, trace.PC, dropUnknownPath, len(b))
+		return
+	}
+	c.dtls.Receive(now, b)
+	for {
+		packet, ok := c.dtls.NextData()
+		if !ok {
+			return
+		}
+		c.ice.SeenData(now, path)
+		c.startSCTP(now)
+		c.cfg.Trace.Packet(now, trace.SCTP, trace.In, path.Local, path.Remote, packet)
+		c.sctp.Receive(now, packet)
+	}
+}
+
+// Advance fires the timers that are due.
+func (c *core) Advance(now time.Time) {
+	if c.closed {
+		return
+	}
+	c.ice.Advance(now)
+	if c.dtls != nil {
+		c.dtls.Advance(now)
+	}
+	if c.sctp != nil {
+		c.sctp.Advance(now)
+	}
+	c.pump(now)
+}
+
+// AppendPacket appends the next datagram to b and says where it goes. This is
+// the order of the whole stack: the search for a path before the handshake on
+// it, the handshake before data.
+func (c *core) AppendPacket(now time.Time, b []byte) ([]byte, ice.Path) {
+	start := len(b)
+	b, path := c.ice.AppendPacket(now, b)
+	if len(b) == start && c.dtls != nil {
+		var ok bool
+		if path, ok = c.ice.SelectedPath(); !ok {
+			return b, path
+		}
+		b = c.dtls.AppendPacket(now, b)
+		if len(b) == start && c.sctp != nil {
+			b = c.appendSCTP(now, b, path)
+		}
+	}
+	if len(b) > start {
+		c.packetsSent++
+		c.bytesSent += uint64(len(b) - start)
+		c.cfg.Trace.Packet(now, trace.UDP, trace.Out, path.Local, path.Remote, b[start:])
+	}
+	return b, path
+}
+
+// appendSCTP builds an SCTP packet where its record's plaintext will be, and
+// seals it there.
+func (c *core) appendSCTP(now time.Time, b []byte, path ice.Path) []byte {
+	start := len(b)
+	b = c.dtls.AppendRecordHeader(b)
+	body := len(b)
+	b = c.sctp.AppendPacket(now, b)
+	if len(b) == body {
+		return b[:start]
+	}
+	c.cfg.Trace.Packet(now, trace.SCTP, trace.Out, path.Local, path.Remote, b[body:])
+	return c.dtls.SealRecord(b, start)
+}
+
+// NextTimeout is when Advance is to be called next; zero means never.
+func (c *core) NextTimeout() time.Time {
+	if c.closed {
+		return time.Time{}
+	}
+	next := c.ice.NextTimeout()
+	if c.dtls != nil {
+		next = timers.Earlier(next, c.dtls.NextTimeout())
+	}
+	if c.sctp != nil {
+		next = timers.Earlier(next, c.sctp.NextTimeout())
+	}
+	return next
+}
+
+// pump carries what one layer has to say to the others, until none has more.
+func (c *core) pump(now time.Time) {
+	for again := true; again; {
+		again = false
+		for {
+			e, ok := c.ice.NextEvent()
+			if !ok {
+				break
+			}
+			again = true
+			c.iceEvent(now, e)
+		}
+		if c.dtls != nil {
+			for {
+				e, ok := c.dtls.NextEvent()
+				if !ok {
+					break
+				}
+				again = true
+				c.dtlsEvent(now, e)
+			}
+		}
+		if c.sctp != nil {
+			// Messages before events: the last message of a channel comes
+			// before the reset that ends it.
+			for {
+				m, ok := c.sctp.NextMessage()
+				if !ok {
+					break
+				}
+				c.receiveMessage(now, m)
+			}
+			for {
+				e, ok := c.sctp.NextEvent()
+				if !ok {
+					break
+				}
+				again = true
+				c.sctpEvent(now, e)
+			}
+		}
+	}
+	c.updateState(now)
+}
+
+func (c *core) iceEvent(now time.Time, e ice.Event) {
+	switch e := e.(type) {
+	case ice.StateChanged:
+		c.iceState = e.State
+		c.stateChanged.signal()
+	case ice.CandidateGathered:
+		c.candidateFound(e.Candidate)
+	case ice.GatheringDone:
+		c.gathering = ICEGatheringComplete
+		c.candidateGathered.signal()
+		c.stateChanged.signal()
+	case ice.PathSelected:
+		if e.Path != c.selected {
+			c.selected = e.Path
+			c.pathChanges++
+		}
+		c.connectDTLS(now)
+	case ice.RoleChanged:
+	}
+}
+
+// startDTLS makes the DTLS association once both descriptions are known. The
+// client says its first word when there is a path.
+func (c *core) startDTLS(now time.Time, client bool, fingerprints []dtls.Fingerprint) error {
+	cfg := dtls.Config{
+		Certificate: c.cfg.Certificate, Rand: c.cfg.Rand, Trace: c.cfg.Trace,
+		Fingerprints: fingerprints, MTU: pathMTU,
+	}
+	var err error
+	c.dtlsClient = client
+	if client {
+		c.dtls, err = dtls.NewClient(cfg)
+	} else {
+		c.dtls, err = dtls.NewServer(cfg)
+	}
+	if err != nil {
+		return err
+	}
+	c.connectDTLS(now)
+	early := c.early
+	c.early = nil
+	for _, d := range early {
+		c.receiveDTLS(now, d.path, d.data)
+	}
+	return nil
+}
+
+// connectDTLS begins the handshake when there is a path to begin it on.
+func (c *core) connectDTLS(now time.Time) {
+	if c.dtls == nil || c.dtlsConnecting {
+		return
+	}
+	if _, ok := c.ice.SelectedPath(); ok {
+		c.dtlsConnecting = true
+		c.dtls.Connect(now)
+	}
+}
+
+func (c *core) dtlsEvent(now time.Time, e dtls.Event) {
+	switch e := e.(type) {
+	case dtls.Established:
+		c.dtlsUp = true
+		c.stateChanged.signal()
+		c.startSCTP(now)
+	case dtls.Closed:
+		c.end(now, e.Err)
+	}
+}
+
+// startSCTP makes the association that the data channels run over. Both sides
+// begin at once: whoever gets its INIT through first saves a round trip.
+func (c *core) startSCTP(now time.Time) {
+	if c.sctp != nil {
+		return
+	}
+	c.sctp = sctp.New(sctp.Config{
+		Rand: c.cfg.Rand, Trace: c.cfg.Trace,
+		LocalPort: sctpPort, RemotePort: c.remoteSCTPPort,
+		MTU: pathMTU - c.dtls.Overhead(), MaxMessageSize: localMaxMessageSize,
+		OutStreams: maxStreams, InStreams: maxStreams,
+	})
+	c.sctp.Connect(now)
+	c.startChannels(now)
+}
+
+func (c *core) sctpEvent(now time.Time, e sctp.Event) {
+	switch e := e.(type) {
+	case sctp.Established:
+		c.sctpUp = true
+		c.startChannels(now)
+	case sctp.BufferedAmountLow:
+		if d := c.channels[e.Stream]; d != nil {
+			d.writable.signal()
+		}
+	case sctp.StreamsReset:
+		c.streamsReset(now, e.Streams)
+	case sctp.StreamsResetDone:
+		c.streamsResetDone(e.Streams)
+	case sctp.Restarted:
+		// A restart inside a DTLS association means that the peer has lost
+		// its data channels and kept its keys: none of ours is left.
+		c.endChannels(errors.New("peerconnection: the peer has restarted its SCTP association"))
+	case sctp.Closed:
+		c.sctpUp = false
+		c.endChannels(e.Err)
+	}
+}
+
+// end is the end of the connection, other than by close: the peer has closed it
+// or the handshake has failed.
+func (c *core) end(now time.Time, err error) {
+	if c.ended {
+		return
+	}
+	c.ended, c.endedErr = true, err
+	c.endChannels(err)
+	c.updateState(now)
+	c.stateChanged.signal()
+	c.channelAccepted.signal()
+	c.candidateGathered.signal()
+}
+
+// close begins the end that we want: the peer is told, by what AppendPacket
+// returns from now on. The caller then calls stop.
+func (c *core) close(now time.Time) {
+	c.end(now, nil)
+	if c.sctp != nil {
+		c.sctp.Abort(now, "the application closed the connection")
+	}
+	if c.dtls != nil {
+		c.dtls.Close(now)
+	}
+}
+
+// stop is the end of the core.
+func (c *core) stop(now time.Time) {
+	c.closed = true
+	c.ice.Close(now)
+	c.signaling = SignalingClosed
+	c.updateState(now)
+}
+
+// updateState derives the connection's state from its layers' (W3C
+// RTCPeerConnectionState).
+func (c *core) updateState(now time.Time) {
+	s := c.state
+	switch {
+	case c.closed:
+		s = ConnectionClosed
+	case c.ended && c.dtlsUp:
+		s = ConnectionClosed
+	case c.ended || c.iceState == ice.StateFailed:
+		s = ConnectionFailed
+	case c.iceState == ice.StateDisconnected:
+		s = ConnectionDisconnected
+	case c.iceState == ice.StateNew && !c.dtlsUp:
+		s = ConnectionNew
+	case c.dtlsUp && c.iceState != ice.StateChecking:
+		s = ConnectionConnected
+	default:
+		s = ConnectionConnecting
+	}
+	if s != c.state {
+		c.cfg.Trace.State(now, trace.PC, c.state.String(), s.String())
+		c.state = s
+		c.stateChanged.signal()
+	}
+}
+
+// endError is what a call on an ended connection returns.
+func (c *core) endError(doing string) error {
+	if c.endedErr != nil {
+		return fmt.Errorf("peerconnection: %s: %w: %w", doing, ErrClosed, c.endedErr)
+	}
+	return fmt.Errorf("peerconnection: %s: %w", doing, ErrClosed)
+}

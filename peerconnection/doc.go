@@ -1,0 +1,89 @@
+// Package peerconnection is WebRTC for Go programs: data between two peers,
+// encrypted end to end, found through whatever network lies between them. It is
+// the one package most programs import, and this page is the map of the stack.
+//
+// # Using it
+//
+// Two peers exchange an offer and an answer over a channel of the application's
+// (HTTP, a chat, a file), and then talk directly:
+//
+//	pc, err := peerconnection.New(peerconnection.Config{})
+//	dc, err := pc.CreateDataChannel("chat", nil)
+//	offer, err := pc.CreateOffer(nil)
+//	err = pc.SetLocalDescription(offer)
+//	err = pc.GatheringComplete(ctx)
+//	answer := exchange(*pc.LocalDescription()) // however the application does it
+//	err = pc.SetRemoteDescription(answer)
+//	err = dc.SendText("hello")
+//	reply, err := dc.ReadMessage(ctx)
+//
+// The nouns are W3C's (RTCPeerConnection, RTCDataChannel), the verbs Go's. There
+// are no callbacks to set in time: what may come is accepted or read by a call
+// that blocks and takes a context, [PeerConnection.AcceptDataChannel],
+// [DataChannel.ReadMessage], [PeerConnection.NextICECandidate],
+// [PeerConnection.NextConnectionState]. A write blocks while the network is
+// slower than the writer. Nothing needs tuning, nothing must be drained, and
+// Close frees everything at once.
+//
+// # How it works
+//
+// Each protocol is a core: a struct without goroutine, lock, clock or socket.
+// Datagrams and the time go in; datagrams, the next deadline and events come
+// out, by the same five verbs in every package:
+//
+//	Receive(now, packet)         bytes in
+//	Advance(now)                 time in: fire the timers that are due
+//	AppendPacket(now, b) []byte  bytes out: the next packet, appended to b
+//	NextTimeout() time.Time      when to call Advance next
+//	NextEvent() (Event, bool)    what happened
+//
+// The cores do not know each other. This package's core (core.go) carries bytes
+// between them:
+//
+//	                     PeerConnection              lock, clock, timer, sockets
+//	                           │                     (peerconnection.go, mux.go)
+//	datagram ──► demux ──► core.Receive              (core.go, demux.go)
+//	               ├─ STUN ──► ice.Agent             which path works
+//	               └─ DTLS ──► dtls.Conn             keys; opens records in place
+//	                              └──► sctp.Association   messages, in order, whole
+//	                                      └──► channel    data channels, DCEP
+//	                                                 (channel.go, dcep.go)
+//
+// and the other way, core.AppendPacket asks them in turn for the next datagram:
+// ICE first, which sends on paths of its own; then the DTLS handshake; then SCTP,
+// whose packet is built where its record's plaintext will be and sealed there.
+// What the two peers tell each other beforehand, the session descriptions, is
+// made and read in negotiate.go with the help of package sdp.
+//
+// PeerConnection is the shell around that core, and the only place with a clock
+// and a lock. There are three doors: a datagram (mux.go), the timer, a call of
+// the user's. Each enters, does one thing and leaves; leaving sends what there is to send,
+// wakes whoever waits and sets the timer. No goroutine belongs to a connection.
+//
+// # The life of a connection
+//
+//  1. New makes the ICE credentials and the certificate.
+//  2. CreateOffer, SetLocalDescription: sockets are opened, their addresses are
+//     our candidates (RFC 8839); the description carries them, with the
+//     certificate's fingerprint (RFC 8122).
+//  3. SetRemoteDescription: ICE pairs the candidates and checks the pairs (RFC 8445).
+//  4. The first pair that works carries the DTLS handshake (RFC 6347), even before
+//     ICE has settled: the offer's fingerprint says who the peer must be.
+//  5. Both sides open the SCTP association inside it (RFC 8261) at once; a data
+//     channel's DATA_CHANNEL_OPEN and first messages travel with its third packet.
+//  6. Connected: consent to send is renewed every few seconds (RFC 7675), and
+//     nothing else is sent unless the user has something to say.
+//
+// # Watching it
+//
+// A [Capture] writes a file that Wireshark opens, with the messages in clear; a
+// [NewLogTracer] writes states, drops and timers to a log; [PeerConnection.Stats]
+// counts what W3C's getStats counts.
+//
+// # Scope
+//
+// Data channels only: media descriptions in a peer's offer are rejected, one by
+// one, and the rest of the offer is used. All media is bundled on one
+// transport with RTCP multiplexed, as every browser does. Candidates are the
+// host's own addresses.
+package peerconnection

@@ -1,0 +1,488 @@
+package peerconnection
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/plainrtc/plainrtc/dtls"
+	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/internal/trace"
+)
+
+// ErrClosed is wrapped by the error of a call on a connection that has ended.
+var ErrClosed = errors.New("the connection is closed")
+
+// A Config changes how a PeerConnection is made. The zero Config is what most
+// programs want.
+type Config struct {
+	// Certificate authenticates this side. If nil, one is made for this
+	// connection alone. A program that makes many connections a second saves
+	// time by sharing one, and gives up that its peers can't tell they are talking to
+	// the same program.
+	Certificate *dtls.Certificate
+
+	// Mux shares UDP sockets between connections. If nil, the connection
+	// opens sockets of its own: one for each address.
+	Mux *UDPMux
+
+	// Addresses are the addresses to open sockets on, when Mux is nil. If
+	// empty, they are those of the host's interfaces that are up, and of the
+	// loopback interface when there is no other.
+	Addresses []netip.Addr
+
+	// Tracer follows the connection; see [NewLogTracer] and [Capture]. It may be nil.
+	Tracer *Tracer
+
+	// Rand is where keys, identifiers and nonces come from: crypto/rand if nil.
+	// Anything else is for tests that replay a connection to the byte.
+	Rand io.Reader
+}
+
+// A PeerConnection is one end of a WebRTC connection (W3C RTCPeerConnection).
+// Its methods may be called by any goroutine.
+//
+// It is the shell around the stack's core: a lock, a clock, a timer and
+// sockets. There are three doors into the core (datagrams, the timer and the
+// user's calls) and each has the same form: enter, do one thing, leave. Leaving
+// sends what the core wants sent and sets the timer. There is no goroutine in
+// between: an idle connection is this struct and one timer.
+type PeerConnection struct {
+	mu   sync.Mutex
+	core core
+
+	mux        *UDPMux
+	ownMux     bool
+	addresses  []netip.Addr
+	sockets    bool // gathering has begun
+	lastRoute  ice.Path
+	timer      *time.Timer
+	timerAt    time.Time // when the timer fires; zero when it is not set
+	isClosed   bool
+	done       chan struct{}
+	doneClosed bool
+}
+
+// New makes a PeerConnection. It opens no socket and starts no goroutine yet:
+// SetLocalDescription does.
+func New(cfg Config) (*PeerConnection, error) {
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	pc := &PeerConnection{mux: cfg.Mux, addresses: cfg.Addresses, done: make(chan struct{})}
+	if cfg.Certificate == nil {
+		var err error
+		cfg.Certificate, err = dtls.GenerateCertificate(cfg.Rand, pc.now())
+		if err != nil {
+			return nil, fmt.Errorf("peerconnection: no certificate could be made: %w", err)
+		}
+	}
+	err := pc.core.init(pc, coreConfig{Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate})
+	return pc, err
+}
+
+// now is the one clock of the stack.
+func (pc *PeerConnection) now() time.Time { return time.Now() }
+
+// enter begins every call into the core.
+func (pc *PeerConnection) enter() time.Time {
+	pc.mu.Lock()
+	return pc.now()
+}
+
+// leave ends it: sends what there is to send, sets the timer, unlocks.
+func (pc *PeerConnection) leave(now time.Time) {
+	pc.flush(now)
+	pc.core.pump(now) // sending has drained buffers, for which somebody may wait
+	pc.setTimer(now)
+	if pc.core.ended && !pc.doneClosed {
+		pc.doneClosed = true
+		close(pc.done)
+	}
+	pc.mu.Unlock()
+}
+
+// receive is the door for datagrams: those of one batch that are ours.
+func (pc *PeerConnection) receive(local netip.AddrPort, batch []packet) {
+	now := pc.enter()
+	for i := range batch {
+		pc.core.Receive(now, ice.Path{Local: local, Remote: batch[i].From}, batch[i].Data)
+	}
+	pc.leave(now)
+}
+
+// timeout is the door for time.
+func (pc *PeerConnection) timeout() {
+	now := pc.enter()
+	pc.timerAt = time.Time{}
+	pc.core.Advance(now)
+	pc.leave(now)
+}
+
+// setTimer sets the timer to the core's next timeout. A timer that would fire
+// too early is left alone: it finds nothing due and is set again, which costs
+// less than moving it with every packet.
+func (pc *PeerConnection) setTimer(now time.Time) {
+	next := pc.core.NextTimeout()
+	if next.IsZero() || pc.isClosed {
+		return
+	}
+	if !pc.timerAt.IsZero() && !next.Before(pc.timerAt) {
+		return
+	}
+	pc.timerAt = next
+	wait := max(next.Sub(now), 0)
+	if pc.timer == nil {
+		pc.timer = time.AfterFunc(wait, pc.timeout)
+	} else {
+		pc.timer.Reset(wait)
+	}
+}
+
+// A slab is where a flush builds its datagrams: as many as one system call
+// takes. Slabs belong to nobody between flushes.
+const slabSize = 64 << 10
+
+var slabs = sync.Pool{New: func() any { return new([slabSize]byte) }}
+
+// maxDatagram is more than any layer builds.
+const maxDatagram = 1500
+
+// flush sends everything that the core has to send. Datagrams of the same size
+// to the same address go in one call.
+func (pc *PeerConnection) flush(now time.Time) {
+	if pc.isClosed {
+		return
+	}
+	slab := slabs.Get().(*[slabSize]byte)
+	defer slabs.Put(slab)
+	b := slab[:0]
+	var path ice.Path
+	segment := 0
+	for {
+		n := len(b)
+		if n+maxDatagram > slabSize {
+			pc.send(path, b, segment)
+			b, n = b[:0], 0
+		}
+		var to ice.Path
+		b, to = pc.core.AppendPacket(now, b)
+		size := len(b) - n
+		if size == 0 {
+			break
+		}
+		if n > 0 && (to != path || size > segment) {
+			pc.send(path, b[:n], segment)
+			b, n = append(b[:0], b[n:]...), 0
+		}
+		if n == 0 {
+			path, segment = to, size
+		}
+		if size < segment {
+			// A shorter datagram ends a batch.
+			pc.send(path, b, segment)
+			b = b[:0]
+		}
+	}
+	if len(b) > 0 {
+		pc.send(path, b, segment)
+	}
+}
+
+// send sends one batch. An error is not the caller's: the network loses
+// datagrams anyway, and every layer repairs what it has lost.
+func (pc *PeerConnection) send(path ice.Path, b []byte, segment int) {
+	if pc.mux == nil || len(b) == 0 {
+		return
+	}
+	pc.mux.learn(pc, path, b)
+	if err := pc.mux.send(path, b, segment); err != nil {
+		pc.core.cfg.Trace.Note(pc.now(), trace.UDP, "not sent: "+err.Error())
+	}
+}
+
+// CreateOffer proposes a session: to be set as the local description, and sent
+// to the peer (RFC 9429, Section 5.2.1).
+func (pc *PeerConnection) CreateOffer(o *OfferOptions) (SessionDescription, error) {
+	now := pc.enter()
+	defer pc.leave(now)
+	return pc.core.createOffer(o)
+}
+
+// CreateAnswer answers the peer's offer: to be set as the local description,
+// and sent to the peer (RFC 9429, Section 5.3.1).
+func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
+	now := pc.enter()
+	defer pc.leave(now)
+	return pc.core.createAnswer()
+}
+
+// SetLocalDescription applies a description that CreateOffer or CreateAnswer
+// made, and begins to gather candidates. A description without a type and SDP
+// stands for the one that is due: an offer, or the answer to the peer's.
+func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
+	now := pc.enter()
+	defer pc.leave(now)
+	if err := pc.core.setLocalDescription(now, d); err != nil {
+		return err
+	}
+	if d.Type == SDPTypeRollback {
+		return nil
+	}
+	return pc.gather(now)
+}
+
+// SetRemoteDescription applies the peer's description. Unknown attributes are
+// passed over; what can't be part of a session is refused with an error that
+// says why.
+func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
+	now := pc.enter()
+	defer pc.leave(now)
+	return pc.core.setRemoteDescription(now, d)
+}
+
+// gather opens the sockets and tells the core their addresses.
+func (pc *PeerConnection) gather(now time.Time) error {
+	if !pc.sockets {
+		pc.sockets = true
+		if pc.mux == nil {
+			mux, err := listenOwn(pc, pc.addresses)
+			if err != nil {
+				pc.sockets = false
+				return err
+			}
+			pc.mux, pc.ownMux = mux, true
+		}
+		pc.core.gather(now, pc.mux.addresses())
+	}
+	return pc.mux.register(pc, pc.core.localUfrag())
+}
+
+// LocalDescription is the local description with the candidates gathered so
+// far: the one under negotiation, or else the one in force. It is nil before there is one.
+func (pc *PeerConnection) LocalDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.localDescription()
+}
+
+// RemoteDescription is the remote description: the one under negotiation, or
+// else the one in force. It is nil before there is one.
+func (pc *PeerConnection) RemoteDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.remoteDescription()
+}
+
+// GatheringComplete blocks until every local candidate is found, so that
+// LocalDescription holds them all.
+func (pc *PeerConnection) GatheringComplete(ctx context.Context) error {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	err := pc.await(ctx, &pc.core.candidateGathered, func() bool {
+		return pc.core.gathering == ICEGatheringComplete || pc.core.ended
+	})
+	if err == nil && pc.core.ended {
+		return pc.core.endError("candidates are not gathered")
+	}
+	return err
+}
+
+// NextICECandidate blocks until another local candidate is found and returns
+// it, to be sent to the peer. After the last one it returns io.EOF; after an
+// ICE restart there are more.
+func (pc *PeerConnection) NextICECandidate(ctx context.Context) (ICECandidate, error) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	c := &pc.core
+	err := pc.await(ctx, &c.candidateGathered, func() bool {
+		return len(c.localCandidates) > 0 || c.gathering == ICEGatheringComplete || c.ended
+	})
+	switch {
+	case err != nil:
+		return ICECandidate{}, err
+	case len(c.localCandidates) > 0:
+		next := c.localCandidates[0]
+		c.localCandidates = c.localCandidates[1:]
+		return next, nil
+	case c.ended:
+		return ICECandidate{}, c.endError("no candidate will come")
+	}
+	return ICECandidate{}, io.EOF
+}
+
+// AddICECandidate adds one of the peer's candidates. One without a Candidate
+// says that no more follow.
+func (pc *PeerConnection) AddICECandidate(candidate ICECandidate) error {
+	now := pc.enter()
+	defer pc.leave(now)
+	return pc.core.addICECandidate(now, candidate)
+}
+
+// RestartICE makes the next offer one that looks for paths anew, with new
+// credentials (RFC 8445, Section 9). The connection goes on meanwhile.
+func (pc *PeerConnection) RestartICE() {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	pc.core.restartWanted = true
+}
+
+// CreateDataChannel makes a data channel. It may be written to at once; what is
+// written is sent when the connection is there.
+func (pc *PeerConnection) CreateDataChannel(label string, o *DataChannelOptions) (*DataChannel, error) {
+	ch, err := newChannel(label, o)
+	if err != nil {
+		return nil, err
+	}
+	now := pc.enter()
+	defer pc.leave(now)
+	if pc.core.ended {
+		return nil, pc.core.endError("no data channel can be made")
+	}
+	d := pc.core.newDataChannel(ch)
+	if err := pc.core.addChannel(now, d); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// AcceptDataChannel blocks until the peer has made a data channel and returns
+// it. When the connection has ended it returns an error that wraps ErrClosed.
+func (pc *PeerConnection) AcceptDataChannel(ctx context.Context) (*DataChannel, error) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	c := &pc.core
+	err := pc.await(ctx, &c.channelAccepted, func() bool { return len(c.unaccepted) > 0 || c.ended })
+	switch {
+	case err != nil:
+		return nil, err
+	case len(c.unaccepted) > 0:
+		return c.acceptChannel(), nil
+	}
+	return nil, c.endError("no data channel will come")
+}
+
+// SignalingState is the state of the offer/answer exchange now.
+func (pc *PeerConnection) SignalingState() SignalingState {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.signaling
+}
+
+// ConnectionState is the state of the whole connection now.
+func (pc *PeerConnection) ConnectionState() ConnectionState {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.state
+}
+
+// ICEConnectionState is the state of the search for a path now.
+func (pc *PeerConnection) ICEConnectionState() ICEConnectionState {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return iceConnectionState(pc.core.iceState)
+}
+
+// ICEGatheringState is the state of the search for local candidates now.
+func (pc *PeerConnection) ICEGatheringState() ICEGatheringState {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.gathering
+}
+
+// NextConnectionState blocks until the connection's state differs from the
+// given one and returns it. A loop over it sees every state that lasts:
+//
+//	for s := pc.ConnectionState(); s != peerconnection.ConnectionClosed; {
+//		s, err = pc.NextConnectionState(ctx, s)
+//		…
+//	}
+func (pc *PeerConnection) NextConnectionState(ctx context.Context, from ConnectionState) (ConnectionState, error) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	err := pc.await(ctx, &pc.core.stateChanged, func() bool { return pc.core.state != from })
+	return pc.core.state, err
+}
+
+// WaitConnected blocks until the connection is there, and returns an error that
+// says why when it has failed or was closed.
+func (pc *PeerConnection) WaitConnected(ctx context.Context) error {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	err := pc.await(ctx, &pc.core.stateChanged, func() bool {
+		return pc.core.state == ConnectionConnected || pc.core.state >= ConnectionFailed
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("peerconnection: not connected (ICE is %v, signaling %v): %w", pc.core.iceState, pc.core.signaling, err)
+	case pc.core.state == ConnectionFailed && pc.core.endedErr == nil:
+		return errors.New("peerconnection: not connected: no pair of candidates works; is UDP blocked between the two?")
+	case pc.core.state >= ConnectionFailed:
+		return pc.core.endError("not connected")
+	}
+	return nil
+}
+
+// Done is closed when the connection has ended for good: by Close, by the peer,
+// or because the handshake failed. A connection whose paths are lost has not
+// ended: an ICE restart may bring it back.
+func (pc *PeerConnection) Done() <-chan struct{} { return pc.done }
+
+// Err is why the connection has ended: nil before that, and when Close ended it.
+func (pc *PeerConnection) Err() error {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.endedErr
+}
+
+// Close ends the connection, telling the peer as well as one datagram can, and
+// frees what it holds. It returns at once. What was written and not sent is
+// lost: a program that minds closes its data channels first and waits for them.
+func (pc *PeerConnection) Close() error {
+	now := pc.enter()
+	if pc.isClosed {
+		pc.mu.Unlock()
+		return nil
+	}
+	pc.core.close(now)
+	pc.flush(now)
+	pc.core.stop(now)
+	pc.isClosed = true
+	if pc.timer != nil {
+		pc.timer.Stop()
+	}
+	mux, own := pc.mux, pc.ownMux
+	pc.leave(now)
+	if mux == nil {
+		return nil
+	}
+	mux.forget(pc)
+	if own {
+		return mux.Close()
+	}
+	return nil
+}
+
+// iceConnectionState gives ICE's state W3C's name.
+func iceConnectionState(s ice.State) ICEConnectionState {
+	switch s {
+	case ice.StateChecking:
+		return ICEConnectionChecking
+	case ice.StateConnected:
+		return ICEConnectionConnected
+	case ice.StateCompleted:
+		return ICEConnectionCompleted
+	case ice.StateDisconnected:
+		return ICEConnectionDisconnected
+	case ice.StateFailed:
+		return ICEConnectionFailed
+	case ice.StateClosed:
+		return ICEConnectionClosed
+	}
+	return ICEConnectionNew
+}

@@ -1,0 +1,253 @@
+package peerconnection
+
+import (
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/plainrtc/plainrtc/dtls"
+	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/sctp"
+)
+
+// Stats counts what a connection did, under the names and in the units of W3C's
+// "Identifiers for WebRTC's Statistics API": as JSON each part reads as the
+// dictionary of that name, with times in seconds.
+type Stats struct {
+	Timestamp        time.Time            `json:"timestamp"`
+	PeerConnection   PeerConnectionStats  `json:"peer-connection"`
+	Transport        TransportStats       `json:"transport"`
+	SCTPTransport    SCTPTransportStats   `json:"sctp-transport"`
+	CandidatePairs   []CandidatePairStats `json:"candidate-pair"`
+	LocalCandidates  []ICECandidateStats  `json:"local-candidate"`
+	RemoteCandidates []ICECandidateStats  `json:"remote-candidate"`
+	Certificates     []CertificateStats   `json:"certificate"`
+	DataChannels     []DataChannelStats   `json:"data-channel"`
+}
+
+// PeerConnectionStats is RTCPeerConnectionStats.
+type PeerConnectionStats struct {
+	ID                 string `json:"id"`
+	DataChannelsOpened uint32 `json:"dataChannelsOpened"`
+	DataChannelsClosed uint32 `json:"dataChannelsClosed"`
+}
+
+// TransportStats is RTCTransportStats. Bytes are those of UDP payloads.
+type TransportStats struct {
+	ID                           string `json:"id"`
+	PacketsSent                  uint64 `json:"packetsSent"`
+	PacketsReceived              uint64 `json:"packetsReceived"`
+	BytesSent                    uint64 `json:"bytesSent"`
+	BytesReceived                uint64 `json:"bytesReceived"`
+	ICERole                      string `json:"iceRole"` // "controlling" or "controlled"
+	ICELocalUsernameFragment     string `json:"iceLocalUsernameFragment"`
+	ICEState                     string `json:"iceState"`
+	DTLSState                    string `json:"dtlsState"`            // new, connecting, connected, closed, failed
+	DTLSRole                     string `json:"dtlsRole"`             // client, server, or unknown
+	TLSVersion                   string `json:"tlsVersion,omitempty"` // as on the wire: FEFD is DTLS 1.2
+	DTLSCipher                   string `json:"dtlsCipher,omitempty"`
+	SRTPCipher                   string `json:"srtpCipher,omitempty"`
+	SelectedCandidatePairID      string `json:"selectedCandidatePairId,omitempty"`
+	SelectedCandidatePairChanges uint32 `json:"selectedCandidatePairChanges"`
+	LocalCertificateID           string `json:"localCertificateId,omitempty"`
+	RemoteCertificateID          string `json:"remoteCertificateId,omitempty"`
+}
+
+// SCTPTransportStats is RTCSctpTransportStats, with counters of our own.
+type SCTPTransportStats struct {
+	ID                    string  `json:"id"`
+	SmoothedRoundTripTime float64 `json:"smoothedRoundTripTime"` // seconds
+	CongestionWindow      int     `json:"congestionWindow"`      // bytes
+	ReceiverWindow        int     `json:"receiverWindow"`        // bytes, the peer's
+	MTU                   int     `json:"mtu"`                   // bytes
+
+	Detail sctp.Stats `json:"detail"`
+}
+
+// CandidatePairStats is RTCIceCandidatePairStats.
+type CandidatePairStats struct {
+	ID                   string  `json:"id"`
+	TransportID          string  `json:"transportId"`
+	LocalCandidateID     string  `json:"localCandidateId"`
+	RemoteCandidateID    string  `json:"remoteCandidateId"`
+	State                string  `json:"state"`
+	Nominated            bool    `json:"nominated"`
+	CurrentRoundTripTime float64 `json:"currentRoundTripTime"` // seconds
+	RequestsSent         uint64  `json:"requestsSent"`
+	RequestsReceived     uint64  `json:"requestsReceived"`
+	ResponsesReceived    uint64  `json:"responsesReceived"`
+
+	// Selected is ours: data goes there now.
+	Selected bool `json:"selected"`
+}
+
+// ICECandidateStats is RTCIceCandidateStats.
+type ICECandidateStats struct {
+	ID               string `json:"id"`
+	TransportID      string `json:"transportId"`
+	Address          string `json:"address"`
+	Port             uint16 `json:"port"`
+	Protocol         string `json:"protocol"`
+	CandidateType    string `json:"candidateType"`
+	Priority         uint32 `json:"priority"`
+	Foundation       string `json:"foundation"`
+	UsernameFragment string `json:"usernameFragment,omitempty"`
+	RelatedAddress   string `json:"relatedAddress,omitempty"`
+	RelatedPort      uint16 `json:"relatedPort,omitempty"`
+	TCPType          string `json:"tcpType,omitempty"`
+}
+
+// CertificateStats is RTCCertificateStats.
+type CertificateStats struct {
+	ID                   string `json:"id"`
+	Fingerprint          string `json:"fingerprint"`
+	FingerprintAlgorithm string `json:"fingerprintAlgorithm"`
+	Base64Certificate    string `json:"base64Certificate"`
+}
+
+// DataChannelStats is RTCDataChannelStats. A closed channel is not listed.
+type DataChannelStats struct {
+	ID                    string `json:"id"`
+	Label                 string `json:"label"`
+	Protocol              string `json:"protocol"`
+	DataChannelIdentifier uint16 `json:"dataChannelIdentifier"`
+	State                 string `json:"state"`
+	MessagesSent          uint64 `json:"messagesSent"`
+	BytesSent             uint64 `json:"bytesSent"`
+	MessagesReceived      uint64 `json:"messagesReceived"`
+	BytesReceived         uint64 `json:"bytesReceived"`
+}
+
+const transportID = "T"
+
+// Stats returns the connection's counters and variables as they are now.
+func (pc *PeerConnection) Stats() Stats {
+	now := pc.enter()
+	defer pc.mu.Unlock()
+	return pc.core.stats(now)
+}
+
+func (c *core) stats(now time.Time) Stats {
+	s := Stats{
+		Timestamp:      now,
+		PeerConnection: PeerConnectionStats{ID: "P", DataChannelsOpened: c.channelsOpened, DataChannelsClosed: c.channelsClosed},
+		Transport: TransportStats{
+			ID:          transportID,
+			PacketsSent: c.packetsSent, PacketsReceived: c.packetsReceived,
+			BytesSent: c.bytesSent, BytesReceived: c.bytesReceived,
+			ICERole: "controlled", ICELocalUsernameFragment: c.credentials.Ufrag, ICEState: c.iceState.String(),
+			DTLSState: c.dtlsState(), DTLSRole: "unknown",
+			SelectedCandidatePairChanges: c.pathChanges,
+		},
+	}
+	if c.ice.Controlling() {
+		s.Transport.ICERole = "controlling"
+	}
+	local := c.certificate(&s, "local", c.cfg.Certificate.DER)
+	s.Transport.LocalCertificateID = local
+	if c.dtls != nil {
+		c.dtlsStats(&s)
+	}
+	c.iceStats(&s)
+	if c.sctp != nil {
+		detail := c.sctp.Stats()
+		s.SCTPTransport = SCTPTransportStats{
+			ID: "S", SmoothedRoundTripTime: detail.SRTT.Seconds(), CongestionWindow: detail.CongestionWindow,
+			ReceiverWindow: detail.PeerWindow, MTU: pathMTU - c.dtls.Overhead(), Detail: detail,
+		}
+	}
+	for id := range uint16(maxStreams) {
+		if d := c.channels[id]; d != nil {
+			s.DataChannels = append(s.DataChannels, DataChannelStats{
+				ID: fmt.Sprint("D", id), Label: d.label, Protocol: d.protocol, DataChannelIdentifier: id, State: d.state.String(),
+				MessagesSent: d.messagesSent, BytesSent: d.bytesSent,
+				MessagesReceived: d.messagesReceived, BytesReceived: d.bytesReceived,
+			})
+		}
+	}
+	return s
+}
+
+func (c *core) dtlsState() string {
+	switch {
+	case c.ended && !c.dtlsUp && c.endedErr != nil:
+		return "failed"
+	case c.ended:
+		return "closed"
+	case c.dtlsUp:
+		return "connected"
+	case c.dtlsConnecting:
+		return "connecting"
+	}
+	return "new"
+}
+
+func (c *core) dtlsStats(s *Stats) {
+	s.Transport.DTLSRole = "server"
+	if c.dtlsClient {
+		s.Transport.DTLSRole = "client"
+	}
+	if !c.dtlsUp {
+		return
+	}
+	state := c.dtls.ConnectionState()
+	s.Transport.TLSVersion = fmt.Sprintf("%04X", uint16(state.Version))
+	s.Transport.DTLSCipher = state.CipherSuite.String()
+	if state.SRTPProfile != 0 {
+		s.Transport.SRTPCipher = state.SRTPProfile.String()
+	}
+	s.Transport.RemoteCertificateID = c.certificate(s, "remote", state.PeerCertificate)
+}
+
+func (c *core) certificate(s *Stats, whose string, der []byte) string {
+	f := (&dtls.Certificate{DER: der}).Fingerprint().String()
+	const algorithm = "sha-256 "
+	s.Certificates = append(s.Certificates, CertificateStats{
+		ID: "CF" + whose, Fingerprint: f[len(algorithm):], FingerprintAlgorithm: algorithm[:len(algorithm)-1],
+		Base64Certificate: base64.StdEncoding.EncodeToString(der),
+	})
+	return "CF" + whose
+}
+
+// iceStats lists the pairs, and each candidate that stands in one once.
+func (c *core) iceStats(s *Stats) {
+	locals, remotes := map[string]string{}, map[string]string{}
+	add := func(seen map[string]string, list *[]ICECandidateStats, prefix string, candidate ice.Candidate) string {
+		key := candidate.String()
+		if id, ok := seen[key]; ok {
+			return id
+		}
+		id := fmt.Sprint(prefix, len(seen))
+		seen[key] = id
+		st := ICECandidateStats{
+			ID: id, TransportID: transportID, Address: candidate.Host,
+			Protocol: candidate.Protocol.String(), CandidateType: candidate.Type.String(), Priority: candidate.Priority,
+			Foundation: candidate.Foundation, UsernameFragment: candidate.Ufrag, TCPType: candidate.TCPType.String(),
+		}
+		if candidate.Addr.IsValid() {
+			st.Address, st.Port = candidate.Addr.Addr().String(), candidate.Addr.Port()
+		}
+		if candidate.Related.IsValid() {
+			st.RelatedAddress, st.RelatedPort = candidate.Related.Addr().String(), candidate.Related.Port()
+		}
+		*list = append(*list, st)
+		return id
+	}
+	for _, candidate := range c.ice.LocalCandidates() {
+		add(locals, &s.LocalCandidates, "L", candidate)
+	}
+	for i, p := range c.ice.Pairs() {
+		pair := CandidatePairStats{
+			ID: fmt.Sprint("CP", i), TransportID: transportID,
+			LocalCandidateID:  add(locals, &s.LocalCandidates, "L", p.Local),
+			RemoteCandidateID: add(remotes, &s.RemoteCandidates, "R", p.Remote),
+			State:             p.State.String(), Nominated: p.Nominated, Selected: p.Selected,
+			CurrentRoundTripTime: p.RTT.Seconds(),
+			RequestsSent:         uint64(p.ChecksSent), RequestsReceived: uint64(p.ChecksReceived), ResponsesReceived: uint64(p.ResponsesReceived),
+		}
+		if p.Selected {
+			s.Transport.SelectedCandidatePairID = pair.ID
+		}
+		s.CandidatePairs = append(s.CandidatePairs, pair)
+	}
+}

@@ -1,0 +1,86 @@
+package peerconnection
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/internal/trace"
+)
+
+// Candidates on their way between the peers (trickle ICE, RFC 8838; RFC 8840).
+
+// gather gives ICE our addresses: each is a host candidate.
+func (c *core) gather(now time.Time, addresses []netip.AddrPort) {
+	c.gathering = ICEGatheringGathering
+	for _, a := range addresses {
+		c.ice.AddLocalAddress(now, a, ice.LocalOptions{})
+	}
+	c.ice.EndOfLocalCandidates(now)
+	c.pump(now)
+}
+
+// candidateFound passes a local candidate on to the user, for the peer.
+func (c *core) candidateFound(candidate ice.Candidate) {
+	sections := c.sections
+	if c.proposed != nil {
+		sections = c.proposed
+	}
+	index := max(dataSection(sections), 0)
+	mid := ""
+	if index < len(sections) {
+		mid = sections[index].mid
+	}
+	c.localCandidates = append(c.localCandidates, ICECandidate{
+		Candidate: candidate.String(), SDPMid: mid, SDPMLineIndex: uint16(index),
+		UsernameFragment: c.credentials.Ufrag,
+	})
+	c.candidateGathered.signal()
+}
+
+// addICECandidate takes one of the peer's candidates from the user.
+func (c *core) addICECandidate(now time.Time, candidate ICECandidate) error {
+	if c.ended {
+		return c.endError("the candidate is not added")
+	}
+	if candidate.Candidate != "" {
+		if _, err := ice.ParseCandidate(candidate.Candidate); err != nil {
+			return fmt.Errorf("peerconnection: the remote candidate is not understood: %w", err)
+		}
+	}
+	// A candidate may come before the description that it belongs to, and one
+	// for an offer is of use only when we have answered.
+	if c.remoteCredentials.Ufrag == "" || c.signaling == SignalingHaveRemoteOffer ||
+		candidate.UsernameFragment != "" && candidate.UsernameFragment != c.remoteCredentials.Ufrag {
+		if len(c.trickled) == maxTrickled {
+			return errors.New("peerconnection: too many remote candidates before the description they belong to")
+		}
+		c.trickled = append(c.trickled, candidate)
+		return nil
+	}
+	c.addTrickled(now, candidate)
+	c.pump(now)
+	return nil
+}
+
+func (c *core) addTrickled(now time.Time, candidate ICECandidate) {
+	if candidate.Candidate == "" {
+		c.ice.EndOfRemoteCandidates(now)
+		return
+	}
+	c.addRemoteCandidate(now, candidate.Candidate)
+}
+
+// addRemoteCandidate gives ICE a candidate. One that it can't use is passed
+// over: others may do.
+func (c *core) addRemoteCandidate(now time.Time, text string) {
+	candidate, err := ice.ParseCandidate(text)
+	if err == nil {
+		err = c.ice.AddRemoteCandidate(now, candidate)
+	}
+	if err != nil {
+		c.cfg.Trace.Note(now, trace.ICE, "remote candidate passed over: "+err.Error())
+	}
+}
