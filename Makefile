@@ -65,4 +65,4 @@ interop: ## Real browsers and other stacks, against us
 	cd interop && $(GO) test -count=1 -timeout 10m ./...
 
 bench: ## Measure us and Pion side by side; the table stays in interop/bench/README.md
-	cd interop && $(GO) run ./bench
+	cd interop && $(GO) run ./bench -readme bench/README.md
