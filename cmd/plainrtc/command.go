@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2 // the command line made no sense
+)
+
+// A command is one thing that plainrtc does.
+type command struct {
+	name     string
+	synopsis string // the flags in short
+	summary  string // one line
+	about    string // paragraphs
+	example  string // lines to type
+	// define declares the command's flags and returns what to do once they are
+	// set. Its error is told to the user as it is; a usageError exits with 2.
+	define func(*flag.FlagSet) func(context.Context, output) error
+}
+
+// An output is where a command writes: results and news.
+type output struct{ stdout, stderr io.Writer }
+
+// A usageError is an error of the command line.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// errFailed makes the exit status 1 when the command has said itself why.
+var errFailed = errors.New("failed")
+
+func (c command) main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors and help are worded here
+	do := c.define(flags)
+
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		c.writeHelp(stdout, flags)
+		return exitOK
+	}
+	if err != nil {
+		err = usageError(err.Error())
+	} else if flags.NArg() > 0 {
+		err = usageError(fmt.Sprintf("it does not know what to do with %q", flags.Arg(0)))
+	} else {
+		err = do(ctx, output{stdout, stderr})
+	}
+
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		say(stderr, "plainrtc %s: %s; plainrtc %s -h explains it", c.name, usage, c.name)
+		return exitUsage
+	case !errors.Is(err, errFailed):
+		say(stderr, "plainrtc %s: %v", c.name, err)
+	}
+	return exitFailed
+}
+
+func (c command) writeHelp(w io.Writer, flags *flag.FlagSet) {
+	say(w, "Usage: plainrtc %s %s\n\n%s\n\nFlags:", c.name, c.synopsis, strings.TrimSpace(c.about))
+	flags.VisitAll(func(f *flag.Flag) {
+		value, usage := flag.UnquoteUsage(f)
+		if value != "" {
+			value = " " + value
+		}
+		if f.DefValue != "" && f.DefValue != "false" {
+			usage += fmt.Sprintf(" (default %s)", f.DefValue)
+		}
+		say(w, "  --%s%s\n        %s", f.Name, value, usage)
+	})
+	say(w, "  -h\n        this text")
+	label := "Example:"
+	if strings.Contains(c.example, "\n") {
+		label = "Examples:"
+	}
+	say(w, "\n%s\n  %s", label, strings.ReplaceAll(c.example, "\n", "\n  "))
+}
+
+func writeOverview(w io.Writer) {
+	say(w, "plainrtc is WebRTC from scratch, to look at and to test against.\n\nUsage: plainrtc COMMAND [flags]\n\nCommands:")
+	for _, c := range commands {
+		say(w, "  %-8s%s", c.name, c.summary)
+	}
+	say(w, "\nplainrtc COMMAND -h explains a command.\n\nExample:\n  plainrtc serve")
+}
+
+// say writes a line. Output that cannot be written has nobody to be told to.
+func say(w io.Writer, format string, args ...any) {
+	fmt.Fprintf(w, format+"\n", args...)
+}

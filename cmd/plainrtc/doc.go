@@ -1,0 +1,14 @@
+// Plainrtc shows and tests the WebRTC stack of this module.
+//
+//	plainrtc serve    a page that connects its browser to this program, and shows how
+//	plainrtc echo     an interop server that echoes data channels, and its client
+//
+// Each file is one command or one idea: serve.go and echo.go are the two servers
+// and client.go the client; answerer.go answers offers and outlives what they
+// lead to; http.go listens, and reads offers. The page is page/, plain HTML,
+// JavaScript and CSS; page.go serves it, timeline.go tells it what this side
+// saw, throughput.go is the other end of its measurement.
+//
+// Every command says what it takes with -h. The exit status is 0 when it did
+// what it was asked, 1 when that failed, 2 when the command line made no sense.
+package main

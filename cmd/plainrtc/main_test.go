@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// plainrtc runs the command line to its end.
+func plainrtc(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out, errs strings.Builder
+	status = run(ctx, args, &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+// start runs a command line that serves until it is told to stop, and returns
+// the URL it prints and the function that stops it and returns its exit status.
+func start(t *testing.T, args ...string) (url string, stop func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	status := make(chan int, 1)
+	go func() {
+		status <- run(ctx, args, w, t.Output())
+		w.Close()
+	}()
+	lines := bufio.NewScanner(r)
+	if !lines.Scan() {
+		cancel()
+		t.Fatalf("plainrtc %s printed nothing and exited with %d", strings.Join(args, " "), <-status)
+	}
+	url = regexp.MustCompile(`http://[^ ;]+`).FindString(lines.Text())
+	if url == "" {
+		t.Fatalf("the first line has no URL: %q", lines.Text())
+	}
+	go io.Copy(io.Discard, r)
+	var result int
+	ended := false
+	stop = func() int {
+		if !ended {
+			ended = true
+			cancel()
+			result = <-status
+		}
+		return result
+	}
+	t.Cleanup(func() { stop() })
+	return url, stop
+}
+
+func TestCommandLine(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	busy := taken.Addr().String()
+
+	for _, test := range []struct {
+		line   string
+		status int
+		stdout string // what it must contain; "" means nothing is printed
+		stderr string
+	}{
+		{"", 2, "", "Usage: plainrtc COMMAND"},
+		{"-h", 0, "Usage: plainrtc COMMAND", ""},
+		{"help", 0, "Usage: plainrtc COMMAND", ""},
+		{"help serve", 0, "Usage: plainrtc serve", ""},
+		{"help dance", 2, "", `no command "dance"`},
+		{"dance", 2, "", `no command "dance"`},
+		{"serve -h", 0, "Usage: plainrtc serve", ""},
+		{"serve --help", 0, "Usage: plainrtc serve", ""},
+		{"serve --dance", 2, "", "flag provided but not defined: -dance; plainrtc serve -h explains it"},
+		{"serve now", 2, "", `does not know what to do with "now"`},
+		{"serve --addr here", 2, "", "not an address with a port, such as 127.0.0.1:8080"},
+		{"serve --addr " + busy, 1, "", "another program listens on " + busy + " already; choose another port, such as --addr 127.0.0.1:"},
+		{"serve --addr 192.0.2.254:8080", 1, "", "not an address of this machine; --addr :8080 listens on all"},
+		{"serve --trace /nowhere/at/all.pcapng", 1, "", "the trace file cannot be written"},
+		{"echo -h", 0, "Usage: plainrtc echo", ""},
+		{"echo --addr " + busy, 1, "", "another program listens on " + busy},
+		{"echo --json", 2, "", "give --client URL too"},
+		{"echo --client http://127.0.0.1:1 --addr :8080", 2, "", "give one of them"},
+		{"echo --client 127.0.0.1:1", 2, "", "is not a URL such as"},
+		{"echo --client ftp://127.0.0.1/", 2, "", "is not a URL such as"},
+		{"echo --client http://127.0.0.1:1 --timeout 0s", 2, "", "--timeout must be longer"},
+		{"echo --client http://127.0.0.1:1 --timeout soon", 2, "", "invalid value"},
+	} {
+		t.Run(test.line, func(t *testing.T) {
+			status, stdout, stderr := plainrtc(t, strings.Fields(test.line)...)
+			if status != test.status {
+				t.Errorf("exit status %d, want %d", status, test.status)
+			}
+			for _, stream := range []struct{ name, got, want string }{{"stdout", stdout, test.stdout}, {"stderr", stderr, test.stderr}} {
+				if !strings.Contains(stream.got, stream.want) || (stream.want == "") != (stream.got == "") {
+					t.Errorf("%s is %q, want something with %q", stream.name, stream.got, stream.want)
+				}
+			}
+		})
+	}
+}
+
+// Whoever asks for help sees what to type, and every flag there is.
+func TestHelpHasExamples(t *testing.T) {
+	for _, c := range commands {
+		_, help, _ := plainrtc(t, c.name, "-h")
+		_, examples, ok := strings.Cut(help, "Example")
+		if !ok || !strings.Contains(examples, "\n  plainrtc "+c.name) {
+			t.Errorf("plainrtc %s -h shows no example:\n%s", c.name, help)
+		}
+		for _, flag := range regexp.MustCompile(`--[a-z]+`).FindAllString(c.synopsis, -1) {
+			if !strings.Contains(help, "\n  "+flag) {
+				t.Errorf("plainrtc %s -h does not explain %s", c.name, flag)
+			}
+		}
+		_, overview, _ := plainrtc(t, "-h")
+		if !strings.Contains(overview, "\n  "+c.name) {
+			t.Errorf("plainrtc -h does not list %s", c.name)
+		}
+	}
+}
+
+func TestServersEndCleanly(t *testing.T) {
+	for _, name := range []string{"serve", "echo"} {
+		if _, stop := start(t, name, "--addr", "127.0.0.1:0"); stop() != 0 {
+			t.Errorf("plainrtc %s did not exit with 0 after Ctrl-C", name)
+		}
+	}
+}
+
+// A server for the whole network says where others find it.
+func TestURLsOfAllAddresses(t *testing.T) {
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	here, lan := urls(l)
+	if !strings.HasPrefix(here, "http://127.0.0.1:") {
+		t.Errorf("for this machine: %s, want 127.0.0.1", here)
+	}
+	for _, u := range lan {
+		if strings.Contains(u, "127.0.0.1") || strings.Contains(u, "[::") {
+			t.Errorf("for other machines: %s, which is of no use to them", u)
+		}
+	}
+}
