@@ -257,7 +257,9 @@ async function pathFailed(text) {
     ]);
   }
   if (!(await serverAnswers())) return serverGone();
-  trouble("No path for UDP between browser and program", text, [
+  const arrived = serverEvents.all.some((e) => e.text === "check received");
+  const seen = arrived ? "Checks of this browser reached the program, but its answers did not come back." : "No packet of this browser reached the program.";
+  trouble("No path for UDP between browser and program", `${text} ${seen}`, [
     "A firewall or a VPN may drop UDP between the two: allow it for the program, or try without the VPN.",
     "If the program runs on another machine, start it there with --addr and an address of that machine that this browser reaches, such as: plainrtc serve --addr :8080",
     "Start the program with --trace FILE.pcapng to see which checks arrive.",
