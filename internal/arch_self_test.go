@@ -76,6 +76,9 @@ func TestArchitectureTestCatches(t *testing.T) {
 
 		{"cgo", "cmd/plainrtc/main.go", `package main; import "C"`, `imports C: the module is pure Go`},
 		{"a package of everything", "internal/utils/utils.go", `package utils`, `package utils: a name that says nothing`},
+		{"work left for later", "ice/agent.go", "package ice\n\n// TODO: the rest", `ice/agent.go:3: says TODO: finish it`},
+		{"a test that skips", "ice/agent_test.go", `package ice; import "testing"; func TestX(t *testing.T) { t.Skip() }`, `skips: a test that does not run is no test`},
+		{"a reader that skips", "ice/agent_test.go", `package ice; func f() { var r reader; r.Skip(4) }`, ``},
 		{"a file that is no Go", "ice/agent.go", `packag ice`, `expected 'package'`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

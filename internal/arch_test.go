@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,6 +78,9 @@ var seeded = []string{"New", "NewPCG", "NewChaCha8", "NewZipf", "Rand", "PCG", "
 
 // vague are package names that say nothing of what is inside.
 var vague = []string{"util", "utils", "common", "helper", "helpers", "types", "misc", "base"}
+
+// unfinished are the words that say so of what follows.
+var unfinished = regexp.MustCompile(`\b(TODO|FIXME|XXX|HACK)\b`)
 
 // modules are what the main module may need directly.
 var modules = []string{"golang.org/x/crypto", "golang.org/x/net", "github.com/google/go-cmp"}
@@ -157,7 +161,7 @@ func complaints(source map[string]string) []string {
 		f := &file{path: name, dir: path.Dir(name), fset: token.NewFileSet()}
 		f.test = strings.HasSuffix(name, "_test.go")
 		f.core = isCore(name, source)
-		parsed, err := parser.ParseFile(f.fset, name, text, parser.SkipObjectResolution)
+		parsed, err := parser.ParseFile(f.fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			all = append(all, err.Error())
 			continue
@@ -167,6 +171,7 @@ func complaints(source map[string]string) []string {
 		f.checkEdges()
 		f.checkIdentifiers()
 		f.checkName()
+		f.checkFinished()
 		all = append(all, f.said...)
 	}
 	slices.Sort(all)
@@ -304,6 +309,28 @@ func (f *file) checkName() {
 	if name := strings.TrimSuffix(f.ast.Name.Name, "_test"); slices.Contains(vague, name) {
 		f.say(f.ast.Name.Pos(), "package %s: a name that says nothing collects everything; name the idea", name)
 	}
+}
+
+// checkFinished looks for what was left for later, in the whole module.
+func (f *file) checkFinished() {
+	for _, group := range f.ast.Comments {
+		for _, comment := range group.List {
+			if word := unfinished.FindString(comment.Text); word != "" {
+				f.say(comment.Pos(), "says %s: finish it, or write down in the package's doc why it is left out", word)
+			}
+		}
+	}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		call, ok := n.(*ast.SelectorExpr)
+		if !ok || !f.test {
+			return true
+		}
+		on, ok := call.X.(*ast.Ident)
+		if ok && slices.Contains([]string{"t", "b", "f", "tb"}, on.Name) && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, call.Sel.Name) {
+			f.say(call.Pos(), "skips: a test that does not run is no test")
+		}
+		return true
+	})
 }
 
 // modComplaints says in words what go.mod requires and should not.
