@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,10 +53,17 @@ func (t *timeline) from(n int) []timelineEvent {
 // Trace implements trace.Sink.
 func (t *timeline) Trace(e *trace.Event) {
 	switch e.Kind {
-	case trace.KindState, trace.KindNote:
+	case trace.KindState:
 		t.add(e, e.Text, "")
+	case trace.KindNote:
+		text, detail, _ := strings.Cut(e.Text, ": ")
+		t.add(e, text, detail)
 	case trace.KindTimer:
-		t.add(e, "timer "+e.Name, "")
+		// ICE's pace the checks, which are here themselves; the others' mean
+		// that something was lost.
+		if e.Layer != trace.ICE {
+			t.add(e, "timer "+e.Name, "")
+		}
 	case trace.KindDrop:
 		t.add(e, "dropped: "+e.Text, fmt.Sprintf("%d bytes", e.Value))
 	case trace.KindPacket:
@@ -85,9 +93,9 @@ func (t *timeline) addCheck(e *trace.Event) {
 	case stun.Request:
 		what = "check"
 	case stun.SuccessResponse:
-		what = "check answered"
+		what = "response"
 	case stun.ErrorResponse:
-		what = "check refused"
+		what = "error response"
 	default:
 		return
 	}
