@@ -23,7 +23,7 @@ const (
 	giveUpAfter = 30 * time.Second
 
 	// fastestProbe and slowestProbe bound the first repetition on a pair whose
-	// round-trip time is known.
+	// round-trip time is known; all of them while it is being nominated.
 	fastestProbe = 100 * time.Millisecond
 	slowestProbe = time.Second
 )
@@ -137,10 +137,12 @@ func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) []byte {
 func (a *Agent) schedule(now time.Time, p *pair) {
 	if p.state != PairSucceeded && p.state != PairInProgress {
 		p.state = PairInProgress
-		p.missed = 0
+		p.settle()
 	}
 	p.missed++
 	switch {
+	case p.missed > 1 && p == a.nominating:
+		p.rto = min(2*p.rto, slowestProbe)
 	case p.missed > 1:
 		p.rto = min(2*p.rto, maxRTO)
 	case p.rtt > 0:
@@ -171,13 +173,22 @@ func (a *Agent) firstRTO() time.Duration {
 // retry repeats the checks that were not answered in time, and fails the pairs
 // whose time is up.
 func (a *Agent) retry(now time.Time) {
-	if a.selected != nil && a.selected.session != a.session {
-		a.retryPair(now, a.selected)
-	}
 	failed := false
-	for _, p := range a.pairs {
-		failed = a.retryPair(now, p) || failed
+	if a.selected != nil && a.selected.session != a.session {
+		failed = a.retryPair(now, a.selected)
 	}
+	for _, p := range slices.Clone(a.pairs) { // what one finds may change the list
+		failed = !p.removed && a.retryPair(now, p) || failed
+	}
+	a.rearmRetry()
+	if failed {
+		a.reconsider(now)
+		a.failIfHopeless(now)
+	}
+}
+
+// rearmRetry sets the timer to the earliest repetition.
+func (a *Agent) rearmRetry() {
 	var next time.Time
 	for _, p := range a.pairs {
 		next = timers.Earlier(next, p.retryAt)
@@ -186,10 +197,6 @@ func (a *Agent) retry(now time.Time) {
 		next = timers.Earlier(next, a.selected.retryAt)
 	}
 	a.timers.Set(timerRetry, next)
-	if failed {
-		a.reconsider(now)
-		a.failIfHopeless(now)
-	}
 }
 
 // retryPair reports whether p failed.
@@ -198,8 +205,9 @@ func (a *Agent) retryPair(now time.Time, p *pair) bool {
 		return false
 	}
 	p.retryAt = time.Time{}
+	p.expired++
 	switch {
-	case p.state == PairInProgress && now.Sub(p.started) >= giveUpAfter:
+	case p.state == PairInProgress && now.Sub(p.started) >= min(giveUpAfter, a.config.Patience):
 		p.state = PairFailed
 		a.forgetRemoved()
 		return true
@@ -207,7 +215,7 @@ func (a *Agent) retryPair(now time.Time, p *pair) bool {
 		a.enqueue(p)
 	case p == a.selected || p == a.nominating || p == a.nominated:
 		a.enqueue(p)
-		if p.missed >= lostAfter {
+		if p.expired >= lostAfter {
 			a.suspect(now, p)
 		}
 	}

@@ -181,7 +181,7 @@ func (a *Agent) lose(now time.Time, which func(*pair) bool) {
 	}
 	a.remove(which)
 	a.forgetRemoved()
-	a.wake()
+	a.wake(now)
 	a.reconsider(now)
 	if a.selected == nil {
 		a.timers.SetEarlier(timerPatience, now.Add(a.config.Patience))
@@ -217,7 +217,7 @@ func (a *Agent) conclude(p *pair) {
 		kept++
 		if q.state != PairSucceeded {
 			q.state = PairFrozen
-			q.missed, q.retryAt = 0, time.Time{}
+			q.settle()
 		}
 		return kept >= maxKept
 	})
@@ -232,17 +232,18 @@ func (a *Agent) conclude(p *pair) {
 }
 
 // wake has the pairs checked that were kept for the day the selected one
-// fails, except those that are being checked already.
-func (a *Agent) wake() {
+// fails, except those that are being checked already or are known to be alive.
+func (a *Agent) wake(now time.Time) {
 	if !a.concluded {
 		return
 	}
 	for _, p := range a.pairs {
-		if p == a.selected || p.state == PairWaiting || p.state == PairInProgress {
-			continue
+		switch {
+		case p == a.selected, p.state == PairWaiting, p.state == PairInProgress, a.alive(now, p):
+		default:
+			p.state = PairWaiting
+			p.settle()
+			a.ready = true
 		}
-		p.state = PairWaiting
-		p.missed, p.retryAt = 0, time.Time{}
-		a.ready = true
 	}
 }

@@ -67,6 +67,7 @@ func (a *Agent) silence() time.Duration {
 // heard notes a sign of life on p: an authenticated check, or data.
 func (a *Agent) heard(now time.Time, p *pair) {
 	p.heardAt = now
+	p.expired = 0
 	if p == a.selected && a.state == StateDisconnected {
 		a.timers.Set(timerSilence, now.Add(a.silence()))
 		a.updateState(now)
@@ -76,14 +77,29 @@ func (a *Agent) heard(now time.Time, p *pair) {
 // SeenData notes that authenticated data arrived on a path: a sign of life. It
 // is cheap, for it is called with every datagram. It does not extend consent,
 // which only the answer to a check does.
+//
+// Data on another path than the selected one tells that the peer moved, or that
+// its NAT gave it another address: rather than wait for its next check, this
+// agent checks there by itself.
 func (a *Agent) SeenData(now time.Time, path Path) {
 	if s := a.selected; s != nil && s.remote.addr == path.Remote && s.local.addr == path.Local {
 		a.heard(now, s)
 		return
 	}
-	if p := a.pairAt(path.unmapped()); p != nil {
-		a.heard(now, p)
+	path = path.unmapped()
+	l := a.localAt(path.Local)
+	if l == nil || !a.concluded || a.config.Lite || a.localAt(path.Remote) != nil {
+		return
 	}
+	p := a.pairFor(now, l, path, l.reflexivePriority(), "")
+	if p == nil {
+		return
+	}
+	a.heard(now, p)
+	if p.state != PairInProgress { // data comes more often than checks
+		a.trigger(now, p, false)
+	}
+	a.probeSelected(now, p)
 }
 
 // silenceDue looks whether the selected path was silent for too long.
@@ -97,7 +113,7 @@ func (a *Agent) silenceDue(now time.Time) {
 		return
 	}
 	a.updateState(now)
-	a.wake()
+	a.wake(now)
 }
 
 // consentExpired ends sending on the selected pair.
@@ -112,12 +128,14 @@ func (a *Agent) consentExpired(now time.Time) {
 	}
 	a.trace.Note(now, trace.ICE, "consent expired: "+p.path().String())
 	p.state = PairFailed
-	p.retryAt = time.Time{}
+	p.settle()
 	a.forgetRemoved()
-	a.reconsider(now)
+	a.nominate(now)
+	a.selectPair(now)
 	if a.selected == nil && p.session == a.session {
 		a.end(now, StateFailed)
 	}
+	a.updateState(now)
 }
 
 // liteRequest is what a lite agent does with a check: it believes it. A check

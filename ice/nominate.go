@@ -8,8 +8,9 @@ const (
 	leastPatience = 20 * time.Millisecond
 	mostPatience  = 250 * time.Millisecond
 
-	// staleAfter is how long the peer may be silent on a pair it nominated until
-	// its nomination of a pair with lower priority is believed.
+	// staleAfter is how long the peer may be silent on a pair it nominated, or
+	// check another one instead, until its nomination of that with a lower
+	// priority is believed.
 	staleAfter = 2 * time.Second
 )
 
@@ -68,14 +69,16 @@ func (a *Agent) betterPending(p *pair) bool {
 // pairs with the highest priority." RFC 8445, Section 8.1.1. That is meant for
 // peers that nominate whatever they check. But browsers also move to another
 // pair when the first one ails, be it of lower priority: they are followed when
-// they no longer nominate the first one, or are no longer heard on it.
+// they no longer nominate the first one, are no longer heard on it, or keep
+// nominating the other one without a check on the first.
 func (a *Agent) nominationReceived(now time.Time, p *pair) {
 	n := a.nominated
 	switch {
 	case n == nil, n == p, n.session != a.session, !n.valid(),
 		p.priority > n.priority,
 		n.plain,
-		now.Sub(n.heardAt) > staleAfter:
+		now.Sub(n.heardAt) > staleAfter,
+		now.Sub(p.nominatedAt) > staleAfter && n.checkedAt.Before(p.nominatedAt):
 		a.accept(now, p)
 	}
 }

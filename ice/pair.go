@@ -54,6 +54,7 @@ type pair struct {
 	transactions [outstanding]transaction
 	newest       uint8          // the index of the transaction sent last
 	missed       int            // how many checks were sent since the last one that was answered
+	expired      int            // how many of those were not answered in time, without any other sign of life
 	started      time.Time      // when the first of those was sent
 	rto          time.Duration  // from the last one sent to its repetition
 	retryAt      time.Time      // when that is; zero when there is none
@@ -63,7 +64,8 @@ type pair struct {
 
 	// What we hear.
 	heardAt     time.Time // the last sign of life of any kind
-	nominatedAt time.Time // the last check of the peer with USE-CANDIDATE
+	checkedAt   time.Time // the last check of the peer
+	nominatedAt time.Time // the first check of the peer with USE-CANDIDATE that still counts; zero: none
 	plain       bool      // the peer's last check had none, though an earlier one had
 
 	sent, received, answered int // checks: sent, received, and answers received
@@ -84,9 +86,12 @@ func (p *pair) sameFoundation(q *pair) bool {
 // pair counts as lost.
 const lostAfter = 3
 
-// lost reports whether a pair that was valid stopped answering and gave no
-// other sign of life since.
-func (p *pair) lost() bool { return p.missed > lostAfter && !p.heardAt.After(p.started) }
+// lost reports whether a pair that was valid stopped answering, and gave no
+// other sign of life meanwhile.
+func (p *pair) lost() bool { return p.expired >= lostAfter }
+
+// settle ends what is under way on p: nothing is missed any more.
+func (p *pair) settle() { p.missed, p.expired, p.retryAt = 0, 0, time.Time{} }
 
 // valid reports whether data may be sent on the pair.
 func (p *pair) valid() bool { return p.state == PairSucceeded && !p.lost() }

@@ -29,8 +29,10 @@ func localPreference(addr netip.Addr, nth int) uint16 {
 //
 //	pair priority = 2^32*MIN(G,D) + 2*MAX(G,D) + (G>D?1:0)
 //
-// RFC 8445, Section 6.1.2.3.
+// RFC 8445, Section 6.1.2.3. A candidate's priority "MUST be a positive integer
+// between 1 and (2**31 - 1)" (Section 5.1.2); what is larger must not overflow.
 func pairPriority(g, d uint32) uint64 {
+	g, d = min(g, 1<<31-1), min(d, 1<<31-1)
 	p := uint64(min(g, d))<<32 + 2*uint64(max(g, d))
 	if g > d {
 		p++

@@ -90,17 +90,21 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 		return
 	}
 	p.received++
+	p.checkedAt = now
 	a.heard(now, p)
 	useCandidate := m.Has(stun.AttrUseCandidate)
 	if a.config.Lite {
 		a.liteRequest(now, p, useCandidate)
 		return
 	}
-	a.trigger(p)
+	a.trigger(now, p, useCandidate)
 	switch {
 	case a.controlling:
 	case useCandidate:
-		p.nominatedAt, p.plain = now, false
+		if n := a.nominated; p.nominatedAt.IsZero() || n != nil && p.nominatedAt.Before(n.checkedAt) {
+			p.nominatedAt = now
+		}
+		p.plain = false
 		if p.state == PairSucceeded {
 			a.nominationReceived(now, p)
 			a.reconsider(now)
@@ -168,11 +172,18 @@ func (a *Agent) pairFor(now time.Time, l *local, path Path, priority uint32, ufr
 //     triggered checklist [...] and set the state of the pair to Waiting"
 //   - "If the state of that pair is Waiting, Frozen, or Failed, the agent MUST
 //     enqueue the pair in the triggered checklist".
-func (a *Agent) trigger(p *pair) {
-	if p.state != PairSucceeded {
-		p.state = PairWaiting
-		a.enqueue(p)
+//
+// A pair that was kept after nomination succeeded long ago. It is checked again
+// when it is wanted: for the peer nominates it, or for the selected one ails.
+func (a *Agent) trigger(now time.Time, p *pair, nominated bool) {
+	if p.state == PairSucceeded {
+		wanted := nominated || a.selected != nil && a.selected.missed > 0
+		if a.alive(now, p) || !wanted {
+			return
+		}
 	}
+	p.state = PairWaiting
+	a.enqueue(p)
 }
 
 // appendResponse appends the response to a check.

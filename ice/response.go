@@ -141,7 +141,7 @@ func (a *Agent) fail(now time.Time, p *pair) {
 	p.state = PairFailed
 	p.retryAt = time.Time{}
 	a.forgetRemoved()
-	a.wake()
+	a.wake(now)
 	a.reconsider(now)
 	a.failIfHopeless(now)
 }
@@ -153,7 +153,12 @@ func (a *Agent) succeeded(now time.Time, p *pair, sent transaction, mapped netip
 	p.mapped = mapped
 	p.rtt = max(now.Sub(sent.sent), 1)
 	p.answeredAt, p.heardAt = now, now
-	p.missed, p.retryAt = 0, time.Time{}
+	if p != a.nominating || sent.useCandidate {
+		// What was asked last is answered, or as good as: only a nomination must be
+		// answered itself.
+		p.settle()
+		a.rearmRetry()
+	}
 	p.answered++
 	a.stats.ResponsesReceived++
 	if p == a.selected {

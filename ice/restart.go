@@ -23,7 +23,7 @@ func (a *Agent) Restart(now time.Time, local Credentials) {
 	a.generation++
 	a.startSession(now, local)
 	if a.state == StateFailed {
-		a.setState(now, StateNew)
+		a.setState(now, StateChecking)
 	}
 	for _, l := range a.locals {
 		a.gather(l)

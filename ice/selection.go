@@ -6,9 +6,9 @@ import (
 	"github.com/plainrtc/plainrtc/internal/trace"
 )
 
-// freshFor is how recent the last sign of life on a pair must be for data to
-// move there when the nominated one is lost.
-const freshFor = 10 * time.Second
+// freshFor is how recent the last answered check of a pair must be for data to
+// move there after nomination: it is consent, too.
+const freshFor = 5 * time.Second
 
 // SelectedPath returns where application data goes now: the nominated pair's
 // path or, before there is one, the best valid pair's.
@@ -53,6 +53,9 @@ func (a *Agent) selectPair(now time.Time) {
 	}
 	a.pathSelected(now)
 	a.consentGiven(now)
+	if a.concluded && best != a.nominated && !a.config.Lite {
+		a.enqueue(best) // the peer learns from it that we had to move
+	}
 }
 
 func (a *Agent) pathSelected(now time.Time) {
@@ -64,21 +67,26 @@ func (a *Agent) pathSelected(now time.Time) {
 }
 
 // bestValid returns the valid pair of the session with the highest priority,
-// or nil. After nomination it must have been heard of recently: those that were
-// kept for a rainy day are valid only once they were checked again.
+// or nil. Those that were kept for a rainy day after nomination are valid only
+// once they were checked again.
 func (a *Agent) bestValid(now time.Time) *pair {
 	for _, p := range a.pairs {
-		if p.valid() && (!a.concluded || p == a.nominated || now.Sub(p.heardAt) < freshFor) {
+		if a.alive(now, p) {
 			return p
 		}
 	}
 	return nil
 }
 
+// alive reports whether data may move to p.
+func (a *Agent) alive(now time.Time, p *pair) bool {
+	return p.valid() && (!a.concluded || p == a.nominated || p == a.selected || now.Sub(p.answeredAt) < freshFor)
+}
+
 // suspect is called while a valid pair does not answer: the others are looked
 // after, and take over once it counts as lost.
 func (a *Agent) suspect(now time.Time, p *pair) {
-	a.wake()
+	a.wake(now)
 	if p.lost() {
 		if a.nominating == p {
 			a.nominating = nil

@@ -11,7 +11,7 @@ type State uint8
 
 // The states of an Agent.
 const (
-	// StateNew waits for the peer's credentials.
+	// StateNew waits for the peer's credentials; after a restart, StateChecking does.
 	StateNew State = iota
 
 	// StateChecking has sent checks, or could, and waits for the first that is answered.
@@ -56,7 +56,7 @@ func (a *Agent) setState(now time.Time, s State) {
 func (a *Agent) updateState(now time.Time) {
 	switch {
 	case a.ended():
-	case a.selected == nil && !a.session.complete():
+	case a.selected == nil && !a.session.complete() && a.generation == 0:
 		a.setState(now, StateNew)
 	case a.selected == nil:
 		a.setState(now, StateChecking)
