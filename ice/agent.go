@@ -8,6 +8,7 @@ import (
 
 	"github.com/plainrtc/plainrtc/internal/timers"
 	"github.com/plainrtc/plainrtc/internal/trace"
+	"github.com/plainrtc/plainrtc/stun"
 )
 
 // Config is what an Agent is made of.
@@ -111,6 +112,8 @@ type Agent struct {
 
 	events []Event
 	stats  Stats
+
+	scratch stun.TransactionID // here because what is passed to an io.Reader escapes
 }
 
 // New returns an Agent in StateNew, controlled, with fresh credentials.
@@ -242,7 +245,12 @@ func (a *Agent) ended() bool { return a.state == StateFailed || a.state == State
 
 // random returns a number from the agent's source of randomness.
 func (a *Agent) random() uint64 {
-	var b [8]byte
-	read(a.config.Rand, b[:])
-	return binary.BigEndian.Uint64(b[:])
+	read(a.config.Rand, a.scratch[:8])
+	return binary.BigEndian.Uint64(a.scratch[:8])
+}
+
+// newTransactionID returns the id of a new transaction.
+func (a *Agent) newTransactionID() stun.TransactionID {
+	read(a.config.Rand, a.scratch[:])
+	return a.scratch
 }

@@ -100,8 +100,8 @@ next:
 // appendCheck appends a connectivity check on p. RFC 8445, Section 7.2.4. The
 // order of the attributes is Chromium's.
 func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) []byte {
-	t := &transaction{
-		id:          stun.NewTransactionID(a.config.Rand),
+	t := transaction{
+		id:          a.newTransactionID(),
 		sent:        now,
 		controlling: a.controlling,
 		// A nomination is repeated with every consent check, as browsers do: so the
@@ -109,7 +109,7 @@ func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) []byte {
 		useCandidate: a.controlling && (p == a.nominating || p == a.nominated),
 	}
 	p.newest = (p.newest + 1) % outstanding
-	p.transactions[p.newest] = *t
+	p.transactions[p.newest] = t
 	a.schedule(now, p)
 	p.sent++
 	a.stats.ChecksSent++

@@ -91,7 +91,7 @@ func (a *Agent) SeenData(now time.Time, path Path) {
 	if l == nil || !a.concluded || a.config.Lite || a.localAt(path.Remote) != nil {
 		return
 	}
-	p := a.pairFor(now, l, path, l.reflexivePriority(), "")
+	p := a.pairFor(now, l, path, l.reflexivePriority(), nil)
 	if p == nil {
 		return
 	}
@@ -162,7 +162,7 @@ func (a *Agent) liteRequest(now time.Time, p *pair, useCandidate bool) {
 // "If STUN is being used for keepalives, a STUN Binding Indication is used".
 // RFC 8445, Section 11.
 func (a *Agent) appendKeepalive(b []byte, p *pair) []byte {
-	m := stun.NewBuilder(b, stun.BindingIndication, stun.NewTransactionID(a.config.Rand))
+	m := stun.NewBuilder(b, stun.BindingIndication, a.newTransactionID())
 	m.AddFingerprint()
 	return m.Bytes()
 }

@@ -3,6 +3,7 @@ package ice_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"strconv"
@@ -20,8 +21,9 @@ import (
 // the path it takes, and a NAT may change the sender's address on the way out.
 type host struct {
 	*ice.Agent
-	trace *trace.Tracer
-	other *host
+	trace  *trace.Tracer
+	random io.Reader
+	other  *host
 
 	// nat has the public address for an own one, where there is a NAT; what
 	// arrives at one that is no longer there is lost.
@@ -150,9 +152,9 @@ func describe(from string, b []byte) string {
 //	restart a, close a
 //	data a              a sends data on its selected path, which z has seen at once
 func setupHosts(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
-	config := ice.Config{Rand: rand.NewChaCha8([32]byte{'a'}), Trace: traceA}
-	a := &host{Agent: ice.New(config), trace: traceA}
-	z := &host{Agent: ice.New(ice.Config{Rand: rand.NewChaCha8([32]byte{'z'}), Trace: traceZ}), trace: traceZ, other: a}
+	randomA, randomZ := rand.NewChaCha8([32]byte{'a'}), rand.NewChaCha8([32]byte{'z'})
+	a := &host{Agent: ice.New(ice.Config{Rand: randomA, Trace: traceA}), trace: traceA, random: randomA}
+	z := &host{Agent: ice.New(ice.Config{Rand: randomZ, Trace: traceZ}), trace: traceZ, random: randomZ, other: a}
 	a.other = z
 	a.SetControlling(true)
 	at := map[string]*host{"a": a, "z": z}
@@ -216,7 +218,7 @@ func setupHosts(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 		case "mangle":
 			h.mangled = true
 		case "restart":
-			h.Restart(now)
+			h.Restart(now, ice.NewCredentials(h.random))
 		case "close":
 			h.Close(now)
 		case "data":

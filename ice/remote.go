@@ -96,7 +96,7 @@ func (a *Agent) EndOfRemoteCandidates(now time.Time) {
 // learnRemote returns the remote candidate at addr, where a check came from, a
 // new peer-reflexive one if need be; or nil when there is no room for it.
 // RFC 8445, Section 7.3.1.3.
-func (a *Agent) learnRemote(now time.Time, addr netip.AddrPort, priority uint32, ufrag string) *remote {
+func (a *Agent) learnRemote(now time.Time, addr netip.AddrPort, priority uint32, ufrag []byte) *remote {
 	for _, r := range a.remotes {
 		if r.addr == addr {
 			return r
@@ -118,7 +118,7 @@ func (a *Agent) learnRemote(now time.Time, addr netip.AddrPort, priority uint32,
 		Generation: -1,
 	}}
 	if !a.session.complete() {
-		r.ufrag = ufrag
+		r.ufrag = string(ufrag)
 	}
 	a.remotes = append(a.remotes, r)
 	return r

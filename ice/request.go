@@ -84,7 +84,7 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 		a.drop(now, dropOwnAddress, m.Bytes())
 		return
 	}
-	p := a.pairFor(now, l, path, priority, string(ufrag))
+	p := a.pairFor(now, l, path, priority, ufrag)
 	if p == nil {
 		a.drop(now, dropFull, m.Bytes())
 		return
@@ -146,7 +146,7 @@ func knownAttribute(t stun.AttributeType) bool {
 // pairFor returns the pair that a check came on, a new one if need be, and a
 // new peer-reflexive candidate if need be: or nil when there is no room.
 // RFC 8445, Sections 7.3.1.3 and 7.3.1.4.
-func (a *Agent) pairFor(now time.Time, l *local, path Path, priority uint32, ufrag string) *pair {
+func (a *Agent) pairFor(now time.Time, l *local, path Path, priority uint32, ufrag []byte) *pair {
 	for _, p := range a.pairs {
 		if p.path() == path {
 			return p

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"hash"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -40,6 +41,7 @@ type world struct {
 // An end is an agent and what the network does with its addresses.
 type end struct {
 	*ice.Agent
+	random io.Reader
 	public map[netip.AddrPort]netip.AddrPort // behind a NAT: own address to public one
 	own    map[netip.AddrPort]netip.AddrPort // and back
 	port   uint16
@@ -210,7 +212,8 @@ func newWorld(seed uint64) *world {
 	for i := range w.ends {
 		var key [32]byte
 		key[0], key[1], key[2], key[3] = byte(i), byte(seed), byte(seed>>8), byte(seed>>16)
-		e := &end{Agent: ice.New(ice.Config{Rand: rand.NewChaCha8(key)}), port: 20000}
+		random := rand.NewChaCha8(key)
+		e := &end{Agent: ice.New(ice.Config{Rand: random}), random: random, port: 20000}
 		w.ends[i] = e
 		addresses := []string{"192.0.2.%d:5000", "198.51.100.%d:5000", "[2001:db8::%d]:5000", "[2001:db8:1::%d]:5000"}
 		r.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
@@ -296,8 +299,9 @@ func (w *world) trouble() {
 		}
 	case 2:
 		w.logf("restart")
-		w.ends[1].Restart(w.now)
-		w.ends[0].Restart(w.now)
+		for _, e := range w.ends {
+			e.Restart(w.now, ice.NewCredentials(e.random))
+		}
 		w.introduce(time.Duration(w.IntN(1000)) * time.Millisecond)
 	case 3:
 		w.logf("burst of loss")
