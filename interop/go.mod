@@ -1,6 +1,6 @@
 module github.com/plainrtc/plainrtc/interop
 
-go 1.26
+go 1.26.0
 
 replace github.com/plainrtc/plainrtc => ../
 
@@ -8,14 +8,15 @@ replace github.com/plainrtc/plainrtc => ../
 replace github.com/pion/transport/v5 => github.com/pion/transport/v5 v5.0.0
 
 require (
-	github.com/pion/datachannel v1.6.3
 	github.com/pion/ice/v4 v4.4.8
 	github.com/pion/webrtc/v4 v4.2.26
-	golang.org/x/sys v0.41.0
+	github.com/plainrtc/plainrtc v0.0.0-00010101000000-000000000000
+	golang.org/x/sys v0.49.0
 )
 
 require (
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/pion/datachannel v1.6.3 // indirect
 	github.com/pion/dtls/v3 v3.1.15 // indirect
 	github.com/pion/interceptor v0.1.51 // indirect
 	github.com/pion/logging v0.2.4 // indirect
@@ -30,7 +31,7 @@ require (
 	github.com/pion/transport/v5 v5.1.4 // indirect
 	github.com/pion/turn/v5 v5.1.3 // indirect
 	github.com/wlynxg/anet v0.0.5 // indirect
-	golang.org/x/crypto v0.48.0 // indirect
-	golang.org/x/net v0.50.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/time v0.14.0 // indirect
 )

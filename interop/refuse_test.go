@@ -33,8 +33,9 @@ func refuse(t *testing.T, lie func(sdp string) string) {
 			name = "LieToUs"
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // timeouts pass together
 			eachRole(t, func(t *testing.T, offerer, answerer peer) {
-				t.Parallel() // ends of patience can pass together
+				t.Parallel()
 				ctx := testContext(t)
 				near, err := offerer.Create(ctx, "never", channelOptions{})
 				if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 	"github.com/plainrtc/plainrtc/interop/browser"
+	"github.com/plainrtc/plainrtc/peerconnection"
 )
 
 // hostAddress returns the IPv4 address of this machine that others reach it by,
@@ -29,6 +30,8 @@ func hostAddress(t testing.TB) netip.Addr {
 func newUs(t testing.TB) peer {
 	t.Helper()
 	switch *us {
+	case "plainrtc":
+		return newPlainPeer(t, peerconnection.Config{})
 	case "pion":
 		return newPionPeer(t, webrtc.SettingEngine{})
 	}
@@ -44,6 +47,8 @@ type mux interface {
 func newMux(t testing.TB) mux {
 	t.Helper()
 	switch *us {
+	case "plainrtc":
+		return newPlainMux(t)
 	case "pion":
 		return newPionMux(t)
 	}

@@ -43,7 +43,7 @@ var measurements = []measurement{
 func main() {
 	runs := flag.Int("runs", 5, "how often to measure; the figures are medians")
 	only := flag.String("only", "", "measure only what has this in its name: setup, idle, throughput, roundtrips")
-	readme := flag.String("readme", "", "put the table into this file too, between its marks")
+	readme := flag.String("readme", "bench/README.md", "the file that keeps the table of a whole run, between its marks")
 	child := flag.String("child", "", "run one measurement in this process: STACK/MEASUREMENT (used by bench itself)")
 	flag.Parse()
 	var err error
@@ -87,7 +87,7 @@ func run(runs int, only, readme string) error {
 	fmt.Fprint(os.Stderr, "\r\033[K")
 	text := report(all, runs)
 	fmt.Print(text)
-	if readme == "" {
+	if only != "" {
 		return nil
 	}
 	return replaceBetweenMarks(readme, text)

@@ -18,7 +18,7 @@ type stack struct {
 	connectFast func(ctx context.Context, link *link) (*pair, error)
 }
 
-var stacks = []stack{pionStack}
+var stacks = []stack{plainStack, pionStack}
 
 // A pair is two connected peers. Messages go from one to the other.
 type pair struct {

@@ -1,0 +1,99 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/plainrtc/plainrtc/internal/trace"
+	"github.com/plainrtc/plainrtc/peerconnection"
+)
+
+// A capture of a connection with Chromium opens in Wireshark, and shows STUN,
+// DTLS that the key log in it decrypts, and SCTP in clear.
+func TestCaptureOpensInWireshark(t *testing.T) {
+	tshark, err := exec.LookPath("tshark")
+	if err != nil {
+		t.Fatal("tshark is not installed, and this test is worth nothing without it: apt-get install tshark")
+	}
+	file := filepath.Join(t.TempDir(), "chromium.pcapng")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pcapng, err := trace.NewPcapng(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const words = "these words are in the capture"
+	ctx := testContext(t)
+	// One address, so one path: Wireshark keeps a DTLS connection's keys by path,
+	// and ICE may change it in the midst of the handshake.
+	cfg := peerconnection.Config{Addresses: []netip.Addr{hostAddress(t)}}
+	our, their := newPlainPeer(t, cfg, pcapng), chromium.new(t)
+	near, err := our.Create(ctx, "captured", channelOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect(t, ctx, our, their, signalling{})
+	far := accept(t, ctx, near, their)
+	carry(t, ctx, near, far, message{Text: true, Data: []byte(words)})
+	carry(t, ctx, far, near, message{Text: true, Data: []byte(words)})
+	if err := our.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := pcapng.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, test := range []struct {
+		filter string // what Wireshark's user would type
+		least  int
+		why    string
+	}{
+		{"stun.type == 0x0001", 2, "connectivity checks both ways"},
+		{"stun.type == 0x0101", 2, "and their answers"},
+		{"dtls.handshake.type == 1", 1, "the ClientHello"},
+		{"dtls.handshake.type == 11", 1, "a Certificate"},
+		{"dtls.handshake.type == 20", 2, "both Finished, which are encrypted: the key log fits"},
+		{"frame.interface_name == \"wire\" && sctp.chunk_type == 0", 3, "DATA that Wireshark decrypted on the wire"},
+		{"frame.interface_name == \"sctp\" && sctp.chunk_type == 1", 1, "the INIT, in clear"},
+		{"frame.interface_name == \"sctp\" && sctp.chunk_type == 0", 3, "DATA, in clear"},
+		{"frame.interface_name == \"sctp\" && frame contains \"" + words + "\"", 2, "what was said, both ways"},
+	} {
+		lines := runTshark(t, ctx, tshark, "-r", file, "-Y", test.filter)
+		if len(lines) < test.least {
+			t.Errorf("Wireshark's filter %s finds %d packets, want at least %d: %s", test.filter, len(lines), test.least, test.why)
+		}
+	}
+	if lines := runTshark(t, ctx, tshark, "-r", file, "-Y", "_ws.malformed"); len(lines) != 0 {
+		t.Errorf("Wireshark finds packets malformed:\n%s", strings.Join(lines, "\n"))
+	}
+	if t.Failed() {
+		t.Logf("tshark shows:\n%s", strings.Join(runTshark(t, ctx, tshark, "-r", file), "\n"))
+	}
+}
+
+// runTshark returns the lines that tshark prints.
+func runTshark(t *testing.T, ctx context.Context, tshark string, args ...string) (lines []string) {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, tshark, args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("tshark %q: %v\n%s", args, err, stderr.String())
+	}
+	for line := range strings.Lines(string(out)) {
+		lines = append(lines, strings.TrimRight(line, "\n"))
+	}
+	return lines
+}
