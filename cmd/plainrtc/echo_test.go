@@ -157,7 +157,7 @@ func TestEchoClientFails(t *testing.T) {
 				c.WriteMessage(ctx, peerconnection.Binary, m.Data)
 			}
 		}), "WRONG: text came back as binary"},
-		{"closes channels", answering(func(ctx context.Context, c *peerconnection.DataChannel) {}),
+		{"closes channels", answering(func(ctx context.Context, c *peerconnection.DataChannel) { c.ReadMessage(ctx) }),
 			"WRONG: the peer closed the channel"},
 		{"stays silent", answering(func(ctx context.Context, c *peerconnection.DataChannel) { <-ctx.Done() }),
 			"(gave up after 1s)"},
@@ -165,11 +165,15 @@ func TestEchoClientFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			server := httptest.NewServer(test.server)
 			defer server.Close()
-			status, stdout, stderr := plainrtc(t, "echo", "--client", server.URL, "--timeout", "1s")
+			timeout := defaultTimeout.String()
+			if strings.Contains(test.want, "gave up after 1s") {
+				timeout = "1s"
+			}
+			status, stdout, stderr := plainrtc(t, "echo", "--client", server.URL, "--timeout", timeout)
 			if status != 1 || !strings.Contains(stdout, test.want) {
 				t.Errorf("exit status %d, want 1; it printed\n%s%swant something with %q", status, stdout, stderr, test.want)
 			}
-			status, stdout, _ = plainrtc(t, "echo", "--client", server.URL, "--timeout", "1s", "--json")
+			status, stdout, _ = plainrtc(t, "echo", "--client", server.URL, "--timeout", timeout, "--json")
 			var v verdict
 			if err := json.Unmarshal([]byte(stdout), &v); err != nil || status != 1 || v.OK || v.Checks == nil {
 				t.Errorf("exit status %d, error %v; JSON is %s", status, err, stdout)
