@@ -162,9 +162,11 @@ func (r *reassembly) forward(old, cum tsn, skipped skippedStreams, w *window, po
 	if r.live == 0 {
 		return
 	}
-	n := min(int(cum-old), len(r.ring)) // further ones have no place in the ring
-	for at := old + 1; n > 0 && r.live > 0; at, n = at+1, n-1 {
-		if p := r.take(at); p != nil {
+	// Whichever is less: the TSNs that are given up, or the ring.
+	for i := range min(int(cum-old), len(r.ring)) {
+		p := *r.slot(old + 1 + tsn(i))
+		if p != nil && p.at.AtMost(cum) {
+			r.take(p.at)
 			w.giveBack(pool, p.data.payload)
 			r.release(p)
 		}
@@ -181,6 +183,21 @@ func (r *reassembly) forward(old, cum tsn, skipped skippedStreams, w *window, po
 			return
 		}
 	}
+}
+
+// sweep forgets stray fragments from TSN first to last, all of which the
+// Cumulative TSN Ack Point has passed: what they should continue came, or was
+// given up, and did not fit.
+func (r *reassembly) sweep(first, last tsn, w *window, pool *buffers) (dropped bool) {
+	for n := first; r.live > 0 && n.AtMost(last); n++ {
+		if p := r.peek(n); p != nil && p.stray {
+			r.take(n)
+			w.giveBack(pool, p.data.payload)
+			r.release(p)
+			dropped = true
+		}
+	}
+	return dropped
 }
 
 // reset forgets everything: the association restarts.

@@ -309,15 +309,11 @@ func (a *Association) receiveForward(now time.Time, c chunk, data, urgent *bool)
 		return
 	}
 	*data = true
-	r := &a.recv
-	if f.newCumTSN.AtMost(r.tracker.cum) {
+	if f.newCumTSN.AtMost(a.recv.tracker.cum) {
 		// "the receiver ... MUST send a SACK": the one that told of it was lost.
 		*urgent = true
 		return
 	}
-	*urgent = *urgent || r.tracker.gap()
-	old := r.tracker.cum
-	r.tracker.forward(f.newCumTSN)
-	r.reassembly.forward(old, f.newCumTSN, f.skipped, &r.window, r.pool)
-	r.delivery.forward(f.skipped, r.streams)
+	*urgent = *urgent || a.recv.tracker.gap()
+	a.recv.forward(f)
 }

@@ -75,6 +75,9 @@ func (r *receiver) data(d *dataChunk) (o outcome) {
 		m := *d
 		m.payload = append(r.window.take(r.pool, len(d.payload)), d.payload...)
 		r.deliver(m, &o)
+		if inOrder && r.reassembly.sweep(d.tsn, r.tracker.cum, &r.window, r.pool) {
+			o.drop = dropFragment
+		}
 		return o
 	}
 	m, done, verdict := r.reassembly.add(d, &r.window, r.pool)
@@ -87,6 +90,9 @@ func (r *receiver) data(d *dataChunk) (o outcome) {
 	if done {
 		r.deliver(m, &o)
 	}
+	if inOrder && r.reassembly.sweep(d.tsn, r.tracker.cum, &r.window, r.pool) {
+		o.drop = dropFragment
+	}
 	return o
 }
 
@@ -97,6 +103,15 @@ func (r *receiver) deliver(m dataChunk, o *outcome) {
 		r.window.giveBack(r.pool, m.payload)
 		o.drop = dropSSN
 	}
+}
+
+// forward takes a FORWARD TSN whose newCumTSN is new (RFC 3758, Section 3.6).
+func (r *receiver) forward(f forwardChunk) {
+	old := r.tracker.cum
+	r.tracker.forward(f.newCumTSN)
+	r.reassembly.forward(old, f.newCumTSN, f.skipped, &r.window, r.pool)
+	r.reassembly.sweep(f.newCumTSN+1, r.tracker.cum, &r.window, r.pool)
+	r.delivery.forward(f.skipped, r.streams)
 }
 
 // appendSack builds the SACK that is due, with as many gap ack blocks as fit
