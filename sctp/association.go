@@ -143,6 +143,7 @@ func New(cfg Config) *Association {
 		streams: cfg.InStreams,
 	}
 	a.send = sender{mtu: cfg.MTU, pool: &a.pool, fell: a.bufferedAmountFell}
+	a.send.start(0)
 	a.send.rto.start(cfg.RTOInitial, cfg.RTOMin, cfg.RTOMax)
 	return a
 }

@@ -55,8 +55,14 @@ func (l *loop) move(from, to *Association) (moved bool) {
 	return moved
 }
 
-// transfer sends n messages of data, keeping at most 1 MiB queued.
+// transfer sends n messages and sees them through.
 func (l *loop) transfer(n int, m Message) {
+	l.feed(n, m)
+	l.pump()
+}
+
+// feed sends n messages, keeping at most 1 MiB queued.
+func (l *loop) feed(n int, m Message) {
 	for range n {
 		for l.a.Buffered() > 1<<20 {
 			l.pump()
@@ -65,7 +71,6 @@ func (l *loop) transfer(n int, m Message) {
 			panic(err)
 		}
 	}
-	l.pump()
 }
 
 func benchmarkTransfer(b *testing.B, size int) {
@@ -78,7 +83,7 @@ func benchmarkTransfer(b *testing.B, size int) {
 	b.ResetTimer()
 	n := 0
 	for b.Loop() {
-		l.transfer(1, m)
+		l.feed(1, m)
 		n++
 	}
 	for l.got < n*size {

@@ -96,7 +96,7 @@ func (e extensions) and(f extensions) extensions {
 
 // maxReported bounds what is quoted back to a peer that sends parameters we do
 // not know.
-const maxReported = 256
+const maxReported = 96
 
 // parseInitParams reads the parameters of an INIT or INIT ACK. It fails on
 // what does not parse, and stops quietly where the type says so.

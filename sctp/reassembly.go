@@ -185,13 +185,12 @@ func (r *reassembly) forward(old, cum tsn, skipped skippedStreams, w *window, po
 	}
 }
 
-// sweep forgets stray fragments from TSN first to last, all of which the
-// Cumulative TSN Ack Point has passed: what they should continue came, or was
-// given up, and did not fit.
+// sweep forgets what still stands at TSN first to last, all of which the
+// Cumulative TSN Ack Point has passed: strays whose message never began, and
+// messages whose continuation turned out to be something else.
 func (r *reassembly) sweep(first, last tsn, w *window, pool *buffers) (dropped bool) {
 	for n := first; r.live > 0 && n.AtMost(last); n++ {
-		if p := r.peek(n); p != nil && p.stray {
-			r.take(n)
+		if p := r.take(n); p != nil {
 			w.giveBack(pool, p.data.payload)
 			r.release(p)
 			dropped = true

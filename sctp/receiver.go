@@ -57,43 +57,42 @@ func (r *receiver) data(d *dataChunk) (o outcome) {
 	// (Section 6.7), both when a gap opens and when it closes.
 	o.immediate = !inOrder || r.tracker.gap() || d.flags&flagImmediate != 0
 	r.tracker.add(d.tsn)
-	if d.stream >= r.streams {
+	r.assemble(d, &o)
+	if inOrder && r.reassembly.sweep(d.tsn, r.tracker.cum, &r.window, r.pool) {
+		o.drop = dropFragment
+	}
+	return o
+}
+
+// assemble takes the data of a chunk whose TSN is new.
+func (r *receiver) assemble(d *dataChunk, o *outcome) {
+	const whole = flagBegin | flagEnd
+	switch {
+	case d.stream >= r.streams:
 		// Section 6.5: acknowledged all the same.
 		r.reassembly.pass(d.tsn, &r.window, r.pool)
 		o.drop, o.badStream = dropStream, true
-		return o
-	}
-	const whole = flagBegin | flagEnd
-	if d.flags&whole == whole {
-		if len(d.payload) > r.window.maxMessage {
+	case d.flags&whole != whole:
+		m, done, verdict := r.reassembly.add(d, &r.window, r.pool)
+		switch verdict {
+		case fragmentTooLarge:
 			o.abort = tooLarge
-			return o
+		case fragmentForeign, fragmentAbandoned:
+			o.drop = dropFragment
 		}
+		if done {
+			r.deliver(m, o)
+		}
+	case len(d.payload) > r.window.maxMessage:
+		o.abort = tooLarge
+	default:
 		if r.reassembly.pass(d.tsn, &r.window, r.pool) {
 			o.drop = dropFragment
 		}
 		m := *d
 		m.payload = append(r.window.take(r.pool, len(d.payload)), d.payload...)
-		r.deliver(m, &o)
-		if inOrder && r.reassembly.sweep(d.tsn, r.tracker.cum, &r.window, r.pool) {
-			o.drop = dropFragment
-		}
-		return o
+		r.deliver(m, o)
 	}
-	m, done, verdict := r.reassembly.add(d, &r.window, r.pool)
-	switch verdict {
-	case fragmentTooLarge:
-		o.abort = tooLarge
-	case fragmentForeign, fragmentAbandoned:
-		o.drop = dropFragment
-	}
-	if done {
-		r.deliver(m, &o)
-	}
-	if inOrder && r.reassembly.sweep(d.tsn, r.tracker.cum, &r.window, r.pool) {
-		o.drop = dropFragment
-	}
-	return o
 }
 
 var tooLarge = &LocalError{ProtocolViolation, "a message is larger than the max-message-size we announced"}

@@ -187,6 +187,8 @@ func simulate(t *testing.T, seed uint64) uint64 {
 			}
 		}
 		p.run(time.Duration(rng.IntN(200)) * time.Millisecond)
+		checkInvariants(t, p.a)
+		checkInvariants(t, p.z)
 	}
 	quiet := func() bool {
 		for _, side := range sides {
