@@ -7,8 +7,9 @@ import (
 
 const (
 	// maxRTO is where doubling the retransmission timer ends. RFC 6347, Section
-	// 4.2.4.1 says 60 s; a person is waiting for the call.
-	maxRTO = 3200 * time.Millisecond
+	// 4.2.4.1 has 60 s, for fear of congestion; a flight a second makes none, and
+	// on a path that loses much it is what a call waits for.
+	maxRTO = time.Second
 	// minFragment is the least of a message that is worth a record of its own
 	// at the end of a datagram.
 	minFragment = 64

@@ -1,0 +1,102 @@
+package dtls
+
+import (
+	"bytes"
+	"container/heap"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// A parcel is a datagram on its way.
+type parcel struct {
+	at       time.Time
+	n        int // breaks ties: the order of sending
+	toServer bool
+	datagram []byte
+}
+
+type parcels []parcel
+
+func (p parcels) Len() int { return len(p) }
+func (p parcels) Less(i, j int) bool {
+	return p[i].at.Before(p[j].at) || p[i].at.Equal(p[j].at) && p[i].n < p[j].n
+}
+func (p parcels) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
+func (p *parcels) Push(x any)   { *p = append(*p, x.(parcel)) }
+func (p *parcels) Pop() any {
+	last := (*p)[len(*p)-1]
+	*p = (*p)[:len(*p)-1]
+	return last
+}
+
+// TestHandshakeOnBadPaths runs handshakes over paths that lose three datagrams
+// of ten, copy some and let others wait: all must come about, and a few
+// seconds must do for nearly all.
+func TestHandshakeOnBadPaths(t *testing.T) {
+	seeds := uint64(400)
+	if testing.Short() {
+		seeds = 50
+	}
+	var slow, datagrams int
+	for seed := range seeds {
+		random := rand.New(rand.NewPCG(seed, 0))
+		client, server := configs()
+		server.Cookie = seed%2 == 0
+		if seed%3 == 0 {
+			client.MTU, server.MTU = 300, 300
+		}
+		delay := time.Duration(random.IntN(200)) * time.Millisecond
+		p := newPair(t, client, server)
+		var wire parcels
+		send := func() {
+			for _, toServer := range []bool{true, false} {
+				from := p.server
+				if toServer {
+					from = p.client
+				}
+				for b := from.AppendPacket(p.now, nil); len(b) > 0; b = from.AppendPacket(p.now, nil) {
+					datagrams++
+					for copies := 1 + random.IntN(10)/9; copies > 0; copies-- {
+						if random.IntN(10) >= 3 {
+							late := time.Duration(random.IntN(60)*random.IntN(2)) * time.Millisecond
+							heap.Push(&wire, parcel{p.now.Add(delay + late), datagrams, toServer, bytes.Clone(b)})
+						}
+					}
+				}
+			}
+		}
+		send()
+		for !p.client.Established() || !p.server.Established() {
+			next := earliest(p.client.NextTimeout(), p.server.NextTimeout())
+			if len(wire) > 0 {
+				next = earliest(next, wire[0].at)
+			}
+			if next.IsZero() || p.client.Err() != nil || p.server.Err() != nil {
+				t.Fatalf("seed %d: stuck: client %v (%v), server %v (%v)", seed, p.client.State(), p.client.Err(), p.server.State(), p.server.Err())
+			}
+			p.now = next
+			for len(wire) > 0 && !wire[0].at.After(p.now) {
+				d := heap.Pop(&wire).(parcel)
+				if d.toServer {
+					p.deliver(p.server, d.datagram)
+				} else {
+					p.deliver(p.client, d.datagram)
+				}
+			}
+			p.client.Advance(p.now)
+			p.server.Advance(p.now)
+			send()
+		}
+		if took := p.now.Sub(start); took > 8*time.Second {
+			slow++
+		}
+		if a, z := p.client.secrets, p.server.secrets; a.master != z.master {
+			t.Fatalf("seed %d: the ends have different secrets", seed)
+		}
+	}
+	t.Logf("%d handshakes took %d datagrams; %d took longer than 8 s", seeds, datagrams, slow)
+	if slow > int(seeds)/20 {
+		t.Errorf("%d of %d handshakes took longer than 8 s", slow, seeds)
+	}
+}
