@@ -309,7 +309,7 @@ func TestLoseAllAndNone(t *testing.T) {
 	setup := func(testing.TB, *trace.Tracer, *trace.Tracer) *Pair {
 		return &Pair{A: ticker(time.Second), Z: core{}, Describe: func(string, []byte) string { return "T" }}
 	}
-	s := scenario{at: 1, head: []string{"run 1s", "lose a all", "run 1s", "lose a none", "lose a 2", "run 2s"}}
+	s := scenario{at: 1, head: []string{"run 1s", "lose a all", "run 1s", "lose a 1", "lose a none", "lose a 2", "run 2s"}}
 	want := []string{
 		"1000ms  a ──► z  T",
 		"2000ms  a ──✗ z  T",
@@ -318,6 +318,39 @@ func TestLoseAllAndNone(t *testing.T) {
 	}
 	if d := diff(want, play(t, "test", s.commands(), setup).transcript()); d != "" {
 		t.Errorf("(- want, + got)\n%s", d)
+	}
+}
+
+// What was sent at one instant arrives in the order of sending, and also what
+// arrives at one instant for other reasons.
+func TestArrivalsAtOneInstantKeepTheirOrder(t *testing.T) {
+	var got []byte
+	n := byte(0)
+	setup := func(testing.TB, *trace.Tracer, *trace.Tracer) *Pair {
+		n, got = 0, nil
+		return &Pair{
+			A: core{packet: func(_ time.Time, b []byte) []byte {
+				if n == 3 {
+					return b
+				}
+				n++
+				return append(b, n)
+			}},
+			Z:       core{receive: func(_ time.Time, p []byte) { got = append(got, p...) }},
+			Command: func(time.Time, string, string, []string) error { return nil },
+		}
+	}
+	for script, want := range map[string]string{
+		"go\nrun":                                "\x01\x02\x03",
+		"hold a 1 1ms\nrun\ngo\nrun":             "\x02\x03\x01",
+		"duplicate a 1\ngo\nrun":                 "\x01\x01\x02\x03",
+		"hold a 1 1s\nhold a 2,3 1s\ngo\nrun 2s": "\x01\x02\x03",
+	} {
+		s := scenario{at: 1, head: strings.Split(script, "\n")}
+		play(t, "test", s.commands(), setup)
+		if string(got) != want {
+			t.Errorf("after %q the datagrams arrive as %v, want %v", script, got, []byte(want))
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ func TestRateDoesNotRound(t *testing.T) {
 	wantTexts(t, p.z, "123456789@1m38.666666666s 123456789@3m17.333333333s 123456789@4m56s")
 }
 
-// A link that was idle starts afresh.
+// A link that was idle starts afresh, fractions of a nanosecond included.
 func TestRateAfterIdleness(t *testing.T) {
 	p := newPair(1, Profile{Rate: 1_000_000})
 	p.sendMany(3, 1250-28, time.Second)
@@ -61,6 +61,12 @@ func TestRateAfterIdleness(t *testing.T) {
 			t.Errorf("datagram %d arrives at %v, want %v", i, g.at.Sub(start), want)
 		}
 	}
+	p = newPair(1, Profile{Rate: 3})
+	for i := range 3 {
+		p.After(time.Duration(i)*100*time.Second, func() { p.a.send(a(1, 1), a(2, 2), "123456789") })
+	}
+	p.Run(nil, time.Hour)
+	wantTexts(t, p.z, "123456789@1m38.666666666s 123456789@3m18.666666666s 123456789@4m58.666666666s")
 }
 
 func TestQueueIsBounded(t *testing.T) {
@@ -212,6 +218,16 @@ func TestReorder(t *testing.T) {
 	send(7*time.Millisecond, "third", 0)
 	p.Run(nil, time.Second)
 	wantTexts(t, p.z, "first@12ms second@14ms late@15ms third@17ms")
+
+	// Late means behind everything before it, however slow that was.
+	p = newPair(1, Profile{Delay: 100 * time.Millisecond})
+	p.a.send(a(1, 1), a(2, 2), "slow")
+	p.After(time.Millisecond, func() {
+		p.link.Profile = Profile{Reorder: 1}
+		p.a.send(a(1, 1), a(2, 2), "late")
+	})
+	p.Run(nil, time.Second)
+	wantTexts(t, p.z, "slow@100ms late@110ms")
 }
 
 func TestDuplicatesAreCopies(t *testing.T) {

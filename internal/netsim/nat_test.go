@@ -191,6 +191,10 @@ func TestPortAllocation(t *testing.T) {
 		if got := h.nat.Mappings(); got != 1 {
 			t.Errorf("%d mappings are left, want 1", got)
 		}
+		// Whoever overtakes a port ends the mapping that had it.
+		if inside, outside := len(h.nat.mappings), len(h.nat.outside); inside != outside || outside > 4 {
+			t.Errorf("%d mappings are kept for %d ports outside, of four", inside, outside)
+		}
 	})
 	t.Run("random", func(t *testing.T) {
 		h := newHome(t, NAT{Ports: RandomPorts, FirstPort: 2000, LastPort: 2999})
@@ -257,8 +261,8 @@ func TestTimeout(t *testing.T) {
 		if got := h.outward(1, 5000, a(1, 80)); got == first || !got.IsValid() {
 			t.Errorf("%+v: after its end the mapping %v has become %v", nat, first, got)
 		}
-		if got := h.nat.Mappings(); got != 1 {
-			t.Errorf("%+v: %d mappings", nat, got)
+		if got := h.nat.Mappings(); got != 1 || len(h.nat.mappings) != 1 || len(h.nat.outside) != 1 {
+			t.Errorf("%+v: %d mappings; %d are kept, for %d ports", nat, got, len(h.nat.mappings), len(h.nat.outside))
 		}
 	}
 	// A permission ends by itself, where the mapping is kept by packets to others.
@@ -337,6 +341,7 @@ func TestRebind(t *testing.T) {
 		if !h.inward(a(1, 80), moved, 1, 5000) {
 			t.Error("the new address does not work")
 		}
+		h.AddHost(&toy{}, Profile{}, a(100, 0).Addr()) // the old address is free for others
 	}
 }
 

@@ -89,11 +89,9 @@ func appendUDPHeader(b []byte, source, destination netip.Addr, from, to uint16, 
 	b = binary.BigEndian.AppendUint16(b, uint16(size))
 	b = append(b, 0, 0) // checksum, filled in below
 
+	// The ffff that As16 puts in front of an IPv4 address adds nothing: it is
+	// the other zero of one's complement.
 	s, d := source.As16(), destination.As16()
-	if source.Is4() && destination.Is4() {
-		clear(s[:12]) // As16 puts ffff in front of an IPv4 address
-		clear(d[:12])
-	}
 	total := sum(uint32(protocolUDP)+uint32(size), s[:])
 	total = sum(total, d[:])
 	total = sum(total, b[start:])

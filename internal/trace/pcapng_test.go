@@ -155,7 +155,7 @@ func readIP(t *testing.T, b []byte) datagram {
 	var addresses, rest []byte
 	switch b[0] >> 4 {
 	case 4:
-		if b[0] != 0x45 || int(binary.BigEndian.Uint16(b[2:])) != len(b) || !ones(b[:20]) {
+		if b[0] != 0x45 || b[6] != 0x40 || b[7] != 0 || int(binary.BigEndian.Uint16(b[2:])) != len(b) || !ones(b[:20]) {
 			t.Fatalf("the IPv4 header %x of a %d-byte packet is wrong", b[:20], len(b))
 		}
 		d.protocol, addresses, rest = b[9], b[12:20], b[20:]
