@@ -158,7 +158,7 @@ func (a *Agent) SetRemoteCredentials(now time.Time, c Credentials) error {
 		a.startSession(now, a.session.local)
 	}
 	a.session.setRemote(c)
-	a.dropStrangers()
+	a.dropStrangers(now)
 	a.timers.Set(timerPatience, now.Add(a.config.Patience))
 	a.updateState(now)
 	a.ready = true

@@ -211,7 +211,7 @@ func (a *Agent) conclude(p *pair) {
 	a.timers.Stop(timerPatience)
 	kept := 0
 	a.remove(func(q *pair) bool {
-		if q == p {
+		if q == p || q == a.selected {
 			return false
 		}
 		kept++
@@ -219,7 +219,7 @@ func (a *Agent) conclude(p *pair) {
 			q.state = PairFrozen
 			q.settle()
 		}
-		return kept >= maxKept
+		return kept >= maxKept-1
 	})
 	a.pairs = slices.Clip(slices.Clone(a.pairs))
 	a.remotes = slices.Clip(slices.DeleteFunc(slices.Clone(a.remotes), func(r *remote) bool {

@@ -144,12 +144,12 @@ func (a *Agent) makeRoomForRemote() bool {
 // dropStrangers forgets the candidates that were learned from checks before
 // the peer's credentials were known and turn out to belong to somebody else, or
 // to another generation of the peer's.
-func (a *Agent) dropStrangers() {
+func (a *Agent) dropStrangers(now time.Time) {
 	stranger := func(r *remote) bool {
 		return r.ufrag != "" && r.ufrag != a.session.remote.Ufrag ||
 			r.candidate.Ufrag != "" && r.candidate.Ufrag != a.session.remote.Ufrag
 	}
-	a.remove(func(p *pair) bool { return stranger(p.remote) })
+	a.lose(now, func(p *pair) bool { return p.session == a.session && stranger(p.remote) })
 	a.remotes = slices.DeleteFunc(a.remotes, stranger)
 	for _, r := range a.remotes {
 		r.ufrag = ""

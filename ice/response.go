@@ -150,7 +150,9 @@ func (a *Agent) fail(now time.Time, p *pair) {
 func (a *Agent) succeeded(now time.Time, p *pair, sent transaction, mapped netip.AddrPort) {
 	first := p.state != PairSucceeded
 	p.state = PairSucceeded
-	p.mapped = mapped
+	if p.mapped = mapped; a.localAt(mapped) != nil {
+		p.mapped = p.local.addr // no NAT, be it another of our own addresses
+	}
 	p.rtt = max(now.Sub(sent.sent), 1)
 	p.answeredAt, p.heardAt = now, now
 	if p != a.nominating || sent.useCandidate {

@@ -11,8 +11,8 @@ import (
 const oldSessionFor = 30 * time.Second
 
 // Restart begins a new session, with these credentials of ours, which are from
-// [NewCredentials] and in the description that tells the peer, and without the peer's.
-// Data stays on the selected path, and consent to it is kept up, until a pair of
+// [NewCredentials] and in the description that tells the peer, and without the
+// peer's. Data stays on the selected path, and consent to it is kept up, until a pair of
 // the new session is nominated, or until it is lost and one is valid. Every
 // local candidate is gathered anew, in events. RFC 8445, Section 9.
 func (a *Agent) Restart(now time.Time, local Credentials) {
