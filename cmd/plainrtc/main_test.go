@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,31 @@ func TestURLsOfAllAddresses(t *testing.T) {
 	for _, u := range lan {
 		if strings.Contains(u, "127.0.0.1") || strings.Contains(u, "[::") {
 			t.Errorf("for other machines: %s, which is of no use to them", u)
+		}
+	}
+}
+
+// A browser on this machine may not reach the loopback interface from the socket
+// it has, and one elsewhere never does: each is offered what it can reach.
+func TestUDPAddressesFollowTheListener(t *testing.T) {
+	for _, test := range []struct {
+		listen string
+		want   []string
+	}{
+		{"127.0.0.1:0", []string{"127.0.0.1:0", "0.0.0.0:0", "[::]:0"}},
+		{":0", []string{"0.0.0.0:0", "[::]:0"}},
+	} {
+		l, err := net.Listen("tcp", test.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		var got []string
+		for _, a := range udpAddresses(l) {
+			got = append(got, a.String())
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("listening on %s: UDP on %v, want %v", test.listen, got, test.want)
 		}
 	}
 }

@@ -34,7 +34,7 @@ function trouble(title, text, todo, state = "failed") {
   $("trouble-todo").replaceChildren(...todo.map((t) => element("li", { textContent: t })));
   $("trouble").hidden = false;
   for (const control of ["measure", "message", "send"]) $(control).disabled = true;
-  if (pc) pc.close();
+  leave();
 }
 
 const serverGone = () =>
@@ -237,7 +237,7 @@ async function connected(channels) {
 function connectionStateChanged() {
   if (pc.connectionState === "failed") {
     if (ready) connectionLost();
-    else pathFailed("ICE found no path that works in both directions.");
+    else pathFailed("");
   } else if (pc.connectionState === "disconnected" && ready) {
     setState("connected", "Connection interrupted");
     serverAnswers().then((ok) => ok || serverGone());
@@ -246,12 +246,15 @@ function connectionStateChanged() {
   }
 }
 
-async function pathFailed(text) {
+// Says why there is no connection; late is a sentence if the reason is that it took too long.
+async function pathFailed(late) {
   if (over) return;
   if (id) await fetchServerEvents();
   const { iceConnectionState: ice } = pc;
   if (ice === "connected" || ice === "completed") {
-    return trouble("The set-up stopped after ICE", `A path was found, but the channel did not open. ${text}`, [
+    const { state } = pc.sctp?.transport || {};
+    const where = state === "connected" ? "DTLS agreed on keys, but the channels did not open." : "A path was found, but the two did not agree on keys: DTLS did not come to its end.";
+    return trouble("The set-up stopped after ICE", `${where} ${late}`, [
       "The timeline shows the last step that worked.",
       "Start the program with --trace FILE.pcapng, try again, and open the file in Wireshark.",
     ]);
@@ -259,7 +262,7 @@ async function pathFailed(text) {
   if (!(await serverAnswers())) return serverGone();
   const arrived = serverEvents.all.some((e) => e.text === "check received");
   const seen = arrived ? "Checks of this browser reached the program, but its answers did not come back." : "No packet of this browser reached the program.";
-  trouble("No path for UDP between browser and program", `${text} ${seen}`, [
+  trouble("No path for UDP between browser and program", `${late || "ICE found no path that works in both directions."} ${seen}`, [
     "A firewall or a VPN may drop UDP between the two: allow it for the program, or try without the VPN.",
     "If the program runs on another machine, start it there with --addr and an address of that machine that this browser reaches, such as: plainrtc serve --addr :8080",
     "Start the program with --trace FILE.pcapng to see which checks arrive.",
@@ -482,10 +485,14 @@ function candidateCount(sdp) {
 // ---- Leaving ---------------------------------------------------------------
 
 // The program frees the connection at once instead of waiting for it to time out.
-addEventListener("pagehide", () => {
-  over = true;
+function leave() {
   if (id) navigator.sendBeacon(`/connections/${id}/close`);
   if (pc) pc.close();
+}
+
+addEventListener("pagehide", () => {
+  over = true;
+  leave();
 });
 // A page brought back from the browser's cache has closed its connection.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
