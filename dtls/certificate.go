@@ -6,11 +6,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -42,17 +40,66 @@ func GenerateCertificate(rand io.Reader, now time.Time) (*Certificate, error) {
 		return nil, randError(err)
 	}
 	serial[0] = serial[0]&0x3f | 0x40 // positive, and as long as it looks
-	template := &x509.Certificate{
-		SerialNumber: new(big.Int).SetBytes(serial),
-		Subject:      pkix.Name{CommonName: "plainrtc"},
-		NotBefore:    now.Add(-24 * time.Hour),
-		NotAfter:     now.Add(certificateLifetime),
-	}
-	der, err := x509.CreateCertificate(rand, template, template, &key.PublicKey, deterministicSigner{key})
+	point, err := key.PublicKey.Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("dtls: cannot make a certificate: %w", err)
 	}
-	return &Certificate{der, key}, nil
+	// RFC 5280, Section 4.1, in the least that is a certificate. x509 would take
+	// three times as long, for it checks what it has just signed.
+	name := der(asn1.SEQUENCE, der(asn1.SET, der(asn1.SEQUENCE, commonName, der(asn1.UTF8String, []byte("plainrtc")))))
+	tbs := der(asn1.SEQUENCE,
+		version3,
+		der(asn1.INTEGER, serial),
+		ecdsaWithSHA256,
+		name, // issuer
+		der(asn1.SEQUENCE, derTime(now.Add(-24*time.Hour)), derTime(now.Add(certificateLifetime))),
+		name, // subject
+		p256SPKI, point,
+	)
+	signature, err := sign(key, tbs)
+	if err != nil {
+		return nil, fmt.Errorf("dtls: cannot sign a certificate: %w", err)
+	}
+	return &Certificate{der(asn1.SEQUENCE, tbs, ecdsaWithSHA256, der(asn1.BIT_STRING, []byte{0}, signature)), key}, nil
+}
+
+// Parts of a certificate that are always the same.
+var (
+	version3        = []byte{0xa0, 3, 2, 1, 2}                                               // [0] EXPLICIT INTEGER v3(2)
+	ecdsaWithSHA256 = []byte{0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02} // AlgorithmIdentifier
+	commonName      = []byte{6, 3, 0x55, 0x04, 0x03}                                         // id-at-commonName
+)
+
+// der is an element of ASN.1 with its contents, up to 64 kB of them.
+func der(tag asn1.Tag, contents ...[]byte) []byte {
+	n := 0
+	for _, c := range contents {
+		n += len(c)
+	}
+	b := append(make([]byte, 0, 4+n), byte(tag))
+	switch {
+	case n < 0x80:
+		b = append(b, byte(n))
+	case n < 0x100:
+		b = append(b, 0x81, byte(n))
+	default:
+		b = append(b, 0x82, byte(n>>8), byte(n))
+	}
+	for _, c := range contents {
+		b = append(b, c...)
+	}
+	return b
+}
+
+// derTime is a time, to the second. RFC 5280, Section 4.1.2.5: "CAs conforming
+// to this profile MUST always encode certificate validity dates through the
+// year 2049 as UTCTime; certificate validity dates in 2050 or later MUST be
+// encoded as GeneralizedTime."
+func derTime(t time.Time) []byte {
+	if t = t.UTC(); t.Year() >= 2050 {
+		return der(asn1.GeneralizedTime, []byte(t.Format("20060102150405Z")))
+	}
+	return der(asn1.UTCTime, []byte(t.Format("060102150405Z")))
 }
 
 func randError(err error) error {
@@ -74,15 +121,6 @@ func generateKey(rand io.Reader) (*ecdsa.PrivateKey, error) {
 		}
 	}
 	return nil, errors.New("dtls: the source of randomness yields no private key: is it random?")
-}
-
-// A deterministicSigner signs as RFC 6979 says, whatever randomness x509 offers.
-type deterministicSigner struct{ key *ecdsa.PrivateKey }
-
-func (s deterministicSigner) Public() crypto.PublicKey { return s.key.Public() }
-
-func (s deterministicSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return s.key.Sign(nil, digest, opts)
 }
 
 // publicKeyOf takes the public key out of a certificate. Nothing else in it is

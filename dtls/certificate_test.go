@@ -52,6 +52,19 @@ func TestGenerateCertificate(t *testing.T) {
 		t.Errorf("publicKeyOf finds %v (%v)", pub, err)
 	}
 
+	// From 2050 on dates are written differently; and a zone changes nothing.
+	late := time.Date(2049, 12, 20, 0, 0, 0, 0, time.FixedZone("", 3600))
+	b, err := GenerateCertificate(seeded(1), late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cert, err = x509.ParseCertificate(b.DER); err != nil {
+		t.Fatal(err)
+	}
+	if !cert.NotBefore.Equal(late.Add(-24*time.Hour)) || !cert.NotAfter.Equal(late.Add(certificateLifetime)) {
+		t.Errorf("valid from %v to %v", cert.NotBefore, cert.NotAfter)
+	}
+
 	again, _ := GenerateCertificate(seeded(1), start)
 	if !bytes.Equal(a.DER, again.DER) {
 		t.Error("the same seed and time make another certificate")

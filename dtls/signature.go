@@ -48,11 +48,8 @@ var signatureSchemeList = func() (l list16) {
 
 // sign signs the message that parts make together with our key.
 func sign(key *ecdsa.PrivateKey, parts ...[]byte) ([]byte, error) {
-	h := crypto.SHA256.New()
-	for _, p := range parts {
-		h.Write(p)
-	}
-	return key.Sign(nil, h.Sum(make([]byte, 0, 32)), crypto.SHA256)
+	// Without a source of randomness Sign signs as RFC 6979 says.
+	return key.Sign(nil, digest(crypto.SHA256, parts), crypto.SHA256)
 }
 
 // verify checks the peer's signature over the message that parts make.
@@ -61,11 +58,7 @@ func verify(pub crypto.PublicKey, scheme signatureScheme, signature []byte, part
 		if s.scheme != scheme {
 			continue
 		}
-		h := s.hash.New()
-		for _, p := range parts {
-			h.Write(p)
-		}
-		digest := h.Sum(make([]byte, 0, 64))
+		digest := digest(s.hash, parts)
 		switch pub := pub.(type) {
 		case *ecdsa.PublicKey:
 			return s.kind == ecdsaSignature && ecdsa.VerifyASN1(pub, digest, signature)
@@ -79,4 +72,12 @@ func verify(pub crypto.PublicKey, scheme signatureScheme, signature []byte, part
 		}
 	}
 	return false
+}
+
+func digest(hash crypto.Hash, parts [][]byte) []byte {
+	h := hash.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum(make([]byte, 0, hash.Size()))
 }
