@@ -52,7 +52,7 @@ func (f *flight) start(now time.Time, seq uint16, initialRTO time.Duration) {
 	f.rto = initialRTO
 	if !f.begun.IsZero() {
 		rtt := now.Sub(f.begun)
-		f.rto = min(max(rtt+rtt/2, initialRTO), maxRTO)
+		f.rto = max(min(rtt+rtt/2, maxRTO), initialRTO)
 	}
 	*f = flight{buf: f.buf[:0], items: f.items[:0], answers: seq, rto: f.rto}
 }
@@ -74,7 +74,7 @@ func (f *flight) unsent() bool { return f.item < len(f.items) }
 // repeat makes the flight be sent again, and the next time later.
 func (f *flight) repeat() {
 	f.item, f.offset = 0, 0
-	f.rto = min(2*f.rto, maxRTO)
+	f.rto = max(min(2*f.rto, maxRTO), f.rto)
 }
 
 // drop ends the flight: it was answered, or it will not be.

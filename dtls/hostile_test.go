@@ -96,6 +96,26 @@ func TestEarlyRecordsAreBounded(t *testing.T) {
 	}
 }
 
+// TestNothingInClearDisturbsFinished: when only Finished is missing, messages
+// in clear are not even looked at.
+func TestNothingInClearDisturbsFinished(t *testing.T) {
+	client, server := configs()
+	dropped := new(drops)
+	client.Trace = trace.New(dropped, "")
+	p := newPair(t, client, server)
+	p.tap = func(toServer bool, d []byte) [][]byte {
+		if p.client.State() == StateAwaitServerFinished {
+			for seq := range uint16(8) {
+				p.client.Receive(p.now, forged(typeCertificateRequest, 8, 5+seq, 0, make([]byte, 8)))
+				dropped.expect(t, "a forged message", DropWrongProtection)
+			}
+		}
+		return [][]byte{d}
+	}
+	p.exchange()
+	p.established()
+}
+
 // TestForgedAlertsDoNotPile: a grace period neither grows nor shrinks with
 // more alerts, and progress ends it.
 func TestForgedAlertsDoNotPile(t *testing.T) {

@@ -35,7 +35,7 @@ func describe(datagram []byte) string {
 			lines = append(lines, "Alert\tprotected")
 		case rec.typ == typeAlert:
 			m, _ := parseAlert(rec.payload)
-			lines = append(lines, "Alert\t"+m.description.String())
+			lines = append(lines, strings.Replace(m.String(), " ", "\t", 1))
 		default:
 			lines = append(lines, fmt.Sprintf("ApplicationData\t%d bytes", len(rec.payload)))
 		}

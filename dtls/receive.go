@@ -179,15 +179,17 @@ func (c *Conn) receiveFragment(now time.Time, rec record, f fragment) (drop stri
 	if h == nil {
 		return c.receiveAfterHandshake(now, f)
 	}
-	// Only Finished stands behind ChangeCipherSpec, and it must.
-	if (f.typ == typeFinished) != (rec.epoch == 1) {
-		return DropWrongProtection
-	}
 	if int16(f.seq-h.in.next) < 0 {
 		if int16(f.seq-c.flight.answers) < 0 {
 			c.repeatFlight(now)
 		}
 		return DropDuplicateMessage
+	}
+	// Only Finished stands behind ChangeCipherSpec, and it must. Once it is due
+	// nothing in clear can disturb the handshake any more.
+	protected := rec.epoch == 1
+	if protected != (f.typ == typeFinished) || !protected && steps[c.state].want == typeFinished {
+		return DropWrongProtection
 	}
 	if c.config.Cookie && !c.isClient && f.typ == typeClientHello {
 		// RFC 6347, Section 4.2.1: "the server MUST use the record sequence

@@ -293,6 +293,66 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestMalformed cuts each message short: its reader says so, and in words.
+func TestMalformed(t *testing.T) {
+	for typ, byServer := range map[handshakeType]bool{
+		typeClientHello: true, typeHelloVerifyRequest: false, typeServerHello: false, typeServerKeyExchange: false,
+		typeCertificateRequest: false, typeClientKeyExchange: true, typeCertificateVerify: true,
+	} {
+		client, server := configs()
+		server.Cookie = true
+		p := newPair(t, client, server)
+		p.tap = changing(typ, func(b []byte) []byte { return b[:len(b)-1] })
+		p.exchange()
+		refused := p.client
+		if byServer {
+			refused = p.server
+		}
+		var local *LocalError
+		if !errors.As(refused.Err(), &local) || local.Alert != AlertDecodeError || local.Reason != "the peer's "+typ.String()+" is malformed" {
+			t.Errorf("%v cut short: %v", typ, refused.Err())
+		}
+	}
+	for _, byServer := range []bool{true, false} {
+		client, server := configs()
+		p := newPair(t, client, server)
+		p.tap = func(toServer bool, d []byte) [][]byte {
+			if toServer != byServer {
+				return [][]byte{d}
+			}
+			return changing(typeCertificate, func(b []byte) []byte { return append(b, 0) })(toServer, d)
+		}
+		p.exchange()
+		refused := p.client
+		if byServer {
+			refused = p.server
+		}
+		var local *LocalError
+		if !errors.As(refused.Err(), &local) || local.Alert != AlertDecodeError {
+			t.Errorf("a Certificate with a byte too many: %v", refused.Err())
+		}
+	}
+}
+
+// TestTimeout: nobody answers.
+func TestTimeout(t *testing.T) {
+	client, server := configs()
+	client.HandshakeTimeout = time.Second
+	p := newPair(t, client, server)
+	p.tap = func(bool, []byte) [][]byte { return nil }
+	p.connect()
+	var timeout interface{ Timeout() bool }
+	if !errors.As(p.client.Err(), &timeout) || !timeout.Timeout() {
+		t.Errorf("client ended with %v", p.client.Err())
+	}
+	if took := p.now.Sub(start); took != 30*time.Second {
+		t.Errorf("the server, left at its default, waited %v", took)
+	}
+	if err := p.server.Err(); err == nil || err.Error() != "dtls: the handshake timed out while waiting for ClientHello" {
+		t.Errorf("server ended with %v", err)
+	}
+}
+
 // TestFinishedProtectsTheHandshake: what no signature covers, Finished does.
 // The client's CertificateVerify is changed to another valid signature, which
 // the server accepts.
