@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,6 +101,10 @@ func (a *answerer) answer(ctx context.Context, offer peerconnection.SessionDescr
 func describe(ctx context.Context, pc *peerconnection.PeerConnection, offer peerconnection.SessionDescription) (answer peerconnection.SessionDescription, err error) {
 	if err := pc.SetRemoteDescription(offer); err != nil {
 		return answer, badOfferError{err}
+	}
+	// Without one there is nothing to connect for, and nothing to serve.
+	if !strings.Contains(offer.SDP, "\nm=application ") {
+		return answer, badOfferError{errors.New("it has no data channel; create one before the offer")}
 	}
 	answer, err = pc.CreateAnswer()
 	if err != nil {

@@ -196,6 +196,7 @@ func TestBadOffers(t *testing.T) {
 		{`{"sdp":"v=0"}`, 400, `The description's type is ""`},
 		{`{"type":"offer"}`, 400, "The offer was not answered: "},
 		{`{"type":"offer","sdp":"v=0\r\n"}`, 400, "The offer was not answered: "},
+		{`{"type":"offer","sdp":"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"}`, 400, "it has no data channel; create one before the offer"},
 		{`{"type":"offer","sdp":"` + strings.Repeat("x", maxOffer) + `"}`, 413, "larger than 65536 bytes"},
 	} {
 		for name, handler := range map[string]http.Handler{"echo": echoHandler(a), "serve": newPage(a).handler()} {
