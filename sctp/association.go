@@ -324,11 +324,14 @@ func (a *Association) retransmitTimeout(now time.Time) {
 	// "If the sender continues to receive SACKs from the peer while doing zero
 	// window probing, the unacknowledged window probes SHOULD NOT increment the
 	// error counter" (Section 6.1, rule A).
-	if !(a.send.probing && a.send.probed) && a.failed(now, "SACK") {
+	s := &a.send
+	if !s.out.empty() && !(s.probing && s.probed) && a.failed(now, "SACK") {
 		return
 	}
-	a.send.timeout(now)
-	a.timers.Set(timerT3, now.Add(a.send.rto.current))
+	s.timeout(now)
+	if !s.out.empty() || s.closed {
+		a.timers.Set(timerT3, now.Add(s.rto.current))
+	}
 	a.traceCongestion(now)
 }
 

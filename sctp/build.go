@@ -178,7 +178,8 @@ func (a *Association) appendPayload(now time.Time, b []byte, start int, data boo
 	// Section 6.3.2, R1: "Every time a DATA chunk is sent to any address ..., if
 	// the T3-rtx timer ... is not running, start it running". T1-cookie stands in
 	// for it before the association is established.
-	if len(b) != before && a.state != StateCookieEchoed && !a.timers.Running(timerT3) && !s.out.empty() {
+	// It is also what paces zero window probes.
+	if (len(b) != before && !s.out.empty() || s.closed) && a.state != StateCookieEchoed && !a.timers.Running(timerT3) {
 		a.timers.Set(timerT3, now.Add(s.rto.current))
 	}
 	return b

@@ -25,7 +25,8 @@ type setup struct {
 	cookie       []byte // from INIT ACK, to be echoed
 	report       []byte // causes of an ERROR to go with the COOKIE ECHO
 	tries        int
-	preservative uint32 // milliseconds to ask for after a stale cookie
+	asked        time.Time // when what we wait for was asked for, if only once
+	preservative uint32    // milliseconds to ask for after a stale cookie
 }
 
 // Connect sends INIT. It does nothing unless the state is StateClosed and the
@@ -44,6 +45,7 @@ func (a *Association) sendInit(now time.Time) {
 	a.reconfig.start(uint32(a.setup.initial))
 	a.due.add(dueInit)
 	a.setState(now, StateCookieWait)
+	a.setup.asked = now
 	a.timers.Set(timerT1Init, now.Add(a.send.rto.current))
 }
 
@@ -91,7 +93,18 @@ func (a *Association) setupFailed(now time.Time, waiting string) bool {
 		return true
 	}
 	a.send.rto.backOff()
+	a.setup.asked = time.Time{}
 	return false
+}
+
+// answered notes that INIT or COOKIE ECHO was answered: the first measurement
+// of the round trip, unless it was sent more than once. The RFC measures DATA
+// only; but the first DATA chunk is no less worth a good timeout.
+func (a *Association) answered(now time.Time) {
+	a.send.rto.start(a.cfg.RTOInitial, a.cfg.RTOMin, a.cfg.RTOMax)
+	if a.setup != nil && !a.setup.asked.IsZero() {
+		a.send.rto.measured(now.Sub(a.setup.asked))
+	}
 }
 
 // parsePeerInit reads INIT or INIT ACK as far as both have the same; cause is
@@ -139,8 +152,9 @@ func (a *Association) receiveInit(now time.Time, c chunk) {
 		return
 	}
 	k := cookie{
-		expires: now.Add(a.cfg.CookieLifetime + min(time.Duration(params.preservative)*time.Millisecond, a.cfg.CookieLifetime)).UnixNano(),
-		peer:    p,
+		created:  now.UnixNano(),
+		lifetime: a.cfg.CookieLifetime + min(time.Duration(params.preservative)*time.Millisecond, a.cfg.CookieLifetime),
+		peer:     p,
 	}
 	switch a.state {
 	case StateClosed:
@@ -173,8 +187,16 @@ func (a *Association) receiveInit(now time.Time, c chunk) {
 		outStreams: min(a.cfg.OutStreams, p.outStreams),
 		inStreams:  a.cfg.InStreams,
 		tsn:        k.localTSN,
-		params:     append(appendInitParams(b), params.unrecognized...),
+		params:     appendReported(appendInitParams(b), params.unrecognized),
 	}.append(a.header(p.tag).append(nil), typeInitAck))
+}
+
+// appendReported appends encoded parameters to others.
+func appendReported(b, params []byte) []byte {
+	if len(params) == 0 {
+		return b
+	}
+	return append(pad(b, len(b)), params...)
 }
 
 // receiveInitAck is step C of Section 5.1.
@@ -209,7 +231,9 @@ func (a *Association) receiveInitAck(now time.Time, c chunk) {
 		a.setup.report = appendCause(nil, UnrecognizedParameters, params.unrecognizedCauses)
 	}
 	a.setup.tries = 0
+	a.answered(now)
 	a.setState(now, StateCookieEchoed)
+	a.setup.asked = now
 	a.echoCookie(now)
 }
 
@@ -294,7 +318,7 @@ func (a *Association) receiveCookieEcho(now time.Time, h header, c chunk) bool {
 		return false
 	}
 	fits := a.state != StateClosed && k.localTag == a.localTag && k.peer.tag == a.peerTag
-	if stale := k.stale(now); stale > 0 && !fits {
+	if stale := k.age(now) - k.lifetime; stale > 0 && !fits {
 		// "send an ERROR chunk containing a Stale Cookie error cause", whose
 		// Measure of Staleness is in microseconds.
 		a.drop(now, dropStaleCookie, len(c.raw))
@@ -304,6 +328,10 @@ func (a *Association) receiveCookieEcho(now time.Time, h header, c chunk) bool {
 		return false
 	}
 	if a.state == StateClosed {
+		a.send.rto.start(a.cfg.RTOInitial, a.cfg.RTOMin, a.cfg.RTOMax)
+		if age := k.age(now); age < a.cfg.RTOInitial {
+			a.send.rto.measured(age) // INIT ACK and COOKIE ECHO, not repeated
+		}
 		a.localTag = k.localTag
 		a.send.start(k.localTSN)
 		a.reconfig.start(uint32(k.localTSN))
@@ -366,7 +394,6 @@ func (a *Association) establish(now time.Time) {
 	a.due.remove(dueInit | dueCookieEcho)
 	a.setState(now, StateEstablished)
 	a.failures = 0
-	a.send.rto.start(a.cfg.RTOInitial, a.cfg.RTOMin, a.cfg.RTOMax)
 	a.send.opportunity()
 	if !a.send.out.empty() {
 		a.timers.Set(timerT3, now.Add(a.send.rto.current))
@@ -381,6 +408,7 @@ func (a *Association) receiveCookieAck(now time.Time, c chunk) {
 		a.drop(now, dropState, len(c.raw)) // Section 5.2.5
 		return
 	}
+	a.answered(now)
 	a.establish(now)
 }
 

@@ -14,7 +14,8 @@ import (
 // INIT costs its receiver no memory; what makes it ours when it comes back is
 // its message authentication code.
 type cookie struct {
-	expires  int64 // Unix time in nanoseconds
+	created  int64 // Unix time in nanoseconds
+	lifetime time.Duration
 	localTag uint32
 	localTSN tsn
 	tie      tieTags // of the association that existed, or zero
@@ -38,14 +39,15 @@ type peerInit struct {
 }
 
 const (
-	cookieSize    = 8 + 4 + 4 + 8 + 4 + 4 + 4 + 2 + 2 + 1
+	cookieSize    = 8 + 8 + 4 + 4 + 8 + 4 + 4 + 4 + 2 + 2 + 1
 	cookieMACSize = sha256.Size
 )
 
 // append writes the cookie and its code.
 func (c cookie) append(b []byte, secret []byte) []byte {
 	start := len(b)
-	b = binary.BigEndian.AppendUint64(b, uint64(c.expires))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.created))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.lifetime))
 	b = binary.BigEndian.AppendUint32(b, c.localTag)
 	b = binary.BigEndian.AppendUint32(b, uint32(c.localTSN))
 	b = binary.BigEndian.AppendUint32(b, c.tie[0])
@@ -75,7 +77,8 @@ func openCookie(b, secret []byte) (c cookie, ok bool) {
 		return cookie{}, false
 	}
 	r := wire.NewReader(b[:cookieSize])
-	c.expires = int64(r.Uint64())
+	c.created = int64(r.Uint64())
+	c.lifetime = time.Duration(r.Uint64())
 	c.localTag = r.Uint32()
 	c.localTSN = tsn(r.Uint32())
 	c.tie = tieTags{r.Uint32(), r.Uint32()}
@@ -98,7 +101,7 @@ func cookieMAC(b, body, secret []byte) []byte {
 	return h.Sum(b)
 }
 
-// stale is how long ago the cookie expired; not positive when it has not.
-func (c cookie) stale(now time.Time) time.Duration {
-	return time.Duration(now.UnixNano() - c.expires)
+// age is how long ago the cookie was made.
+func (c cookie) age(now time.Time) time.Duration {
+	return time.Duration(now.UnixNano() - c.created)
 }

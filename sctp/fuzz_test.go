@@ -101,7 +101,7 @@ func sackBytes(s sackChunk) []byte {
 // FuzzCookie: nothing but what we wrote opens.
 func FuzzCookie(f *testing.F) {
 	secret := make([]byte, 32)
-	c := cookie{expires: 1, localTag: 2, localTSN: 3, tie: tieTags{4, 5}, peer: peerInit{tag: 6, rwnd: 7, tsn: 8, outStreams: 9, inStreams: 10}}
+	c := cookie{created: 1, lifetime: 2, localTag: 2, localTSN: 3, tie: tieTags{4, 5}, peer: peerInit{tag: 6, rwnd: 7, tsn: 8, outStreams: 9, inStreams: 10}}
 	f.Add(c.append(nil, secret))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if c, ok := openCookie(b, secret); ok && !bytes.Equal(c.append(nil, secret), b) {
@@ -278,7 +278,7 @@ func hostile(p *pipe, r *wire.Reader) {
 			i.params = appendParam(nil, paramStateCookie, []byte{1, 2, 3})
 			chunk = i.append(nil, typeInitAck)
 		case 2: // a cookie of ours: what a peer gets by sending INIT
-			k := cookie{expires: p.now.Add(time.Hour).UnixNano(), localTag: a.localTag, peer: peerInit{tag: i.tag, rwnd: i.rwnd, tsn: i.tsn, outStreams: 4, inStreams: 4}}
+			k := cookie{created: p.now.UnixNano(), lifetime: time.Hour, localTag: a.localTag, peer: peerInit{tag: i.tag, rwnd: i.rwnd, tsn: i.tsn, outStreams: 4, inStreams: 4}}
 			if op > 128 {
 				k.localTag, k.tie = i.tag+1, a.tie
 			}

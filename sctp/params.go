@@ -67,11 +67,16 @@ func nextParam(params []byte) (p param, rest []byte, ok bool) {
 	return p, params[min(padded(length), len(params)):], true
 }
 
-// appendParam writes one parameter and its padding.
+// appendParam writes one parameter to b, which begins where the first one
+// does. It pads the one before, not its own: "The Chunk Length ... does not
+// include terminating padding of the chunk. However, it does include any
+// padding of any variable-length parameter other than the last parameter"
+// (Section 3.2).
 func appendParam(b []byte, typ paramType, value []byte) []byte {
+	b = pad(b, len(b))
 	b = binary.BigEndian.AppendUint16(b, uint16(typ))
 	b = binary.BigEndian.AppendUint16(b, uint16(paramHeaderSize+len(value)))
-	return pad(append(b, value...), len(value))
+	return append(b, value...)
 }
 
 // initParams is what the optional parameters of an INIT or INIT ACK say.
@@ -136,7 +141,7 @@ func parseInitParams(params []byte) (p initParams, ok bool) {
 		default:
 			if q.typ.reportUnknown() && len(p.unrecognized)+len(q.raw) <= maxReported {
 				p.unrecognized = appendParam(p.unrecognized, paramUnrecognized, q.raw)
-				p.unrecognizedCauses = pad(append(p.unrecognizedCauses, q.raw...), len(q.raw))
+				p.unrecognizedCauses = append(pad(p.unrecognizedCauses, len(p.unrecognizedCauses)), q.raw...)
 			}
 			if !q.typ.skipUnknown() {
 				return p, true
@@ -197,6 +202,7 @@ func parseResetRequest(p param) (q resetRequest, ok bool) {
 }
 
 func (q resetRequest) append(b []byte) []byte {
+	b = pad(b, len(b))
 	start := len(b)
 	b = binary.BigEndian.AppendUint16(b, uint16(q.typ))
 	b = append(b, 0, 0)
@@ -207,7 +213,7 @@ func (q resetRequest) append(b []byte) []byte {
 	}
 	b = append(b, q.streams...)
 	binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start))
-	return pad(b, len(b)-start)
+	return b
 }
 
 // decodeStreams returns the stream numbers of a reset request.

@@ -41,16 +41,10 @@ func (r *receiver) data(d *dataChunk) (o outcome) {
 		return outcome{drop: dropSpan, immediate: true}
 	}
 	inOrder := d.tsn == r.tracker.cum+1
-	if !inOrder && r.window.full() {
-		return outcome{drop: dropWindow, immediate: true}
-	}
-	if inOrder && r.window.exhausted() {
-		if r.delivery.ready.head == nil && r.lent == 0 {
-			// Nobody else can make room: the window is full of messages whose
-			// predecessors the peer never sends, although every TSN came.
-			return outcome{abort: &LocalError{OutOfResource, "the receive window is full of messages that can never be delivered"}}
+	if r.window.full() {
+		if o, ok := r.squeeze(d, inOrder); !ok {
+			return o
 		}
-		return outcome{drop: dropWindow, immediate: true}
 	}
 
 	// "If the TSN is not contiguous ... a SACK chunk SHOULD be sent immediately"
@@ -62,6 +56,30 @@ func (r *receiver) data(d *dataChunk) (o outcome) {
 		o.drop = dropFragment
 	}
 	return o
+}
+
+// squeeze decides whether to take a chunk although the window is full: "When
+// the receiver's advertised window is 0, the receiver MUST drop any new
+// incoming DATA chunk with a TSN larger than the largest TSN received so far"
+// (Section 6.2).
+//
+// A chunk that closes a gap, or goes on with the message at the Cumulative TSN
+// Ack Point, is taken: it is the only way to deliver what the window is full
+// of. So is any chunk that comes next, when nothing waits for the user: nobody
+// else could make room.
+func (r *receiver) squeeze(d *dataChunk, inOrder bool) (o outcome, ok bool) {
+	user := r.delivery.ready.head != nil || r.lent > 0
+	switch {
+	case !inOrder:
+	case r.window.exhausted() && !user:
+		// The window is full of messages whose predecessors the peer never sends,
+		// although every TSN came.
+		return outcome{abort: &LocalError{OutOfResource, "the receive window is full of messages that can never be delivered"}}, false
+	case r.window.exhausted():
+	case !user || r.tracker.gap() || d.flags&flagBegin == 0:
+		return outcome{}, true
+	}
+	return outcome{drop: dropWindow, immediate: true}, false
 }
 
 // assemble takes the data of a chunk whose TSN is new.

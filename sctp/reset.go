@@ -151,13 +151,11 @@ func (a *Association) reconfigTimeout(now time.Time) {
 func (a *Association) appendReconfig(b []byte, start int) []byte {
 	r := &a.reconfig
 	if r.answerDue && a.room(b, start) >= 16 {
-		chunk := len(b)
-		b = endChunk(r.answer.append(beginChunk(b, typeReconfig, 0)), chunk)
+		b = appendChunk(b, typeReconfig, 0, r.answer.append(nil))
 		r.answerDue = false
 	}
 	if q := r.request; q != nil && q.due && a.room(b, start) >= 20+padded(len(q.resetRequest.streams)) {
-		chunk := len(b)
-		b = endChunk(q.append(beginChunk(b, typeReconfig, 0)), chunk)
+		b = appendChunk(b, typeReconfig, 0, q.append(nil))
 		q.due = false
 	}
 	return b
@@ -244,8 +242,7 @@ func (a *Association) receiveRequest(q resetRequest) {
 // queueReconfigAnswer answers a request that does not become the last one.
 func (a *Association) queueReconfigAnswer(v reconfigResponse) {
 	if a.room(a.control, 0) >= headerSize+16 {
-		start := len(a.control)
-		a.control = endChunk(v.append(beginChunk(a.control, typeReconfig, 0)), start)
+		a.control = appendChunk(a.control, typeReconfig, 0, v.append(nil))
 	}
 }
 

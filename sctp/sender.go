@@ -17,8 +17,11 @@ type sender struct {
 	timed    tsn
 	timedAt  time.Time
 	lastSent time.Time // DATA last left
-	// probing: a chunk left although the peer's window had no room for it, to
-	// learn when it has; probed: a SACK came since.
+	// closed: nothing is in flight, and what comes next does not fit into the
+	// peer's window; probe: T3-rtx expired meanwhile, so one chunk may leave
+	// all the same; probing: it did; probed: a SACK came since.
+	closed  bool
+	probe   bool
 	probing bool
 	probed  bool
 	// purged: messages expired while a packet was being built.
@@ -67,15 +70,16 @@ func (s *sender) sack(now time.Time, k sackChunk) (r sackResult, ok bool) {
 	}
 	s.rwnd = int(min(k.rwnd, 1<<30))
 	s.settle(now, &r)
+	s.closed = false
 	if s.probing {
 		s.probed = true
-		if s.rwnd > 0 {
-			// The window is open again. The probe was dropped if it was not
-			// acknowledged now: send it again, it was no loss.
+		if r.advanced {
 			s.probing = false
-			if !s.out.empty() && !r.advanced {
-				s.out.timeout(now)
-			}
+		} else if s.rwnd > 0 {
+			// The window is open again, and the probe was dropped while it was
+			// not: send it again; it was no loss.
+			s.probing = false
+			s.out.timeout(now)
 		}
 	}
 	s.tidy(now)
@@ -116,11 +120,18 @@ func (s *sender) settle(now time.Time, r *sackResult) {
 // timeout is T3-rtx.
 func (s *sender) timeout(now time.Time) {
 	s.opportunity()
+	if s.out.empty() {
+		s.closed = s.closed && s.queue.buffered > 0
+		s.probe = s.closed
+	}
+	s.rto.backOff()
+	if s.probe {
+		return
+	}
 	if !s.probing || !s.probed {
 		s.cc.timeout()
 		s.stats.timeouts++
 	}
-	s.rto.backOff()
 	s.probed = false
 	s.timedAt = time.Time{}
 	s.out.timeout(now)
@@ -159,14 +170,19 @@ func (s *sender) ready() bool {
 	if s.out.marked > 0 {
 		return s.cc.canResend(s.out.flight)
 	}
-	return s.queue.scheduler.current() != nil && s.cc.canSend(s.out.flight) && s.windowOpen(1)
+	return s.queue.scheduler.current() != nil && s.cc.canSend(s.out.flight)
 }
 
 // windowOpen is Section 6.1, rule A: no new data beyond the peer's window,
-// but "regardless of the value of rwnd ... the data sender can always have one
-// DATA chunk in flight to the receiver".
+// except for a probe. "The sender SHOULD send the first zero window probe after
+// 1 RTO when it detects that the receiver has closed its window, and SHOULD
+// increase the probe interval exponentially afterwards."
 func (s *sender) windowOpen(n int) bool {
-	return n <= s.rwnd-s.out.payload || s.out.flight == 0
+	if n <= s.rwnd-s.out.payload {
+		return true
+	}
+	s.closed = s.out.empty()
+	return s.closed && s.probe
 }
 
 // appendData fills the packet that begins at b[start:] with DATA chunks: those
@@ -184,8 +200,8 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 		if !s.cc.canResend(s.out.flight) || len(b)-start+dataSize(int(c.size)) > s.mtu {
 			return s.sentData(now, b, began)
 		}
-		b = s.appendChunk(b, n, c)
 		s.out.resend(c)
+		b = s.appendChunk(b, n, c)
 		s.stats.retransmissions++
 		if n == s.timed {
 			s.timedAt = time.Time{} // Karn's algorithm (C5)
@@ -209,7 +225,8 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 		if !s.windowOpen(n) {
 			break
 		}
-		s.probing = s.probing || n > s.rwnd-s.out.payload
+		s.probing = n > s.rwnd-s.out.payload
+		s.probe = false
 		b = s.appendNew(now, b, m, n)
 	}
 	return s.sentData(now, b, began)
@@ -246,7 +263,7 @@ func (s *sender) appendNew(now time.Time, b []byte, m *outMessage, n int) []byte
 	before := m.stream.buffered
 	s.queue.cut(m, n)
 	s.stats.bytes += uint64(n)
-	if s.timedAt.IsZero() {
+	if s.timedAt.IsZero() && !s.probing {
 		s.timed, s.timedAt = t, now
 	}
 	s.fell(m.stream, before)
@@ -283,7 +300,7 @@ func (s *sender) restart(initial tsn) {
 		st.nextSSN, st.reset = 0, resetNone
 	}
 	s.cc.start(s.mtu)
-	s.timedAt, s.probing, s.forwardDue = time.Time{}, false, false
+	s.timedAt, s.closed, s.probe, s.probing, s.forwardDue = time.Time{}, false, false, false, false
 }
 
 func (s *sender) shrink() {

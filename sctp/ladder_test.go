@@ -1,0 +1,216 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/ladder"
+	"github.com/plainrtc/plainrtc/internal/trace"
+)
+
+// TestLadders plays the scenarios under testdata. Their verbs:
+//
+//	connect a                       Connect
+//	send a 1 2000 [unordered] [retransmits=0] [lifetime=100ms] [times=3]
+//	                                a message of 2000 bytes on stream 1
+//	hoard z                         z does not read its messages any more
+//	read z                          z reads them
+//	reset a 1 2                     ResetStreams
+//	shutdown a
+//	abort a
+//	crash a                         a forgets everything and starts anew
+func TestLadders(t *testing.T) { ladder.Run(t, "testdata/*.ladder", setupLadder) }
+
+// An end is an association under a ladder; it can crash.
+type end struct {
+	*Association
+	config Config
+	hoard  bool
+	got    []string // messages, as events
+	count  int      // messages read in all
+}
+
+// countingRand gives small numbers one after the other, so that tags and TSNs
+// in transcripts are readable.
+type countingRand struct{ next uint32 }
+
+func (r *countingRand) Read(b []byte) (int, error) {
+	clear(b)
+	if len(b) == 4 {
+		binary.BigEndian.PutUint32(b, r.next)
+		r.next++
+	}
+	return len(b), nil
+}
+
+func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
+	config := Config{MTU: 1200, MaxMessageSize: 16 << 10, ReceiveWindow: 32 << 10, CookieLifetime: 5 * time.Second}
+	ca, cz := config, config
+	ca.Rand, ca.Trace = &countingRand{98}, traceA
+	cz.Rand, cz.Trace = &countingRand{898}, traceZ
+	ends := map[string]*end{"a": {config: ca}, "z": {config: cz}}
+	for _, e := range ends {
+		e.Association = New(e.config)
+	}
+	return &ladder.Pair{
+		A: ends["a"], Z: ends["z"],
+		Describe: describeLines,
+		Command: func(now time.Time, verb, peer string, args []string) error {
+			return ends[peer].command(now, verb, args)
+		},
+		Events: func(now time.Time, peer string) []string { return ends[peer].drain(now) },
+	}
+}
+
+// describeLines is Describe with a line for each chunk and a tab after its name.
+func describeLines(_ string, packet []byte) string {
+	_, chunks, _ := parseHeader(packet)
+	var lines []string
+	for len(chunks) > 0 {
+		c, rest, ok := nextChunk(chunks)
+		if !ok {
+			return "malformed"
+		}
+		name := c.typ.String()
+		lines = append(lines, name+"\t"+strings.TrimSpace(strings.TrimPrefix(c.String(), name)))
+		chunks = rest
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (e *end) command(now time.Time, verb string, args []string) error {
+	switch verb {
+	case "connect":
+		e.Connect(now)
+	case "shutdown":
+		e.Shutdown(now)
+	case "abort":
+		e.Abort(now, "bye")
+	case "crash":
+		e.Association = New(e.config)
+	case "hoard":
+		e.hoard = true
+	case "read":
+		e.hoard = false
+	case "reset":
+		var streams []uint16
+		for _, s := range args {
+			n, err := strconv.ParseUint(s, 10, 16)
+			if err != nil {
+				return errors.Join(ladder.ErrUsage, err)
+			}
+			streams = append(streams, uint16(n))
+		}
+		return e.ResetStreams(now, streams...)
+	case "send":
+		return e.sendCommand(now, args)
+	default:
+		return fmt.Errorf("%w: what is %s?", ladder.ErrUsage, verb)
+	}
+	return nil
+}
+
+func (e *end) sendCommand(now time.Time, args []string) error {
+	if len(args) < 2 {
+		return fmt.Errorf("%w: send wants a stream and a size", ladder.ErrUsage)
+	}
+	stream, err1 := strconv.ParseUint(args[0], 10, 16)
+	size, err2 := strconv.Atoi(args[1])
+	m := Message{Stream: uint16(stream), PPID: 53, Data: make([]byte, size)}
+	var err3 error
+	times := 1
+	for _, word := range args[2:] {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "unordered":
+			m.Unordered = true
+		case "retransmits":
+			m.Limited = true
+			var n uint64
+			n, err3 = strconv.ParseUint(value, 10, 16)
+			m.MaxRetransmits = uint16(n)
+		case "times":
+			times, err3 = strconv.Atoi(value)
+		case "lifetime":
+			m.Lifetime, err3 = time.ParseDuration(value)
+		default:
+			err3 = fmt.Errorf("what is %s?", word)
+		}
+	}
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return errors.Join(ladder.ErrUsage, err)
+	}
+	for range times {
+		if err := e.Send(now, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drain takes out messages and events, in words.
+func (e *end) drain(now time.Time) []string {
+	var lines []string
+	for v, ok := e.NextEvent(); ok; v, ok = e.NextEvent() {
+		switch v := v.(type) {
+		case Established:
+			lines = append(lines, "established")
+		case Closed:
+			lines = append(lines, fmt.Sprintf("closed: %v", v.Err))
+		default:
+			lines = append(lines, strings.TrimPrefix(fmt.Sprintf("%T%+v", v, v), "sctp."))
+		}
+	}
+	for !e.hoard {
+		m, ok := e.NextMessage()
+		if !ok {
+			break
+		}
+		unordered := ""
+		if m.Unordered {
+			unordered = " unordered"
+		}
+		lines = append(lines, fmt.Sprintf("message[%d] stream=%d%s", len(m.Data), m.Stream, unordered))
+		e.count++
+		e.Release(now, m)
+	}
+	return lines
+}
+
+// The same set-up and the same data whichever datagram is lost, duplicated or
+// late: both ends agree at the end, and everything has arrived once.
+func TestSweeps(t *testing.T) {
+	agree := func(state State, fromA, fromZ int) func(*ladder.Pair) error {
+		return func(p *ladder.Pair) error {
+			a, z := p.A.(*end), p.Z.(*end)
+			switch {
+			case a.State() != state || z.State() != state:
+				return fmt.Errorf("the states are %v and %v, want %v", a.State(), z.State(), state)
+			case a.Err() != nil || z.Err() != nil:
+				return fmt.Errorf("the ends say %v and %v", a.Err(), z.Err())
+			case a.count != fromZ || z.count != fromA:
+				return fmt.Errorf("a got %d messages and z %d, want %d and %d", a.count, z.count, fromZ, fromA)
+			}
+			return nil
+		}
+	}
+	for _, s := range []struct {
+		name, script string
+		check        func(*ladder.Pair) error
+	}{
+		{"sweep-connect", "# One end connects; both have something to say.\nsend a 1 100\nconnect a\nsend z 2 100\nrun", agree(StateEstablished, 1, 1)},
+		{"sweep-simultaneous", "# Both ends connect at once, as browsers do.\nsend a 1 100\nsend z 2 100\nconnect a\nconnect z\nrun", agree(StateEstablished, 1, 1)},
+		{"sweep-data", "# A message in fragments and one behind it.\nconnect a\nrun\nsend a 1 6000\nsend a 2 10\nrun", agree(StateEstablished, 2, 0)},
+		{"sweep-shutdown", "# A shutdown waits for what was sent.\nconnect a\nrun\nsend a 1 2000\nsend z 1 2000\nshutdown a\nrun", agree(StateClosed, 1, 1)},
+		{"sweep-reset", "# A stream is closed both ways, and used again.\nconnect a\nrun\nsend a 1 2000\nreset a 1\nrun\nreset z 1\nrun\nsend a 1 10\nrun", agree(StateEstablished, 2, 0)},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			ladder.Sweep(t, "testdata/"+s.name+".ladder", s.script, setupLadder, s.check)
+		})
+	}
+}
