@@ -209,17 +209,24 @@ func (a *Agent) forgetRemoved() {
 func (a *Agent) conclude(p *pair) {
 	a.concluded = true
 	a.timers.Stop(timerPatience)
-	kept := 0
-	a.remove(func(q *pair) bool {
-		if q == p || q == a.selected {
-			return false
+	rank := func(q *pair) int {
+		switch {
+		case q == p || q == a.selected:
+			return 0
+		case q.state == PairSucceeded:
+			return 1
 		}
-		kept++
-		if q.state != PairSucceeded {
+		return 2
+	}
+	best := slices.Clone(a.pairs) // in order of priority among equals
+	slices.SortStableFunc(best, func(q, r *pair) int { return cmp.Compare(rank(q), rank(r)) })
+	best = best[:min(len(best), maxKept)]
+	a.remove(func(q *pair) bool {
+		if rank(q) == 2 {
 			q.state = PairFrozen
 			q.settle()
 		}
-		return kept >= maxKept-1
+		return !slices.Contains(best, q)
 	})
 	a.pairs = slices.Clip(slices.Clone(a.pairs))
 	a.remotes = slices.Clip(slices.DeleteFunc(slices.Clone(a.remotes), func(r *remote) bool {

@@ -177,6 +177,9 @@ func (h *hostile) invariants() {
 			h.Fatalf("%v is %v, removed: %v, and still in use", p.path(), p.state, p.removed)
 		}
 	}
+	if p := a.nominated; p != nil && p.session != a.session {
+		h.Fatalf("%v is nominated in another session", p.path())
+	}
 	for i, p := range a.pairs {
 		if p.removed || p.session != a.session || i > 0 && a.pairs[i-1].priority < p.priority {
 			h.Fatalf("pair %d, %v, is out of place", i, p.path())

@@ -27,12 +27,9 @@ func (a *Agent) nominate(now time.Time) {
 	if !a.controlling || a.nominated != nil && !a.nominated.lost() {
 		return
 	}
-	if a.nominating != nil && a.nominating.valid() {
-		return
-	}
 	best := a.bestValid(now)
-	if best == nil {
-		return
+	if best == nil || a.nominating != nil && a.nominating.valid() {
+		return // with nothing better, the one that does not answer is asked on and on
 	}
 	if a.betterPending(best) {
 		wait := min(max(best.rtt, leastPatience), mostPatience)
@@ -42,6 +39,10 @@ func (a *Agent) nominate(now time.Time) {
 		}
 	}
 	a.timers.Stop(timerNominate)
+	if p := a.nominating; p != nil {
+		p.state = PairWaiting // it was valid once, and may be again
+		p.settle()
+	}
 	a.nominating = best
 	a.enqueue(best)
 }

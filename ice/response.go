@@ -166,6 +166,10 @@ func (a *Agent) succeeded(now time.Time, p *pair, sent transaction, mapped netip
 	if p == a.selected {
 		a.consentGiven(now)
 	}
+	if p.session != a.session {
+		a.reconsider(now) // the path of before a restart: alive, and no more than that
+		return
+	}
 	if first {
 		a.unfreeze(p)
 		a.probeSelected(now, p)

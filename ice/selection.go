@@ -53,8 +53,9 @@ func (a *Agent) selectPair(now time.Time) {
 	}
 	a.pathSelected(now)
 	a.consentGiven(now)
-	if a.concluded && best != a.nominated && !a.config.Lite {
-		a.enqueue(best) // the peer learns from it that we had to move
+	stale := now.Sub(best.answeredAt) > freshFor
+	if !a.config.Lite && a.concluded && (stale || best != a.nominated) {
+		a.enqueue(best) // the sooner the peer learns that we had to move, the better
 	}
 }
 
@@ -88,9 +89,6 @@ func (a *Agent) alive(now time.Time, p *pair) bool {
 func (a *Agent) suspect(now time.Time, p *pair) {
 	a.wake(now)
 	if p.lost() {
-		if a.nominating == p {
-			a.nominating = nil
-		}
 		a.reconsider(now)
 	}
 }

@@ -307,7 +307,7 @@ func (w *world) trouble() {
 		w.logf("burst of loss")
 		loss := w.loss
 		w.loss = 1
-		w.after(time.Duration(w.IntN(12000))*time.Millisecond, func() { w.loss = loss })
+		w.after(time.Duration(w.IntN(8000))*time.Millisecond, func() { w.loss = loss })
 	}
 }
 
