@@ -67,10 +67,7 @@ func (c *core) createAnswer() (SessionDescription, error) {
 	case c.signaling != SignalingHaveRemoteOffer && c.signaling != SignalingHaveLocalPranswer:
 		return SessionDescription{}, c.stateError("make an answer")
 	}
-	offer, err := sdp.Parse(c.remote.pending.SDP)
-	if err != nil {
-		return SessionDescription{}, err
-	}
+	offer := c.remote.pending.session
 	sections, data := answerSections(offer)
 	setup := c.setup
 	credentials := c.credentials
@@ -149,8 +146,8 @@ func (c *core) describe(typ SDPType, sections []section, cr ice.Credentials, set
 		m.Attributes = append(m.Attributes, sdp.SCTPPort(sctpPort), sdp.MaxMessageSize(localMaxMessageSize))
 		s.Media = append(s.Media, m)
 	}
-	c.made, c.madeSections = SessionDescription{Type: typ, SDP: s.String()}, sections
-	return c.made
+	c.made = description{SessionDescription{Type: typ, SDP: s.String()}, s, sections}
+	return c.made.SessionDescription
 }
 
 var iceOptions = []string{"trickle"}
@@ -162,7 +159,7 @@ func (c *core) fingerprint() sdp.Fingerprint {
 
 func (c *core) remoteDescription() *SessionDescription {
 	if d := c.remote.newest(); d != nil {
-		out := *d
+		out := d.SessionDescription
 		return &out
 	}
 	return nil
@@ -174,30 +171,33 @@ func (c *core) localDescription() *SessionDescription {
 	if d == nil {
 		return nil
 	}
-	out := *d
-	s, err := sdp.Parse(d.SDP)
-	if err != nil {
-		panic("BUG: our own description does not parse: " + err.Error())
+	out := d.SessionDescription
+	s := d.session
+	if s == nil {
+		var err error
+		if s, err = sdp.Parse(d.SDP); err != nil {
+			panic("BUG: our own description does not parse: " + err.Error())
+		}
 	}
 	candidates := c.ice.LocalCandidates()
-	for i := range s.Media {
-		m := &s.Media[i]
-		if m.Rejected() || len(candidates) == 0 {
-			continue
-		}
-		// The default candidate is what a peer without ICE would use (RFC 8839, Section 4.2.1).
-		m.Port = candidates[0].Addr.Port()
-		m.Connection = sdp.AddressOf(candidates[0].Addr.Addr())
-		attributes := make(sdp.Attributes, 0, len(m.Attributes)+len(candidates)+1)
-		for _, candidate := range candidates {
-			attributes = append(attributes, sdp.Candidate(candidate.String()))
-		}
-		if c.gathering == ICEGatheringComplete {
-			attributes = append(attributes, sdp.EndOfCandidates)
-		}
-		m.Attributes = append(attributes, m.Attributes...)
-		break
+	i := slices.IndexFunc(s.Media, func(m sdp.Media) bool { return !m.Rejected() })
+	if len(candidates) == 0 || i < 0 {
+		return &out
 	}
-	out.SDP = s.String()
+	full := *s
+	full.Media = slices.Clone(s.Media)
+	m := &full.Media[i]
+	// The default candidate is what a peer without ICE would use (RFC 8839, Section 4.2.1).
+	m.Port = candidates[0].Addr.Port()
+	m.Connection = sdp.AddressOf(candidates[0].Addr.Addr())
+	attributes := make(sdp.Attributes, 0, len(m.Attributes)+len(candidates)+1)
+	for _, candidate := range candidates {
+		attributes = append(attributes, sdp.Candidate(candidate.String()))
+	}
+	if c.gathering == ICEGatheringComplete {
+		attributes = append(attributes, sdp.EndOfCandidates)
+	}
+	m.Attributes = append(attributes, m.Attributes...)
+	out.SDP = full.String()
 	return &out
 }

@@ -26,10 +26,9 @@ type negotiation struct {
 	signaling SignalingState
 	// local and remote are the two sides' descriptions.
 	local, remote side
-	// made is the SDP that CreateOffer or CreateAnswer returned last: what is
-	// set must be that, unchanged.
-	made         SessionDescription
-	madeSections []section
+	// made is what CreateOffer or CreateAnswer returned last: what is set must
+	// be that, unchanged.
+	made description
 	// sessionID and version are our origin line's.
 	sessionID, version uint64
 
@@ -59,10 +58,18 @@ type negotiation struct {
 
 // A side is one side's descriptions (W3C pendingLocalDescription and its like).
 type side struct {
-	current, pending *SessionDescription
+	current, pending *description
 }
 
-func (s *side) newest() *SessionDescription {
+// A description is a session description with what it says, as long as that is
+// under negotiation; then the text is kept alone.
+type description struct {
+	SessionDescription
+	session  *sdp.Session
+	sections []section // of those that we make
+}
+
+func (s *side) newest() *description {
 	if s.pending != nil {
 		return s.pending
 	}
@@ -101,11 +108,10 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 		wantAnswer := c.signaling == SignalingHaveRemoteOffer || c.signaling == SignalingHaveLocalPranswer
 		switch {
 		case c.made.SDP != "" && (c.made.Type == SDPTypeAnswer) == wantAnswer:
-			d.SDP = c.made.SDP
 		case wantAnswer:
-			c.made, err = c.createAnswer()
+			_, err = c.createAnswer()
 		default:
-			c.made, err = c.createOffer(nil)
+			_, err = c.createOffer(nil)
 		}
 		if err != nil {
 			return err
@@ -119,7 +125,8 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 		return errors.New("peerconnection: the local description is not what CreateOffer or CreateAnswer returned last: " +
 			"it can't be changed in between; use the connection's methods instead")
 	}
-	local := d
+	local := c.made
+	local.Type = d.Type
 	switch {
 	case d.Type == SDPTypeOffer && (c.signaling == SignalingStable || c.signaling == SignalingHaveLocalOffer) && c.made.Type == SDPTypeOffer:
 		c.local.pending = &local
@@ -130,11 +137,7 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 		c.local.pending = &local
 		c.applyLocal(now)
 		sections := c.proposed
-		offer, err := sdp.Parse(c.remote.pending.SDP)
-		if err != nil {
-			return err
-		}
-		if err := c.applyRemote(now, offer, sections, false); err != nil {
+		if err := c.applyRemote(now, c.remote.pending.session, sections, false); err != nil {
 			return err
 		}
 		if d.Type == SDPTypeProvisionalAnswer {
@@ -151,8 +154,8 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 // applyLocal puts the credentials of the newest local description in force.
 func (c *core) applyLocal(now time.Time) {
 	c.version++
-	c.proposed = c.madeSections
-	c.made, c.madeSections = SessionDescription{}, nil
+	c.proposed = c.made.sections
+	c.made = description{}
 	if c.next != (ice.Credentials{}) {
 		c.credentials = c.next
 		c.next = ice.Credentials{}
@@ -175,7 +178,7 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 	if err != nil {
 		return fmt.Errorf("peerconnection: the remote %s is not understood: %w", d.Type, err)
 	}
-	remote := d
+	remote := description{SessionDescription: d, session: s}
 	switch {
 	case d.Type == SDPTypeOffer && (c.signaling == SignalingStable || c.signaling == SignalingHaveRemoteOffer || c.signaling == SignalingHaveLocalOffer):
 		sections, data := answerSections(s)
@@ -194,7 +197,7 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 			}
 		}
 		c.remote.pending = &remote
-		c.made = SessionDescription{}
+		c.made = description{}
 		c.setSignaling(now, SignalingHaveRemoteOffer)
 	case (d.Type == SDPTypeAnswer || d.Type == SDPTypeProvisionalAnswer) &&
 		(c.signaling == SignalingHaveLocalOffer || c.signaling == SignalingHaveRemotePranswer):
@@ -224,6 +227,8 @@ func (c *core) exchanged(now time.Time, sections []section) {
 	c.sections, c.proposed = sections, nil
 	c.local.current, c.local.pending = c.local.pending, nil
 	c.remote.current, c.remote.pending = c.remote.pending, nil
+	c.local.current.session, c.local.current.sections = nil, nil
+	c.remote.current.session = nil
 	c.setSignaling(now, SignalingStable)
 }
 
@@ -241,7 +246,7 @@ func (c *core) rollback(from SignalingState) error {
 		c.trickled = nil
 		c.next = ice.Credentials{}
 	}
-	c.made = SessionDescription{}
+	c.made = description{}
 	c.signaling = SignalingStable
 	c.stateChanged.signal()
 	return nil
