@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/plainrtc/plainrtc/dtls"
@@ -331,6 +332,10 @@ func (c *core) startSCTP(now time.Time) {
 		LocalPort: sctpPort, RemotePort: c.remoteSCTPPort,
 		MTU: pathMTU - c.dtls.Overhead(), MaxMessageSize: localMaxMessageSize,
 		OutStreams: maxStreams, InStreams: maxStreams,
+		// Whether the peer is alive is ICE's to say (RFC 7675): a path that was
+		// lost may come back, or an ICE restart find another, however long that
+		// takes, and the messages go on.
+		MaxRetransmits: math.MaxInt32, MaxInitRetransmits: math.MaxInt32,
 	})
 	c.sctp.Connect(now)
 	c.startChannels(now)

@@ -307,7 +307,7 @@ func TestSimulation(t *testing.T) {
 		seeds = min(seeds, 20)
 	}
 	for seed := range uint64(seeds) {
-		simulate(t, seed+1, nil)
+		t.Run(fmt.Sprint(seed+1), func(t *testing.T) { simulate(t, seed+1, nil) })
 	}
 }
 
