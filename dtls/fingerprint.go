@@ -79,6 +79,13 @@ func (f Fingerprint) strength() int {
 	return -1
 }
 
+// Supported reports whether f's hash function is one that we take, and its value
+// of the right length.
+func (f Fingerprint) Supported() bool {
+	i := f.strength()
+	return i >= 0 && len(f.Value) == fingerprintHashes[i].hash.Size()
+}
+
 // Matches reports whether der is the certificate that f is the fingerprint of.
 func (f Fingerprint) Matches(der []byte) bool {
 	i := f.strength()
