@@ -72,9 +72,18 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 
 	switch {
 	case s != a.session:
-		// The session before the restart: its path is alive, nothing else.
-		if p := a.pairAt(path); p != nil && p == a.selected && p.session == s {
-			a.heard(now, p)
+		// The session before the restart: its path is alive, nothing else. But if
+		// the peer has moved meanwhile, this may be all that says where to.
+		p := a.pairAt(path)
+		switch {
+		case p != nil && p == a.selected:
+			if p.session == s {
+				a.heard(now, p)
+			}
+		case (p == nil || p.state == PairFailed) && a.session.complete() && !a.config.Lite && a.localAt(path.Remote) == nil:
+			if p = a.pairFor(now, l, path, priority, nil); p != nil {
+				a.trigger(now, p, false)
+			}
 		}
 		return
 	case s.complete() && string(ufrag) != s.remote.Ufrag:
