@@ -131,6 +131,11 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 	case d.Type == SDPTypeOffer && (c.signaling == SignalingStable || c.signaling == SignalingHaveLocalOffer) && c.made.Type == SDPTypeOffer:
 		c.local.pending = &local
 		c.setSignaling(now, SignalingHaveLocalOffer)
+		if c.remoteCredentials.Ufrag == "" {
+			// RFC 8445, Section 6.1.1: the side that offers controls. A check of
+			// the peer's may come before its answer, and must find us in that role.
+			c.ice.SetControlling(true)
+		}
 		c.applyLocal(now)
 	case (d.Type == SDPTypeAnswer || d.Type == SDPTypeProvisionalAnswer) && c.made.Type == SDPTypeAnswer &&
 		(c.signaling == SignalingHaveRemoteOffer || c.signaling == SignalingHaveLocalPranswer):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/plainrtc/plainrtc/dtls"
@@ -79,7 +80,7 @@ func (c *core) readTransport(s *sdp.Session, data *sdp.Media) (sdp.Transport, er
 // "endpoints MUST ignore" them (RFC 8122, Section 5).
 func usableFingerprints(t sdp.Transport) (usable []dtls.Fingerprint) {
 	for _, f := range t.Fingerprints {
-		if known, err := dtls.ParseFingerprint(f.String()); err == nil {
+		if known := (dtls.Fingerprint{Algorithm: strings.ToLower(f.Algorithm), Value: f.Value}); known.Supported() {
 			usable = append(usable, known)
 		}
 	}
@@ -114,7 +115,8 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 	}
 	first := c.remoteCredentials.Ufrag == ""
 	if first {
-		// RFC 8445, Section 6.1.1: the side that offers controls, unless it is lite.
+		// RFC 8445, Section 6.1.1: the side that offers controls, unless it is lite
+		// and the other is not.
 		c.ice.SetControlling(weOffered || t.Lite)
 		c.ice.SetRemoteLite(t.Lite)
 	}

@@ -241,6 +241,17 @@ func simulate(t *testing.T, seed uint64, sink trace.Sink) (hash string) {
 		})
 	}
 
+	// A path that is silent for too long fails: then, as an application would,
+	// ICE is restarted.
+	var watch func()
+	watch = func() {
+		if (a.pc.core.state == ConnectionFailed || z.pc.core.state == ConnectionFailed) && a.pc.core.signaling == SignalingStable {
+			a.exchange(t, n.Now(), z, &OfferOptions{ICERestart: true}, nil, nil)
+		}
+		n.After(2*time.Second, watch)
+	}
+	n.After(2*time.Second, watch)
+
 	done := func() bool {
 		for _, c := range channels {
 			for end := range c.ends {

@@ -37,5 +37,9 @@ func NewCapture(w io.Writer) (*Capture, error) {
 // follow many connections at once.
 func (c *Capture) Tracer(name string) *Tracer { return trace.New(c.sink, name) }
 
+// Close ends the capture: nothing is written after it. It does not close the
+// writer, and returns what Err returns.
+func (c *Capture) Close() error { return c.sink.Close() }
+
 // Err is the first error of writing the file.
 func (c *Capture) Err() error { return c.sink.Err() }
