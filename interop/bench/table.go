@@ -81,7 +81,7 @@ func version(module string) string {
 		if d.Path != module {
 			continue
 		}
-		if d.Replace != nil && d.Replace.Version == "" { // this repository
+		if d.Replace != nil && strings.HasPrefix(d.Replace.Path, ".") { // this repository
 			if out, err := exec.Command("git", "describe", "--always", "--dirty").Output(); err == nil {
 				return strings.TrimSpace(string(out))
 			}
