@@ -20,7 +20,8 @@ type Config struct {
 	// controlled, and must be reachable at its host candidates. RFC 8445, Section 2.5.
 	Lite bool
 
-	// Ta is the time between two ordinary checks; 0 means 50 ms. RFC 8445, Section 14.2.
+	// Ta is the time between two ordinary checks; 0 means 50 ms. The peer must be
+	// told of another value. RFC 8445, Section 14.2; RFC 8839, Section 5.5.
 	Ta time.Duration
 
 	// MaxPairs limits the check list; 0 means 100. RFC 8445, Section 6.1.2.5.

@@ -579,3 +579,51 @@ func TestRestartAfterFailure(t *testing.T) {
 		}
 	}
 }
+
+// Chromium from 144 on answers only some checks, but goes on sending its own: it
+// is alive all the same. Consent, though, takes an answer within 30 seconds.
+func TestPeerThatAnswersSelectively(t *testing.T) {
+	l := newLab(t, ice.Config{}).know()
+	l.AddRemoteCandidate(l.now, candidate(0))
+	path := ice.Path{Local: ours, Remote: theirs}
+	answer := func() {
+		messages, _ := l.sent()
+		for _, m := range messages {
+			if m.Type() == stun.BindingRequest {
+				l.respond(m, path, stun.BindingSuccessResponse, l.peer.Pwd, func(b *stun.Builder) { b.AddXORAddress(stun.AttrXORMappedAddress, ours) })
+			}
+		}
+	}
+	useCandidate := func(b *stun.Builder) {
+		b.AddUint64(stun.AttrICEControlling, 1)
+		b.Add(stun.AttrUseCandidate, nil)
+		b.AddUint32(stun.AttrPriority, 1853759231)
+	}
+	answer()
+	for i := range 40 {
+		l.check(useCandidate, l.LocalCredentials().Ufrag+":peer", l.LocalCredentials().Pwd)
+		if i%10 == 9 {
+			answer() // one in 25 seconds
+		} else {
+			l.sent()
+		}
+		if l.State() != ice.StateCompleted {
+			t.Fatalf("after %v the agent is %v", l.now.Sub(start), l.State())
+		}
+		l.now = l.now.Add(2500 * time.Millisecond)
+		l.Advance(l.now)
+	}
+	var failed time.Duration
+	for last := l.now; l.State() != ice.StateFailed; failed = l.now.Sub(last) {
+		l.check(useCandidate, l.LocalCredentials().Ufrag+":peer", l.LocalCredentials().Pwd)
+		l.sent()
+		l.now = l.now.Add(2500 * time.Millisecond)
+		l.Advance(l.now)
+		if failed > time.Minute || l.State() == ice.StateDisconnected {
+			t.Fatalf("%v without an answer the agent is %v", failed, l.State())
+		}
+	}
+	if failed < 25*time.Second || failed > 32*time.Second {
+		t.Errorf("the agent failed after %v", failed)
+	}
+}

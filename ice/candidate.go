@@ -29,9 +29,10 @@ func (t CandidateType) String() string {
 	return "type " + strconv.Itoa(int(t))
 }
 
-// preference is the type preference: "the RECOMMENDED values are 126 for host
-// candidates, 110 for peer-reflexive candidates, 100 for server-reflexive
-// candidates, and 0 for relayed candidates". RFC 8445, Section 5.1.2.2.
+// preference is the type preference: "The RECOMMENDED values for type
+// preferences are 126 for host candidates, 110 for peer-reflexive candidates,
+// 100 for server-reflexive candidates, and 0 for relayed candidates." RFC 8445,
+// Section 5.1.2.2.
 func (t CandidateType) preference() uint32 {
 	return [...]uint32{Host: 126, PeerReflexive: 110, ServerReflexive: 100, Relayed: 0}[t]
 }

@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	// firstRTO is when a check is repeated at first. RFC 8445, Section 14.3 has
-	// at least 500 ms, so that a long round trip does not double the traffic;
-	// with checks paced by Ta and the interval doubling, the price of half of
-	// that is one datagram, and a lost one costs half as much time.
+	// firstRTO is when a check is repeated at first. "Agents MUST NOT use an RTO
+	// value smaller than 500 ms" (RFC 8445, Section 14.3) is about retransmitting
+	// one transaction. A check is repeated here, as by browsers, with another
+	// transaction, and transactions are bound by Ta: see Agent.firstRTO. A lost
+	// datagram costs half as much time then.
 	firstRTO = 250 * time.Millisecond
 
 	// maxRTO is how far apart repetitions get.
@@ -54,10 +55,12 @@ func (a *Agent) nextTriggered() *pair {
 // nextOrdinary returns the pair for the next ordinary check, if Ta has passed
 // since the last one.
 //
-// "If there is one or more candidate pairs in the Waiting state, the agent
-// picks the highest-priority candidate pair [...] in the Waiting state". If
-// there is none, the highest-priority Frozen pair of a foundation of which none
-// is Waiting or In-Progress is unfrozen. RFC 8445, Section 6.1.4.2.
+// "If there are one or more candidate pairs in the Waiting state, the agent
+// picks the highest-priority candidate pair". "If there is no candidate pair in
+// the Waiting state, and if there are one or more pairs in the Frozen state,
+// [...] For a given foundation, if there is no pair (in any checklist in the
+// checklist set) in the Waiting or In-Progress state, the agent puts the
+// candidate pair state to Waiting". RFC 8445, Section 6.1.4.2.
 func (a *Agent) nextOrdinary(now time.Time) *pair {
 	if a.config.Lite || !a.session.complete() || a.timers.Running(timerPace) {
 		return nil
@@ -155,11 +158,9 @@ func (a *Agent) schedule(now time.Time, p *pair) {
 }
 
 // firstRTO grows with the check list, so that repetitions do not add up to
-// more than the pace of ordinary checks:
+// more than one check for each Ta. RFC 8445, Section 14.3, in the same spirit:
 //
-//	RTO = MAX (500ms, Ta*N * (Num-Waiting + Num-In-Progress))
-//
-// RFC 8445, Section 14.3, but for the 500 ms; see firstRTO above.
+//	RTO = MAX (500ms, Ta * N * (Num-Waiting + Num-In-Progress))
 func (a *Agent) firstRTO() time.Duration {
 	n := 0
 	for _, p := range a.pairs {

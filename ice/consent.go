@@ -12,8 +12,9 @@ const (
 	// a period between checks of 4 to 6 seconds." RFC 7675, Section 5.1.
 	consentPeriod = 5 * time.Second
 
-	// keepalivePeriod is Tr, "15 seconds as a default". RFC 8445, Section 11.
-	// Agents that check consent need no keepalives beside it.
+	// keepalivePeriod is Tr: "Agents SHOULD use a Tr value of 15 seconds. Agents
+	// MAY use a bigger value but MUST NOT use a value smaller than 15 seconds." RFC
+	// 8445, Section 11. Agents that check consent need no keepalives beside it.
 	keepalivePeriod = 15 * time.Second
 
 	// liteSilence is how many times longer a lite agent takes silence: it only
@@ -36,11 +37,11 @@ func (a *Agent) consentGiven(now time.Time) {
 // synchronization of consent checks, each interval MUST be randomized from
 // between 0.8 and 1.2 times the basic period." RFC 7675, Section 5.1.
 func (a *Agent) startConsent(now time.Time) {
-	period := consentPeriod
 	if a.config.Lite {
-		period = keepalivePeriod
+		a.timers.Set(timerConsent, now.Add(keepalivePeriod))
+		return
 	}
-	a.timers.Set(timerConsent, now.Add(period*8/10+time.Duration(a.random()%uint64(period*4/10))))
+	a.timers.Set(timerConsent, now.Add(consentPeriod*8/10+time.Duration(a.random()%uint64(consentPeriod*4/10))))
 }
 
 // consentDue sends the next consent check. If the last one is not answered
@@ -116,11 +117,8 @@ func (a *Agent) silenceDue(now time.Time) {
 	a.wake(now)
 }
 
-// consentExpired ends sending on the selected pair.
-//
-// "If a valid STUN Binding response is not received [...] for 30 seconds, [...]
-// the endpoint MUST cease transmission on that candidate pair." RFC 7675,
-// Section 5.1, roughly.
+// consentExpired ends sending on the selected pair, as RFC 7675, Section 5.1
+// demands when no check was answered for 30 seconds.
 func (a *Agent) consentExpired(now time.Time) {
 	p := a.selected
 	if p == nil {
@@ -159,8 +157,9 @@ func (a *Agent) liteRequest(now time.Time, p *pair, useCandidate bool) {
 }
 
 // appendKeepalive appends what keeps the way of a lite agent's data open:
-// "If STUN is being used for keepalives, a STUN Binding Indication is used".
-// RFC 8445, Section 11.
+// "When STUN is being used for keepalives, a STUN Binding Indication is used."
+// "It SHOULD contain the FINGERPRINT attribute to aid in demultiplexing, but it
+// SHOULD NOT contain any other attributes." RFC 8445, Section 11.
 func (a *Agent) appendKeepalive(b []byte, p *pair) []byte {
 	m := stun.NewBuilder(b, stun.BindingIndication, a.newTransactionID())
 	m.AddFingerprint()

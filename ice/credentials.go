@@ -17,8 +17,9 @@ type Credentials struct {
 
 // NewCredentials draws credentials from random: 48 bits of fragment, 144 bits of password.
 //
-// "The username fragment MUST contain at least 24 bits of randomness, and the
-// password MUST contain at least 128 bits of randomness." RFC 8445, Section 5.3.
+// "The values MUST be unguessable, with at least 128 bits of random number
+// generator output used to generate the password, and at least 24 bits of output
+// to generate the username fragment." RFC 8445, Section 5.3.
 func NewCredentials(random io.Reader) Credentials {
 	var b [24]byte
 	read(random, b[:])
@@ -58,10 +59,10 @@ func newSession(local Credentials) *session {
 
 // setRemote completes the session.
 //
-// "The username is formed by concatenating the username fragment provided by
-// the peer with the username fragment of the ICE agent sending the request,
-// separated by a colon (':'). The password is equal to the password provided
-// by the peer." RFC 8445, Section 7.2.2.
+// "The username for the credential is formed by concatenating the username
+// fragment provided by the peer with the username fragment of the ICE agent
+// sending the request, separated by a colon (":"). The password is equal to the
+// password provided by the peer." RFC 8445, Section 7.2.2.
 func (s *session) setRemote(c Credentials) {
 	s.remote = c
 	s.remoteKey = stun.NewKey([]byte(c.Pwd))

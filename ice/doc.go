@@ -35,8 +35,8 @@
 //   - A triggered check is sent at once, not at the next Ta: each is paid for
 //     by an authenticated check of the peer, which paces its own.
 //   - A check is repeated after 250 ms, not 500, then at doubling intervals up
-//     to 2 s, for 30 s: answers to each repetition are told apart, and ordinary
-//     checks remain paced by Ta.
+//     to 2 s, for 30 s: each time with another transaction, so that the answers
+//     can be told apart, and all together no more often than Ta allows.
 //   - When a nominated path dies another valid one takes over without a restart,
 //     and is nominated, as browsers do and RFC 8445, Section 8.1.1 does not. For
 //     that a few pairs outlive nomination, without any traffic on them.

@@ -73,10 +73,9 @@ func (a *Agent) gather(l *local) {
 	a.emit(CandidateGathered{l.candidate})
 }
 
-// foundation names what addr's candidates have in common.
-//
-// "Two candidates have the same foundation when [...] they have the same type
-// [...], their bases have the same IP address". RFC 8445, Section 5.1.1.3.
+// foundation names what addr's candidates have in common: of host candidates
+// over UDP, "their bases have the same IP address (the ports can be different)".
+// RFC 8445, Section 5.1.1.3.
 func (a *Agent) foundation(addr netip.Addr) string {
 	for _, l := range a.locals {
 		if l.addr.Addr() == addr {

@@ -25,8 +25,8 @@ var pairStateNames = [...]string{"frozen", "waiting", "in-progress", "succeeded"
 func (s PairState) String() string { return pairStateNames[s] }
 
 // A transaction is one Binding request that was sent. Every repetition of a
-// check is one of its own, so that round-trip times are exact and "each STUN
-// consent check" is a transaction of its own, as RFC 7675, Section 5.1 wants.
+// check is one of its own, so that round-trip times are exact and no consent
+// check is a retransmission, as RFC 7675, Section 5.1 wants.
 type transaction struct {
 	id           stun.TransactionID
 	sent         time.Time // zero: none, or answered

@@ -38,10 +38,8 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 		a.ready = true
 	}
 
-	// "If the message does not contain both a MESSAGE-INTEGRITY and a USERNAME
-	// attribute [...]: the agent MUST reject the request with an error response.
-	// This response MUST use an error code of 400 (Bad Request)." For a wrong
-	// username or password: "401 (Unauthenticated)". RFC 8489, Section 9.1.3.
+	// RFC 8489, Section 9.1.3: 400 (Bad Request) without USERNAME or
+	// MESSAGE-INTEGRITY, 401 (Unauthenticated) when one of them is wrong.
 	s, ufrag := a.sessionFor(m.Username())
 	switch {
 	case m.Username() == nil || !m.Has(stun.AttrMessageIntegrity):

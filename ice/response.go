@@ -59,8 +59,8 @@ func (a *Agent) receiveResponse(now time.Time, path Path, m stun.Message) {
 			// The repetition of the check will show whether the peer means it.
 			a.drop(now, dropUnprotected, m.Bytes())
 		} else {
-			// "If the value does not match [...] the response MUST be discarded, as if
-			// it had never been received." RFC 8489, Section 9.1.4.
+			// Such a response is discarded as if it had never been received: RFC 8489,
+			// Section 9.1.4.
 			a.drop(now, dropResponse, m.Bytes())
 		}
 		return

@@ -12,9 +12,9 @@ const oldSessionFor = 30 * time.Second
 
 // Restart begins a new session, with these credentials of ours, which are from
 // [NewCredentials] and in the description that tells the peer, and without the
-// peer's. Data stays on the selected path, and consent to it is kept up, until a pair of
-// the new session is nominated, or until it is lost and one is valid. Every
-// local candidate is gathered anew, in events. RFC 8445, Section 9.
+// peer's. Data stays on the selected path, and consent to it is kept up, until a
+// pair of the new session is nominated, or until it is lost and one is valid.
+// Every local candidate is gathered anew, in events. RFC 8445, Section 9.
 func (a *Agent) Restart(now time.Time, local Credentials) {
 	if a.state == StateClosed {
 		return
@@ -43,7 +43,9 @@ func (a *Agent) Restart(now time.Time, local Credentials) {
 // session is that during the restart, data can continue to be sent using
 // existing data sessions". RFC 8445, Section 9.
 func (a *Agent) startSession(now time.Time, local Credentials) {
-	if a.session.complete() {
+	if a.selected != nil {
+		a.old = a.selected.session
+	} else if a.session.complete() {
 		a.old = a.session
 	}
 	a.session = newSession(local)

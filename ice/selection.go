@@ -13,8 +13,8 @@ const freshFor = 5 * time.Second
 // SelectedPath returns where application data goes now: the nominated pair's
 // path or, before there is one, the best valid pair's.
 //
-// "While an agent is waiting for a nominated pair, it can send data on any
-// valid pair": RFC 8445, Section 12.1.
+// "An ICE agent MAY send data on any valid pair before selected pairs have been
+// produced for the data stream." RFC 8445, Section 12.1.
 func (a *Agent) SelectedPath() (Path, bool) {
 	if a.selected == nil {
 		return Path{}, false

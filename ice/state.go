@@ -71,9 +71,9 @@ func (a *Agent) updateState(now time.Time) {
 
 // failIfHopeless fails an agent that has no path and nothing left to try.
 //
-// "the ICE agent MUST NOT update a checklist state from Running to Failed
-// until the PAC timer has expired, even if there are no candidate pairs left
-// to check". RFC 8863, Section 4.
+// RFC 8863, Section 4 wants it to wait for that until the PAC timer expires, even
+// with no pair left to check: the peer's checks may arrive from an address that
+// nobody knows yet.
 func (a *Agent) failIfHopeless(now time.Time) {
 	if a.ended() || a.selected != nil || !a.session.complete() || a.timers.Running(timerPatience) {
 		return
