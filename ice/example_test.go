@@ -29,13 +29,14 @@ func Example() {
 	// The network: what one has to say is handed to the other, until both are silent.
 	for quiet := false; !quiet; {
 		quiet = true
-		for from, to := range map[*ice.Agent]*ice.Agent{alice: bob, bob: alice} {
+		agents := [2]*ice.Agent{alice, bob}
+		for i, from := range agents {
 			for {
 				packet, path := from.AppendPacket(now, nil)
 				if len(packet) == 0 {
 					break
 				}
-				to.Receive(now, ice.Path{Local: path.Remote, Remote: path.Local}, packet)
+				agents[1-i].Receive(now, ice.Path{Local: path.Remote, Remote: path.Local}, packet)
 				quiet = false
 			}
 		}

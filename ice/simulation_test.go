@@ -209,11 +209,12 @@ func newWorld(seed uint64) *world {
 	w.loss = 0.3 * r.Float64()
 	w.duplicate = 0.1 * r.Float64()
 	nat := r.IntN(3) == 0
+	lite := r.IntN(8) == 0 // ends[1]
 	for i := range w.ends {
 		var key [32]byte
 		key[0], key[1], key[2], key[3] = byte(i), byte(seed), byte(seed>>8), byte(seed>>16)
 		random := rand.NewChaCha8(key)
-		e := &end{Agent: ice.New(ice.Config{Rand: random}), random: random, port: 20000}
+		e := &end{Agent: ice.New(ice.Config{Rand: random, Lite: lite && i == 1}), random: random, port: 20000}
 		w.ends[i] = e
 		addresses := []string{"192.0.2.%d:5000", "198.51.100.%d:5000", "[2001:db8::%d]:5000", "[2001:db8:1::%d]:5000"}
 		r.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
@@ -248,6 +249,7 @@ func newWorld(seed uint64) *world {
 	conflict := r.IntN(5) == 0
 	w.ends[0].SetControlling(true)
 	w.ends[1].SetControlling(conflict)
+	w.ends[0].SetRemoteLite(lite)
 	w.introduce(time.Duration(r.IntN(1000)) * time.Millisecond)
 	return w
 }
