@@ -382,9 +382,6 @@ func (c *core) end(now time.Time, err error) {
 // returns from now on. The caller then calls stop.
 func (c *core) close(now time.Time) {
 	c.end(now, nil)
-	if c.sctp != nil {
-		c.sctp.Abort(now, "the application closed the connection")
-	}
 	if c.dtls != nil {
 		c.dtls.Close(now)
 	}
