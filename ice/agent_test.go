@@ -627,3 +627,38 @@ func TestPeerThatAnswersSelectively(t *testing.T) {
 		t.Errorf("the agent failed after %v", failed)
 	}
 }
+
+// A flood of addresses before any path is found fills the list of candidates
+// once; those that never answer make room for new ones.
+func TestFloodOfAddresses(t *testing.T) {
+	l := newLab(t, ice.Config{Patience: time.Minute}).know()
+	checkFrom := func(n int) {
+		b := stun.NewBuilder(nil, stun.BindingRequest, stun.NewTransactionID(l.random))
+		b.AddString(stun.AttrUsername, l.LocalCredentials().Ufrag+":peer")
+		b.AddUint64(stun.AttrICEControlling, 1)
+		b.AddUint32(stun.AttrPriority, 1853759231)
+		b.AddIntegrity(stun.NewKey([]byte(l.LocalCredentials().Pwd)))
+		b.AddFingerprint()
+		l.Receive(l.now, ice.Path{Local: ours, Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, byte(n >> 8), byte(n)}), 7000)}, b.Bytes())
+		l.sent()
+	}
+	for n := range 300 {
+		checkFrom(n)
+	}
+	if len(l.Pairs()) != 64 || len(l.drops) != 300-64 || l.drops[0] != "check from an address more than the check list takes" {
+		t.Fatalf("%d pairs and %d drops, want 64 pairs and the others dropped", len(l.Pairs()), len(l.drops))
+	}
+	for until := l.now.Add(35 * time.Second); l.now.Before(until); {
+		if l.now = later(l.now, l.NextTimeout()); l.now.After(until) {
+			l.now = until
+		}
+		l.Advance(l.now)
+		l.sent()
+	}
+	l.drops = nil
+	checkFrom(300)
+	l.wantDrop()
+	if n := len(l.Pairs()); n != 64 {
+		t.Errorf("%d pairs, want 64", n)
+	}
+}
