@@ -122,7 +122,9 @@ func (c *core) receiveDTLS(now time.Time, path ice.Path, b []byte) {
 	case c.dtls == nil:
 		c.early = append(c.early, earlyDatagram{path, append([]byte(nil), b...)})
 		return
-	case path != c.selected && !c.ice.KnowsPath(path):
+	case !c.dtlsUp && path != c.selected && !c.ice.KnowsPath(path):
+		// Later the keys tell who sent it: a peer whose NAT has given it a new
+		// address is heard from there before any check of its arrives.
 		c.drop(now, trace.PC, dropUnknownPath, len(b))
 		return
 	}

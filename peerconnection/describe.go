@@ -150,7 +150,10 @@ func (c *core) describe(typ SDPType, sections []section, cr ice.Credentials, set
 	return c.made.SessionDescription
 }
 
-var iceOptions = []string{"trickle"}
+// iceOptions: RFC 8838, Section 4, and "An ICE agent compliant to this
+// specification MUST inform the peer about the compliance using the 'ice2'
+// option" (RFC 8445, Section 10).
+var iceOptions = []string{"trickle", "ice2"}
 
 func (c *core) fingerprint() sdp.Fingerprint {
 	f := c.cfg.Certificate.Fingerprint()
