@@ -37,12 +37,12 @@ func (a *Association) Connect(now time.Time) {
 	}
 	a.localTag = a.random32()
 	a.setup = &setup{initial: tsn(a.random32())}
+	a.send.start(a.setup.initial)
+	a.reconfig.start(uint32(a.setup.initial))
 	a.sendInit(now)
 }
 
 func (a *Association) sendInit(now time.Time) {
-	a.send.start(a.setup.initial)
-	a.reconfig.start(uint32(a.setup.initial))
 	a.due.add(dueInit)
 	a.setState(now, StateCookieWait)
 	a.setup.asked = now
@@ -429,6 +429,6 @@ func (a *Association) receiveStaleCookie(now time.Time, info []byte) {
 	a.due.remove(dueCookieEcho)
 	a.timers.Stop(timerT1Cookie)
 	a.peerTag = 0
-	a.send.out.reset(a.setup.initial)
+	a.send.out.timeout(now) // what went with the cookie goes with the next one
 	a.sendInit(now)
 }

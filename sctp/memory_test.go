@@ -1,0 +1,66 @@
+package sctp
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// heap is what is allocated and in use.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// An idle association costs at most 6 kB: after its set-up and a message, and
+// again once it has been idle for a while after megabytes.
+func TestIdleMemory(t *testing.T) {
+	const pairs = 100
+	var pipes []*pipe
+	measure := func(what string, do func(p *pipe)) {
+		for _, p := range pipes {
+			do(p)
+			clear(p.got)
+			clear(p.events)
+			p.flight = nil
+		}
+		before := heap()
+		for _, p := range pipes {
+			p.a, p.z = nil, nil
+		}
+		each := (before - heap()) / (2 * pairs)
+		t.Logf("%s: %d bytes", what, each)
+		if each > 6<<10 {
+			t.Errorf("%s: an association holds %d bytes", what, each)
+		}
+	}
+	fresh := func() {
+		pipes = nil
+		for range pairs {
+			p := newPipe(t, Config{}, Config{})
+			p.connect()
+			pipes = append(pipes, p)
+		}
+	}
+	fresh()
+	measure("after the set-up", func(*pipe) {})
+	fresh()
+	measure("after a message each way", func(p *pipe) {
+		p.send(p.a, Message{Data: []byte("hello")})
+		p.send(p.z, Message{Data: []byte("hello")})
+		p.run(time.Second)
+	})
+	fresh()
+	measure("after a megabyte and a minute", func(p *pipe) {
+		for range 16 {
+			p.send(p.a, Message{Data: make([]byte, 64<<10)})
+		}
+		p.run(2 * time.Minute)
+		if len(p.got[p.z]) != 16 {
+			t.Fatalf("%d messages arrived", len(p.got[p.z]))
+		}
+	})
+}
