@@ -64,6 +64,12 @@ type coreConfig struct {
 	Certificate *dtls.Certificate
 }
 
+// srtpProfiles are offered even for data alone: peers that could add media later
+// refuse a handshake without use_srtp (RFC 5764, Section 4.1).
+var srtpProfiles = []dtls.SRTPProfile{
+	dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80,
+}
+
 // An earlyDatagram came before there was anybody to read it.
 type earlyDatagram struct {
 	path ice.Path
@@ -281,6 +287,7 @@ func (c *core) startDTLS(now time.Time, client bool, fingerprints []dtls.Fingerp
 	cfg := dtls.Config{
 		Certificate: c.cfg.Certificate, Rand: c.cfg.Rand, Trace: c.cfg.Trace,
 		Fingerprints: fingerprints, MTU: pathMTU,
+		SRTPProfiles: srtpProfiles,
 	}
 	var err error
 	c.dtlsClient = client

@@ -1,10 +1,7 @@
 package sctp
 
 import (
-	"net/netip"
 	"time"
-
-	"github.com/plainrtc/plainrtc/internal/trace"
 )
 
 // due is the set of control chunks that belong into the next packet and are
@@ -83,9 +80,6 @@ func (a *Association) AppendPacket(now time.Time, b []byte) []byte {
 	fillChecksum(b[start:])
 	a.packets.sent++
 	a.packets.bytesSent += uint64(len(b) - start)
-	if a.cfg.Trace != nil {
-		a.cfg.Trace.Packet(now, trace.SCTP, trace.Out, netip.AddrPort{}, netip.AddrPort{}, b[start:])
-	}
 	return b
 }
 

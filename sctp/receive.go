@@ -1,7 +1,6 @@
 package sctp
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/trace"
@@ -14,9 +13,6 @@ func (a *Association) drop(now time.Time, reason string, size int) {
 
 // Receive takes a packet from the peer. It is borrowed for the call.
 func (a *Association) Receive(now time.Time, packet []byte) {
-	if a.cfg.Trace != nil {
-		a.cfg.Trace.Packet(now, trace.SCTP, trace.In, netip.AddrPort{}, netip.AddrPort{}, packet)
-	}
 	h, chunks, ok := parseHeader(packet)
 	switch {
 	case !ok:
