@@ -91,8 +91,8 @@ func (c *Config) setDefaults() {
 const (
 	// minMTU is what INIT ACK with our cookie needs, and then some.
 	minMTU = 256
-	// minReceiveWindow: "a_rwnd ... MUST NOT be smaller than 1500" (RFC 9260,
-	// Section 3.3.2); some packets more let the sender learn of losses.
+	// minReceiveWindow is what the window has beside the largest message: some
+	// packets, so that the sender learns of losses from those after them.
 	minReceiveWindow = 8 << 10
 )
 
@@ -321,9 +321,9 @@ func (a *Association) Advance(now time.Time) {
 
 // retransmitTimeout is RFC 9260, Section 6.3.3.
 func (a *Association) retransmitTimeout(now time.Time) {
-	// "If the sender continues to receive SACKs from the peer while doing zero
-	// window probing, the unacknowledged window probes SHOULD NOT increment the
-	// error counter" (Section 6.1, rule A).
+	// "If the sender continues to receive SACK chunks from the peer while doing
+	// zero window probing, the unacknowledged window probes SHOULD NOT increment
+	// the error counter" (Section 6.1, rule A).
 	s := &a.send
 	if !s.out.empty() && !(s.probing && s.probed) && a.failed(now, "SACK") {
 		return
@@ -336,7 +336,7 @@ func (a *Association) retransmitTimeout(now time.Time) {
 }
 
 // failed counts a timeout and ends the association when there were too many:
-// RFC 9260, Section 8.1, "endpoint failure detection". There is one path, so
+// RFC 9260, Section 8.1. There is one path, so
 // the path's counter and the association's are the same.
 func (a *Association) failed(now time.Time, waiting string) bool {
 	a.failures++

@@ -109,8 +109,8 @@ func (a *Association) appendPacket(now time.Time, b []byte) []byte {
 }
 
 // appendChunks builds a packet of the association: control chunks first, for
-// "control chunks MUST be placed first in the outbound SCTP packet, followed
-// by DATA" (Section 6.10), a COOKIE ECHO or COOKIE ACK before all others.
+// "an endpoint MUST place control chunks first in the outbound SCTP packet"
+// (Section 6.10), a COOKIE ECHO or COOKIE ACK before all others.
 func (a *Association) appendChunks(now time.Time, b []byte) []byte {
 	a.requestReset(now)
 	start := len(b)
@@ -128,8 +128,9 @@ func (a *Association) appendChunks(now time.Time, b []byte) []byte {
 
 	data := (a.state.sendsData() || a.state == StateCookieEchoed) && a.send.ready()
 	if a.recv.ack.due || a.recv.ack.waiting && data {
-		// "an endpoint that has DATA to send SHOULD bundle" the SACK with it. Gap
-		// ack blocks leave room for the rest.
+		// Before DATA is sent, "the sender SHOULD create a SACK chunk and bundle
+		// it with the outbound DATA chunk" (Section 6.1). Gap ack blocks leave room
+		// for other control chunks.
 		b = a.recv.appendSack(b, a.room(b, start)-len(a.control))
 		a.timers.Stop(timerSack)
 	}
@@ -166,15 +167,21 @@ func (a *Association) appendPayload(now time.Time, b []byte, start int, data boo
 		s.forwardDue, s.forwardedAt = false, now
 	}
 	if data {
+		at := len(b)
 		b = s.appendData(now, b, start)
-		s.cc.built()
+		s.cc.built(len(b) != at)
 	}
-	// Section 6.3.2, R1: "Every time a DATA chunk is sent to any address ..., if
-	// the T3-rtx timer ... is not running, start it running". T1-cookie stands in
-	// for it before the association is established.
-	// It is also what paces zero window probes.
-	if (len(b) != before && !s.out.empty() || s.closed) && a.state != StateCookieEchoed && !a.timers.Running(timerT3) {
+	// "Whenever a transmission or retransmission is made to any address, if the
+	// T3-rtx timer of that address is not currently running, the sender MUST start
+	// that timer. If the timer for that address is already running, the sender
+	// MUST restart the timer if the earliest (i.e., lowest TSN) outstanding DATA
+	// chunk sent to that address is being retransmitted" (Section 6.1). T1-cookie
+	// stands in for it before the association is established; and it paces zero
+	// window probes.
+	sent := len(b) != before && !s.out.empty() || s.closed
+	if a.state != StateCookieEchoed && (sent && !a.timers.Running(timerT3) || s.lowest) {
 		a.timers.Set(timerT3, now.Add(s.rto.current))
 	}
+	s.lowest = false
 	return b
 }

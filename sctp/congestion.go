@@ -15,8 +15,10 @@ type congestion struct {
 	// inFastRecovery is so until exitPoint is acknowledged.
 	inFastRecovery bool
 	exitPoint      tsn
-	// fastRetransmit: one packet may leave whatever the window says.
+	// fastRetransmit: one packet of retransmissions may leave whatever the window
+	// says; single: no other may, until something is acknowledged.
 	fastRetransmit bool
+	single         bool
 	// before was in flight before the events that let the next packets leave,
 	// and burst is what may be in flight after those; open: both were set since
 	// the last packet was built.
@@ -30,22 +32,25 @@ type congestion struct {
 const maxBurst = 4
 
 // start is Section 7.2.1: "The initial cwnd before data transmission MUST be
-// set to min(4 * PMDCS, max(2 * PMDCS, 4404)) bytes", and ssthresh "MAY be
-// arbitrarily high (e.g., the size of the largest possible advertised
-// window)".
+// set to min(4 * PMDCS, max(2 * PMDCS, 4404)) bytes if the peer address is an
+// IPv4 address and to min(4 * PMDCS, max(2 * PMDCS, 4344)) bytes if the peer
+// address is an IPv6 address"; we see no addresses and take the smaller one.
+// "The initial value of ssthresh SHOULD be arbitrarily high".
 func (c *congestion) start(mtu int) {
 	pmdcs := mtu - headerSize
 	*c = congestion{
 		pmdcs:    pmdcs,
-		cwnd:     min(4*pmdcs, max(2*pmdcs, 4404)),
+		cwnd:     min(4*pmdcs, max(2*pmdcs, 4344)),
 		ssthresh: 1 << 30,
 	}
 }
 
-// canSend reports whether another new DATA chunk may leave: "the sender MUST
-// NOT transmit new data ... if it has cwnd + (PMDCS - 1) or more bytes of data
-// outstanding" (Section 6.1, rule B). The last packet may overshoot.
-func (c *congestion) canSend(flight int) bool { return flight < min(c.cwnd, c.burst) }
+// canSend reports whether another new DATA chunk may leave: "the sender SHOULD
+// exceed cwnd by up to (PMDCS - 1) bytes on a new data transmission if the
+// flightsize does not currently reach cwnd" (Section 6.1, rule B).
+func (c *congestion) canSend(flight int) bool {
+	return !c.single && flight < min(c.cwnd, c.burst)
+}
 
 // canResend is the same for a retransmission, of which one packet may leave
 // whatever the window says when a loss was just found.
@@ -53,7 +58,7 @@ func (c *congestion) canResend(flight int) bool { return c.fastRetransmit || c.c
 
 // opportunity notes that something is about to happen after which packets may
 // leave, with this amount in flight before it. "When the time comes for the
-// sender to transmit new DATA chunks, the protocol parameter Max.Burst SHOULD
+// sender to transmit new DATA chunks, the protocol parameter 'Max.Burst' SHOULD
 // be used to limit the number of packets sent" (Section 6.1, rule D). When
 // several packets arrive before one is built, the first counts: all that they
 // acknowledge may be replaced.
@@ -63,12 +68,17 @@ func (c *congestion) opportunity(flight int) {
 	}
 }
 
-// built notes that a packet was built.
-func (c *congestion) built() { c.open, c.fastRetransmit = false, false }
+// built notes that a packet was built, with DATA or, for want of room, without.
+func (c *congestion) built(data bool) {
+	c.open = false
+	if data {
+		c.fastRetransmit = false
+	}
+}
 
-// acked notes that a SACK advanced the Cumulative TSN Ack Point and
-// acknowledged n bytes in all.
+// acked notes that a SACK acknowledged n bytes.
 func (c *congestion) acked(n int, cum tsn, allAcked bool) {
+	c.single = false
 	if c.inFastRecovery {
 		// Section 7.2.4: growth has to wait until what was outstanding at the
 		// loss is acknowledged.
@@ -82,8 +92,7 @@ func (c *congestion) acked(n int, cum tsn, allAcked bool) {
 	if c.cwnd <= c.ssthresh {
 		// Section 7.2.1: "only if the current congestion window is being fully
 		// utilized and the data sender is not in Fast Recovery", by at most "L
-		// times the path's PMDCS"; L is 1, as "the implementation without other
-		// burst control SHOULD use".
+		// times the destination's PMDCS"; "the positive integer L SHOULD be 1".
 		if full {
 			c.cwnd += min(n, c.pmdcs)
 		}
@@ -91,13 +100,12 @@ func (c *congestion) acked(n int, cum tsn, allAcked bool) {
 	}
 	// Section 7.2.2: one PMDCS a round trip.
 	c.partialBytesAcked += n
-	if c.partialBytesAcked >= c.cwnd {
-		if full {
-			c.partialBytesAcked -= c.cwnd
-			c.cwnd += c.pmdcs
-		} else {
-			c.partialBytesAcked = c.cwnd
-		}
+	switch {
+	case c.partialBytesAcked >= c.cwnd && full:
+		c.partialBytesAcked -= c.cwnd
+		c.cwnd += c.pmdcs
+	case c.partialBytesAcked > c.cwnd:
+		c.partialBytesAcked = c.cwnd
 	}
 	// "When all of the data transmitted by the sender has been acknowledged by
 	// the receiver, partial_bytes_acked is initialized to 0."
@@ -116,19 +124,21 @@ func (c *congestion) lost(exit tsn) {
 	c.cwnd = c.ssthresh
 	c.partialBytesAcked = 0
 	c.inFastRecovery, c.exitPoint = true, exit
-	// "Determine how many of the earliest (i.e., lowest TSN) DATA chunks marked
-	// for retransmission will fit into a single packet ... Retransmit those K
-	// DATA chunks in a single packet", whatever cwnd is.
+	// "Retransmit those K DATA chunks in a single packet. When a Fast Retransmit
+	// is being performed, the sender SHOULD ignore the value of cwnd and SHOULD
+	// NOT delay retransmission for this single packet."
 	c.fastRetransmit = true
 }
 
-// timeout is Section 7.2.3: T3-rtx expired. "ssthresh = max(cwnd/2, 4 * PMDCS);
-// cwnd = PMDCS; partial_bytes_acked = 0".
+// timeout is Section 7.2.3: T3-rtx expired. Start slowly again, "and ensure
+// that no more than one SCTP packet will be in flight for that address until
+// the endpoint receives acknowledgement".
 func (c *congestion) timeout() {
 	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd = c.pmdcs
 	c.partialBytesAcked = 0
-	c.inFastRecovery, c.fastRetransmit = false, false
+	c.inFastRecovery = false
+	c.single, c.fastRetransmit = true, true
 }
 
 // idle is the end of Section 7.2.1: "While the endpoint does not transmit data

@@ -21,7 +21,7 @@ func newCC(t *testing.T) *ccTest {
 func (k *ccTest) ack(n, flight int, cum tsn) {
 	k.c.opportunity(flight)
 	k.c.acked(n, cum, false)
-	k.c.built()
+	k.c.built(true)
 }
 
 func (k *ccTest) want(cwnd, ssthresh int, why string) {
@@ -65,6 +65,14 @@ func TestCongestionControl(t *testing.T) {
 
 	k.c.timeout()
 	k.want(1000, 6500, "Section 7.2.3: T3-rtx")
+	k.c.opportunity(0)
+	if k.c.canSend(0) || !k.c.canResend(0) {
+		t.Error("after T3-rtx something else than a retransmission leaves")
+	}
+	k.c.built(true)
+	if k.c.canResend(0) {
+		t.Error("a second packet leaves before an acknowledgement")
+	}
 	k.c.cwnd = 2000
 	k.c.timeout()
 	k.want(1000, 4000, "ssthresh stays at 4*PMDCS or above")
@@ -85,7 +93,7 @@ func TestBurstLimit(t *testing.T) {
 	if !k.c.canSend(3999) || k.c.canSend(4000) {
 		t.Error("after a pause four packets may leave")
 	}
-	k.c.built()
+	k.c.built(true)
 	k.c.opportunity(4000)
 	k.c.opportunity(1000) // a second SACK before a packet is built
 	if !k.c.canSend(7999) || k.c.canSend(8000) {
@@ -99,7 +107,7 @@ func TestBurstLimit(t *testing.T) {
 	if !k.c.canResend(1 << 20) {
 		t.Error("a fast retransmission has to wait for the window")
 	}
-	k.c.built()
+	k.c.built(true)
 	if k.c.canResend(1 << 20) {
 		t.Error("more than one packet is fast retransmitted regardless of the window")
 	}

@@ -119,12 +119,11 @@ func (a *Association) parsePeerInit(c chunk) (p peerInit, params initParams, cau
 	case !ok:
 		cause = appendCause(nil, ProtocolViolation, []byte("malformed parameter"))
 	case i.outStreams == 0 || i.inStreams == 0:
-		// "If the value of this field is found to be 0, the receiver MUST ...
-		// abort" (Sections 3.3.2 and 3.3.3).
+		// Neither end may announce no streams at all (Sections 3.3.2 and 3.3.3).
 		cause = appendCause(nil, InvalidMandatoryParameter, nil)
 	case params.hostName:
-		// "The receiver of an INIT or INIT ACK containing the Host Name Address
-		// parameter MUST send an ABORT" with Unresolvable Address.
+		// Host names are a thing of RFC 4960; now they are refused (Section
+		// 3.3.2.1).
 		cause = appendCause(nil, UnresolvableAddress, appendParam(nil, paramHostName, nil))
 	}
 	return peerInit{
@@ -142,8 +141,7 @@ func (a *Association) parsePeerInit(c chunk) (p peerInit, params initParams, cau
 func (a *Association) receiveInit(now time.Time, c chunk) {
 	p, params, cause, ok := a.parsePeerInit(c)
 	if !ok || p.tag == 0 {
-		// "If the value of the Initiate Tag ... is found to be 0, the receiver
-		// MUST silently discard the packet."
+		// An Initiate Tag of 0 cannot be answered (Section 3.3.2).
 		a.drop(now, dropMalformed, len(c.raw))
 		return
 	}
@@ -164,16 +162,16 @@ func (a *Association) receiveInit(now time.Time, c chunk) {
 		}
 		k.localTag, k.localTSN = a.random32(), tsn(a.random32())
 	case StateCookieWait, StateCookieEchoed:
-		// Section 5.2.1: "the endpoint MUST respond with an INIT ACK chunk using
-		// the same parameters it sent in its original INIT chunk (including its
+		// Section 5.2.1: "an endpoint MUST respond with an INIT ACK chunk using the
+		// same parameters it sent in its original INIT chunk (including its
 		// Initiate Tag, unchanged)".
 		k.localTag, k.localTSN = a.localTag, a.setup.initial
 		if a.state == StateCookieEchoed {
 			k.tie = a.tie
 		}
 	case StateShutdownAckSent:
-		// Section 9.2: the peer lost our SHUTDOWN ACK and wants to begin anew;
-		// it "MUST discard the INIT chunk and retransmit the SHUTDOWN ACK chunk".
+		// Section 9.2: the peer is done and wants to begin anew; this end "SHOULD
+		// discard the INIT chunk and retransmit the SHUTDOWN ACK chunk".
 		a.due.add(dueShutdownAck)
 		return
 	default:
@@ -202,7 +200,7 @@ func appendReported(b, params []byte) []byte {
 // receiveInitAck is step C of Section 5.1.
 func (a *Association) receiveInitAck(now time.Time, c chunk) {
 	if a.state != StateCookieWait {
-		// Section 5.2.3: "the endpoint should discard the INIT ACK chunk".
+		// Section 5.2.3: "the endpoint SHOULD discard the INIT ACK chunk".
 		a.drop(now, dropState, len(c.raw))
 		return
 	}
@@ -212,8 +210,7 @@ func (a *Association) receiveInitAck(now time.Time, c chunk) {
 		a.drop(now, dropMalformed, len(c.raw))
 		return
 	case p.tag == 0:
-		// "If an endpoint in the COOKIE-WAIT state receives an INIT ACK chunk
-		// with the Initiate Tag set to 0, it MUST destroy the TCB".
+		// Such an association cannot be, nor can the peer be told (Section 3.3.3).
 		a.end(now, &LocalError{InvalidMandatoryParameter, "the peer's INIT ACK has an Initiate Tag of zero"})
 		return
 	case cause == nil && params.cookie == nil:
@@ -250,9 +247,9 @@ func (a *Association) adopt(p peerInit) {
 	a.send.queue.limit(a.out, &a.pool)
 }
 
-// echoCookie has the COOKIE ECHO sent, and DATA after it in the same packet:
-// "The COOKIE ECHO chunk MAY be bundled with any pending outbound DATA
-// chunks" (Section 5.1, step C).
+// echoCookie has the COOKIE ECHO sent, and DATA with it: "The sender MAY also
+// add any pending DATA chunks to the packet after the COOKIE ECHO chunk"
+// (Section 5.1.4).
 func (a *Association) echoCookie(now time.Time) {
 	a.due.add(dueCookieEcho)
 	a.send.opportunity()
@@ -268,7 +265,7 @@ const (
 	simultaneous                  // B: both started at about the same time
 	late                          // C: an old cookie of ours
 	duplicated                    // D: the cookie was echoed before
-	unrelated                     // none of them: "silently discard"
+	unrelated                     // none of them: "the cookie SHOULD be silently discarded"
 )
 
 // collide is the table. X: the tags differ; M: they match; A: any; 0: the
@@ -311,16 +308,16 @@ func (a *Association) receiveCookieEcho(now time.Time, h header, c chunk) bool {
 		a.drop(now, dropCookie, len(c.raw))
 		return false
 	}
-	// "Compare the port numbers and the Verification Tag contained within the
-	// COOKIE ECHO chunk to the actual ... in the received packet."
+	// Section 5.1.5, step 3: the tag in the cookie has to be that of the packet.
+	// The ports need not be in it: they are those of this one association.
 	if h.tag != k.localTag {
 		a.drop(now, dropTag, len(c.raw))
 		return false
 	}
 	fits := a.state != StateClosed && k.localTag == a.localTag && k.peer.tag == a.peerTag
 	if stale := k.age(now) - k.lifetime; stale > 0 && !fits {
-		// "send an ERROR chunk containing a Stale Cookie error cause", whose
-		// Measure of Staleness is in microseconds.
+		// "the endpoint MUST transmit an ERROR chunk with a 'Stale Cookie' error
+		// cause" (step 4), whose Measure of Staleness is in microseconds.
 		a.drop(now, dropStaleCookie, len(c.raw))
 		us := uint32(min(stale.Microseconds(), 1<<32-1))
 		cause := appendCause(nil, StaleCookie, binary.BigEndian.AppendUint32(nil, us))
@@ -343,9 +340,9 @@ func (a *Association) receiveCookieEcho(now time.Time, h header, c chunk) bool {
 	switch a.collide(k) {
 	case restart:
 		if a.state == StateShutdownAckSent {
-			// "it SHOULD NOT set up a new association but instead resend the
+			// "it MUST NOT set up a new association but instead resend the
 			// SHUTDOWN ACK chunk and send an ERROR chunk with a 'Cookie Received
-			// While Shutting Down' error cause".
+			// While Shutting Down' error cause to its peer".
 			a.due.add(dueShutdownAck)
 			a.reportError(now, CookieReceivedWhileShuttingDown, nil)
 			return false
@@ -423,8 +420,8 @@ func (a *Association) receiveStaleCookie(now time.Time, info []byte) {
 		a.end(now, &PeerError{Cause: StaleCookie})
 		return
 	}
-	// "The suggested Cookie Life-Span Increment": the staleness, in
-	// milliseconds, and a second for the way.
+	// The Suggested Cookie Life-Span Increment: the staleness, in milliseconds,
+	// and a second more.
 	a.setup.preservative = binary.BigEndian.Uint32(info)/1000 + 1000
 	a.due.remove(dueCookieEcho)
 	a.timers.Stop(timerT1Cookie)

@@ -19,8 +19,9 @@ func (h *heartbeat) start(a *Association, now time.Time) {
 	h.arm(a, now)
 }
 
-// arm is Section 8.3: "every HB.interval plus RTO with jittering of +/- 50% of
-// the RTO value".
+// arm is Section 8.3: "once per RTO of that destination address plus the
+// protocol parameter 'HB.interval', with jittering of +/- 50% of the RTO
+// value".
 func (h *heartbeat) arm(a *Association, now time.Time) {
 	rto := a.send.rto.current
 	a.random(a.entropy[:4])
@@ -52,9 +53,10 @@ func (a *Association) heartbeatTimeout(now time.Time) {
 	a.timers.Set(timerHeartbeat, now.Add(a.send.rto.current))
 }
 
-// receiveHeartbeat sends it back: "The receiver of the HEARTBEAT chunk MUST
+// receiveHeartbeat sends it back: "The receiver of the HEARTBEAT chunk SHOULD
 // immediately respond with a HEARTBEAT ACK chunk that contains the Heartbeat
-// Information ... copied from the received".
+// Information TLV, together with any other received TLVs, copied unchanged
+// from the received HEARTBEAT chunk."
 func (a *Association) receiveHeartbeat(now time.Time, c chunk) {
 	a.queueControl(now, typeHeartbeatAck, c.value)
 }

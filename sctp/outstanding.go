@@ -100,7 +100,6 @@ type sackResult struct {
 	acked    int  // bytes newly acknowledged
 	advanced bool // the Cumulative TSN Ack Point moved
 	lost     bool // chunks were marked for retransmission
-	lowest   bool // and the lowest outstanding one is among them
 	timed    bool // the chunk whose round trip is measured was acknowledged
 }
 
@@ -201,10 +200,10 @@ func (o *outstanding) ackGaps(now time.Time, gaps gapBlocks, timed tsn, recoveri
 	if total != o.gapAcks {
 		o.renege(gaps)
 	}
-	// "the sender ... MUST increment the miss indication only for missing TSNs
-	// prior to the highest TSN newly acknowledged" (Section 7.2.4, HTNA), and in
-	// Fast Recovery, when the Cumulative TSN Ack Point advances, for all that
-	// are reported missing.
+	// "miss indications are incremented only for missing TSNs prior to the HTNA
+	// in the SACK chunk", the Highest TSN Newly Acknowledged (Section 7.2.4). In
+	// Fast Recovery, when the Cumulative TSN Ack Point advances, they "are
+	// incremented for all TSNs reported missing".
 	limit := highest
 	if recovering && r.advanced {
 		_, end := gaps.at(gaps.len() - 1)
@@ -246,11 +245,11 @@ func (o *outstanding) miss(now time.Time, gaps gapBlocks, limit tsn, r *sackResu
 			if c.misses++; c.misses < 3 {
 				continue
 			}
-			// "it MUST ... mark the DATA chunk(s) ... for retransmission".
+			// "Mark the DATA chunk(s) with three miss indications for
+			// retransmission."
 			o.mark(now, n, c)
 			if c.state == chunkMarked {
 				c.fast = true
-				r.lowest = r.lowest || n == o.cum+1
 			}
 			r.lost = true
 		}

@@ -86,10 +86,8 @@ type chunk struct {
 
 const chunkHeaderSize = 4
 
-// nextChunk takes the first chunk off the front of chunks.
-//
-// "The Chunk Length field does not count any chunk padding" and the receiver
-// must tolerate a last chunk without it (RFC 9260, Section 3.2).
+// nextChunk takes the first chunk off the front of chunks. Its length does not
+// count its padding, which may be missing at the end of a packet.
 func nextChunk(chunks []byte) (c chunk, rest []byte, ok bool) {
 	if len(chunks) < chunkHeaderSize {
 		return chunk{}, nil, false
@@ -117,7 +115,7 @@ func beginChunk(b []byte, typ chunkType, flags uint8) []byte {
 }
 
 // endChunk fills in the length of the chunk that starts at b[start:] and pads
-// it: "The sender MUST pad with all zero bytes" (RFC 9260, Section 3.2).
+// it with zero bytes to a multiple of four.
 func endChunk(b []byte, start int) []byte {
 	binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start))
 	return pad(b, len(b)-start)

@@ -68,10 +68,8 @@ func nextParam(params []byte) (p param, rest []byte, ok bool) {
 }
 
 // appendParam writes one parameter to b, which begins where the first one
-// does. It pads the one before, not its own: "The Chunk Length ... does not
-// include terminating padding of the chunk. However, it does include any
-// padding of any variable-length parameter other than the last parameter"
-// (Section 3.2).
+// does. It pads the one before, not its own: a chunk's length counts the
+// padding of every parameter but the last (RFC 9260, Section 3.2).
 func appendParam(b []byte, typ paramType, value []byte) []byte {
 	b = pad(b, len(b))
 	b = binary.BigEndian.AppendUint16(b, uint16(typ))

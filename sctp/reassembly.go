@@ -107,8 +107,8 @@ const (
 	fragmentTooLarge                  // its message is larger than we accept
 )
 
-// continues reports whether d can be the next fragment of p's message: "the
-// SSN ... MUST be the same in each fragment" (RFC 9260, Section 3.3.1).
+// continues reports whether d can be the next fragment of p's message: one of
+// the same stream, of the same order, and of the same SSN if there is one.
 func (p *piece) continues(d *dataChunk) bool {
 	return p.data.stream == d.stream && (p.data.flags^d.flags)&flagUnordered == 0 &&
 		(p.data.flags&flagUnordered != 0 || p.data.ssn == d.ssn)

@@ -34,14 +34,14 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 	a.packets.bytesReceived += uint64(len(packet))
 	switch c.typ {
 	case typeInit, typeInitAck, typeShutdownComplete:
-		// "INIT, INIT ACK, and SHUTDOWN COMPLETE ... MUST NOT be bundled with
-		// other chunks" (RFC 9260, Section 3).
+		// "An endpoint MUST NOT bundle INIT, INIT ACK, or SHUTDOWN COMPLETE chunks
+		// with any other chunks" (RFC 9260, Section 6.10).
 		if len(rest) > 0 {
 			a.drop(now, dropBundled, len(packet))
 			return
 		}
 	}
-	if !a.admit(now, h, c, len(packet)) {
+	if !a.admit(now, h, c, rest, len(packet)) {
 		return
 	}
 	a.send.opportunity()
@@ -51,10 +51,10 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 // admit is Section 8.5, the verification tag, and Section 8.4, packets out of
 // the blue. It answers those, and reports whether the packet is of the
 // association.
-func (a *Association) admit(now time.Time, h header, c chunk, size int) bool {
+func (a *Association) admit(now time.Time, h header, c chunk, rest []byte, size int) bool {
 	switch c.typ {
 	case typeInit:
-		// Section 8.5.1, A: "Verification Tag = 0".
+		// Section 8.5.1, A: nobody has told the sender our tag.
 		if h.tag != 0 {
 			a.drop(now, dropTag, size)
 			return false
@@ -71,15 +71,15 @@ func (a *Association) admit(now time.Time, h header, c chunk, size int) bool {
 		return false
 	case typeShutdownAck:
 		if a.state == StateClosed || a.state == StateCookieWait || a.state == StateCookieEchoed {
-			// 8.5.1, E, and 8.4, 5: "the sender ... of the SHUTDOWN ACK chunk
-			// SHOULD be answered with a SHUTDOWN COMPLETE chunk" with the T bit.
+			// 8.5.1, E, and 8.4, 5: "the receiver SHOULD respond to the sender of
+			// the OOTB packet with a SHUTDOWN COMPLETE chunk", with the T bit.
 			a.drop(now, dropOOTB, size)
 			a.reply(appendChunk(a.header(h.tag).append(nil), typeShutdownComplete, flagT, nil))
 			return false
 		}
 	}
 	if a.state == StateClosed {
-		a.outOfTheBlue(now, h, c, size)
+		a.outOfTheBlue(now, h, c, rest, size)
 		return false
 	}
 	if h.tag != a.localTag {
@@ -89,17 +89,19 @@ func (a *Association) admit(now time.Time, h header, c chunk, size int) bool {
 	return true
 }
 
-// outOfTheBlue is Section 8.4 for what is left: "respond to the sender of the
-// OOTB packet with an ABORT chunk", except for what may be an echo of an
-// association that ended.
-func (a *Association) outOfTheBlue(now time.Time, h header, c chunk, size int) {
+// outOfTheBlue is Section 8.4 for what is left: "The receiver SHOULD respond to
+// the sender of the OOTB packet with an ABORT chunk", except where that is an
+// echo of an association that ended, or aborts itself.
+func (a *Association) outOfTheBlue(now time.Time, h header, c chunk, rest []byte, size int) {
 	a.drop(now, dropOOTB, size)
-	switch c.typ {
-	case typeCookieAck, typeInitAck:
-		return
-	case typeError:
-		if k, _, ok := nextCause(c.value); ok && k.code == StaleCookie {
+	for ok := true; ok; c, rest, ok = nextChunk(rest) {
+		switch c.typ {
+		case typeAbort, typeShutdownComplete, typeCookieAck, typeInitAck:
 			return
+		case typeError:
+			if k, _, ok := nextCause(c.value); ok && k.code == StaleCookie {
+				return
+			}
 		}
 	}
 	if h.tag != 0 {
@@ -185,8 +187,9 @@ func (a *Association) receiveData(now time.Time, c chunk, data, urgent *bool) bo
 		return true
 	}
 	if len(d.payload) == 0 {
-		// "If an endpoint receives a DATA chunk with no user data ... it MUST
-		// send an ABORT chunk with a 'No User Data' error cause" (Section 6.2).
+		// "If an endpoint receives a DATA chunk with no user data (i.e., the Length
+		// field is set to 16), it SHOULD send an ABORT chunk with a 'No User Data'
+		// error cause" (Section 6.2).
 		info := []byte{byte(d.tsn >> 24), byte(d.tsn >> 16), byte(d.tsn >> 8), byte(d.tsn)}
 		a.replyAbort(a.peerTag, 0, appendCause(nil, NoUserData, info))
 		a.end(now, &LocalError{NoUserData, "the peer sent a DATA chunk without data"})
@@ -211,10 +214,11 @@ func (a *Association) receiveData(now time.Time, c chunk, data, urgent *bool) bo
 func (a *Association) receivedData(now time.Time, urgent bool) {
 	a.heartbeat.heard = now
 	if a.state == StateShutdownSent {
-		// "the endpoint MUST immediately respond to each received packet
-		// containing one or more DATA chunks with a SHUTDOWN chunk and restart
-		// the T2-shutdown timer" (Section 9.2), and a SACK for gaps.
+		// "the SHUTDOWN chunk sender MUST immediately respond to each received
+		// packet containing one or more DATA chunks with a SHUTDOWN chunk and
+		// restart the T2-shutdown timer" (Section 9.2), and a SACK for gaps.
 		a.sendShutdown(now)
+		a.failures = 0
 		urgent = true
 	}
 	if a.recv.ack.packet(urgent) {
@@ -236,7 +240,7 @@ func (a *Association) receiveSack(now time.Time, c chunk) {
 		return
 	case k.cumTSN.Before(a.send.out.cum):
 		// "If Cumulative TSN Ack is less than the Cumulative TSN Ack Point, then
-		// drop the SACK chunk ... out of order" (Section 6.2.1, D.i).
+		// drop the SACK chunk" (Section 6.2.1, D.i): it is out of order.
 		a.drop(now, dropStaleSack, len(c.raw))
 		return
 	}
@@ -258,10 +262,7 @@ func (a *Association) acknowledged(now time.Time, r sackResult) {
 	switch {
 	case a.send.out.empty():
 		a.timers.Stop(timerT3) // R2
-	case r.advanced || r.lowest:
-		// R3, and Section 7.2.4, step 4: "Restart the T3-rtx timer only if the
-		// last SACK chunk acknowledged the lowest outstanding TSN ..., or the
-		// endpoint is retransmitting the first outstanding DATA chunk".
+	case r.advanced: // R3
 		a.timers.Set(timerT3, now.Add(a.send.rto.current))
 	}
 	a.resetProgress()
@@ -306,7 +307,7 @@ func (a *Association) receiveForward(now time.Time, c chunk, data, urgent *bool)
 	}
 	*data = true
 	if f.newCumTSN.AtMost(a.recv.tracker.cum) {
-		// "the receiver ... MUST send a SACK": the one that told of it was lost.
+		// Out of date; the SACK that told of it may have been lost.
 		*urgent = true
 		return
 	}

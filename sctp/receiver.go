@@ -47,8 +47,9 @@ func (r *receiver) data(d *dataChunk) (o outcome) {
 		}
 	}
 
-	// "If the TSN is not contiguous ... a SACK chunk SHOULD be sent immediately"
-	// (Section 6.7), both when a gap opens and when it closes.
+	// "If the endpoint detects a gap in the received DATA chunk sequence, it
+	// SHOULD send a SACK chunk with Gap Ack Blocks immediately" (Section 6.7); and
+	// when it closes too.
 	o.immediate = !inOrder || r.tracker.gap() || d.flags&flagImmediate != 0
 	r.tracker.add(d.tsn)
 	r.assemble(d, &o)

@@ -36,9 +36,8 @@ type reconfig struct {
 	incomingTo uint32 // with this sequence number
 }
 
-// A reconfigRequest is our request that is not answered yet. "At any given
-// time there MUST NOT be more than one request in flight" (RFC 6525, Section
-// 5.1.1, A).
+// A reconfigRequest is our request that is not answered yet: there is at most
+// one at a time (RFC 6525, Section 5.1.1).
 type reconfigRequest struct {
 	resetRequest
 	streams  []uint16
@@ -53,8 +52,8 @@ type deferredReset struct {
 	streams []uint16
 }
 
-// start numbers our requests: "the initial value is the same as the Initial
-// TSN" (Section 4.1).
+// start numbers our requests, which begin with the Initial TSN (RFC 6525,
+// Section 4.1); peerStart the peer's.
 func (r *reconfig) start(initial uint32)     { r.nextSeq = initial }
 func (r *reconfig) peerStart(initial uint32) { r.peerSeq = initial }
 
@@ -211,8 +210,7 @@ func (a *Association) receiveRequest(q resetRequest) {
 		r.answerDue = true
 		return
 	case q.requestSeq != r.peerSeq:
-		// "the Re-configuration Request Sequence Number is not the expected one":
-		// answered, but not remembered.
+		// Not the one that is next: answered, but not remembered.
 		a.queueReconfigAnswer(reconfigResponse{q.requestSeq, resultBadSequence})
 		return
 	case r.deferred != nil:
@@ -265,10 +263,8 @@ func (a *Association) resetForPeer(streams []uint16) {
 }
 
 // performDeferred performs the peer's outgoing reset if everything sent before
-// it has arrived: "If the Sender's Last Assigned TSN is greater than the
-// cumulative acknowledgment point, then the endpoint MUST enter the deferred
-// reset processing" (Section 5.2.2, E2). It is called whenever the point
-// moved.
+// it has arrived; until then, it stays deferred (RFC 6525, Section 5.2.2). It
+// is called whenever the Cumulative TSN Ack Point moved.
 func (a *Association) performDeferred() {
 	r := &a.reconfig
 	d := r.deferred
@@ -296,8 +292,8 @@ func (a *Association) receiveResponse(now time.Time, v reconfigResponse) {
 	}
 	a.failures = 0
 	if v.result == resultInProgress {
-		// "the endpoint ... MUST resend the request" after a while; or, sooner,
-		// when a SACK says that the peer has what it waits for.
+		// The request is to be repeated after a while; or, sooner, when a SACK says
+		// that the peer has what it waits for.
 		q.progress = true
 		a.timers.Set(timerReconfig, now.Add(a.send.rto.current))
 		return

@@ -7,8 +7,8 @@ import (
 // An acknowledger decides when a SACK leaves (RFC 9260, Section 6.2).
 //
 // "Specifically, an acknowledgement SHOULD be generated for at least every
-// second packet (not every second DATA chunk) received, and SHOULD be
-// generated within 200 ms of the arrival of any unacknowledged DATA chunk."
+// second packet (not every second DATA chunk) received and SHOULD be generated
+// within 200 ms of the arrival of any unacknowledged DATA chunk."
 type acknowledger struct {
 	due     bool // a SACK belongs into the next packet
 	waiting bool // one packet with DATA waits for a second one, or for T-sack

@@ -25,7 +25,9 @@ type sender struct {
 	probing bool
 	probed  bool
 	// purged: messages expired while a packet was being built.
-	purged      bool
+	purged bool
+	// lowest: the lowest outstanding chunk was retransmitted just now.
+	lowest      bool
 	forwardDue  bool
 	forwardedAt time.Time
 	immediate   bool // ask for SACKs at once (RFC 7053)
@@ -109,7 +111,7 @@ func (s *sender) settle(now time.Time, r *sackResult) {
 		s.rto.measured(now.Sub(s.timedAt))
 		s.timedAt = time.Time{}
 	}
-	if r.advanced {
+	if r.advanced || r.acked > 0 {
 		s.cc.acked(r.acked, s.out.cum, s.out.empty())
 	}
 	if r.lost {
@@ -175,7 +177,7 @@ func (s *sender) ready() bool {
 
 // windowOpen is Section 6.1, rule A: no new data beyond the peer's window,
 // except for a probe. "The sender SHOULD send the first zero window probe after
-// 1 RTO when it detects that the receiver has closed its window, and SHOULD
+// 1 RTO when it detects that the receiver has closed its window and SHOULD
 // increase the probe interval exponentially afterwards."
 func (s *sender) windowOpen(n int) bool {
 	if n <= s.rwnd-s.out.payload {
@@ -203,15 +205,18 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 		s.out.resend(c)
 		b = s.appendChunk(b, n, c)
 		s.stats.retransmissions++
-		if n == s.timed {
-			s.timedAt = time.Time{} // Karn's algorithm (C5)
+		// Karn's algorithm: a round trip is measured only "if no DATA chunk with TSN
+		// less than or equal to r was retransmitted" (Section 6.3.1, C5).
+		if n.AtMost(s.timed) {
+			s.timedAt = time.Time{}
 		}
+		s.lowest = s.lowest || n == s.out.cum+1
 	}
 	for {
 		queued := s.queue.buffered
 		m := s.queue.first(now, s.pool, s.fell)
 		s.purged = s.purged || s.queue.buffered != queued
-		if m == nil || !s.cc.canSend(s.out.flight) {
+		if m == nil || !s.cc.canSend(s.out.flight) || s.out.len() >= maxSpan {
 			break
 		}
 		room := (s.mtu - (len(b) - start) - dataHeaderSize) &^ 3
@@ -244,8 +249,8 @@ func (s *sender) appendNew(now time.Time, b []byte, m *outMessage, n int) []byte
 	c := sentChunk{message: m, offset: int32(m.cut), size: int32(n), transmissions: 1}
 	if m.cut == 0 {
 		c.flags = flagBegin
-		// "the SSN MUST be assigned" when the message is first sent, so that
-		// one that expires in the queue leaves no hole.
+		// The SSN is assigned only now, so that a message which expires in the
+		// queue leaves no hole.
 		if !m.unordered {
 			m.ssn = m.stream.nextSSN
 			m.stream.nextSSN++

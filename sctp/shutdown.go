@@ -56,8 +56,8 @@ func (a *Association) shutdownWhenDrained(now time.Time) {
 	a.timers.Stop(timerT3)
 	if a.state == StateShutdownPending {
 		a.sendShutdown(now)
-		// "the endpoint SHOULD start the T5-shutdown-guard timer", "RECOMMENDED
-		// to be 5 times RTO.Max".
+		// T5-shutdown-guard "SHOULD be set to the RECOMMENDED value of 5 times
+		// 'RTO.Max'".
 		a.timers.Set(timerT5Guard, now.Add(5*a.cfg.RTOMax))
 		a.setState(now, StateShutdownSent)
 	} else {
@@ -133,8 +133,7 @@ func (a *Association) receiveShutdownAck(now time.Time, c chunk) {
 		a.reply(appendChunk(a.header(a.peerTag).append(nil), typeShutdownComplete, 0, nil))
 		a.end(now, nil)
 	default:
-		// "If an endpoint receives a SHUTDOWN ACK in any other state", COOKIE-WAIT
-		// and COOKIE-ECHOED excepted, "discard" (Section 8.5.1, E, is in Receive).
+		// Not expected; the states before ESTABLISHED are admit's.
 		a.drop(now, dropState, len(c.raw))
 	}
 }

@@ -40,7 +40,7 @@ func (s State) String() string {
 
 // receivesData reports whether DATA is taken in this state: "DATA chunks MUST
 // only be received according to the rules below in ESTABLISHED,
-// SHUTDOWN-PENDING, and SHUTDOWN-SENT" (Section 6).
+// SHUTDOWN-PENDING, and SHUTDOWN-SENT states" (Section 6).
 func (s State) receivesData() bool {
 	return s == StateEstablished || s == StateShutdownPending || s == StateShutdownSent
 }
@@ -85,6 +85,8 @@ func (a *Association) setState(now time.Time, to State) {
 		a.timers.Stop(timerT1Cookie)
 	case StateShutdownPending, StateShutdownReceived:
 		a.send.immediate = true
+	case StateShutdownSent, StateShutdownAckSent:
+		a.timers.Stop(timerHeartbeat)
 	case StateClosed:
 		a.setup = nil
 		a.timers.StopAll()

@@ -134,9 +134,8 @@ func (t *tracker) reserve(span int) {
 // gap reports whether something after cum arrived.
 func (t *tracker) gap() bool { return t.cum != t.highest }
 
-// report remembers a duplicate for the next SACK: "When a packet arrives with
-// duplicate DATA chunk(s) ... the endpoint ... MAY report" (RFC 9260, Section
-// 6.2).
+// report remembers a duplicate: "The duplicate TSN number(s) SHOULD be reported
+// in the SACK chunk as duplicate" (RFC 9260, Section 6.2).
 func (t *tracker) report(n tsn) {
 	if len(t.dups) < 4*maxDuplicates {
 		t.dups = binary.BigEndian.AppendUint32(t.dups, uint32(n))

@@ -13,13 +13,20 @@ type window struct {
 	maxMessage int // a message larger than this ends the association
 }
 
-// rwnd is the a_rwnd to advertise.
-func (w *window) rwnd() int { return max(0, w.limit-w.used) }
+// rwnd is the a_rwnd to advertise. What is less than a packet is not worth
+// mentioning: it would only make the sender cut small fragments (the silly
+// window syndrome of RFC 1122, Section 4.2.3.3).
+func (w *window) rwnd() int {
+	if free := w.limit - w.used; free >= silly {
+		return free
+	}
+	return 0
+}
 
-// full reports whether a chunk after a gap has to be dropped. "When the
-// receiver's advertised window is zero ... the receiver MUST drop" new DATA
-// (RFC 9260, Section 6.2).
-func (w *window) full() bool { return w.used >= w.limit }
+const silly = 1200
+
+// full reports whether the window advertised would be zero.
+func (w *window) full() bool { return w.rwnd() == 0 }
 
 // exhausted reports whether even the chunk that comes next in order has to be
 // dropped. It gets more room than others, because the way out of a full window
