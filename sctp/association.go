@@ -211,9 +211,7 @@ func (a *Association) Send(now time.Time, m Message) error {
 	if s.reset != resetNone {
 		return ErrResetting
 	}
-	if a.send.out.flight == 0 && !a.send.lastSent.IsZero() {
-		a.send.cc.idle(int(now.Sub(a.send.lastSent) / a.send.rto.current))
-	}
+	a.send.wake(now)
 	a.send.opportunity()
 	q := a.send.queue.message()
 	q.stream = s

@@ -146,9 +146,7 @@ func (c *congestion) timeout() {
 // adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO. Before the first cwnd
 // adjustment, the ssthresh of the transport address SHOULD be set to the cwnd."
 func (c *congestion) idle(rtos int) {
-	if rtos > 0 {
-		c.ssthresh = max(c.cwnd, 4*c.pmdcs)
-	}
+	c.ssthresh = max(c.cwnd, 4*c.pmdcs)
 	for ; rtos > 0 && c.cwnd > 4*c.pmdcs; rtos-- {
 		c.cwnd = max(c.cwnd/2, 4*c.pmdcs)
 	}

@@ -3,8 +3,6 @@ package sctp
 import (
 	"encoding/binary"
 	"time"
-
-	"github.com/plainrtc/plainrtc/internal/trace"
 )
 
 // The set-up of an association, in the order of the wire (RFC 9260, Section
@@ -101,10 +99,10 @@ func (a *Association) setupFailed(now time.Time, waiting string) bool {
 // of the round trip, unless it was sent more than once. The RFC measures DATA
 // only; but the first DATA chunk is no less worth a good timeout.
 func (a *Association) answered(now time.Time) {
-	a.send.rto.start(a.cfg.RTOInitial, a.cfg.RTOMin, a.cfg.RTOMax)
-	if a.setup != nil && !a.setup.asked.IsZero() {
+	if !a.setup.asked.IsZero() {
 		a.send.rto.measured(now.Sub(a.setup.asked))
 	}
+	a.send.rto.collapse(a.cfg.RTOInitial)
 }
 
 // parsePeerInit reads INIT or INIT ACK as far as both have the same; cause is
@@ -256,49 +254,6 @@ func (a *Association) echoCookie(now time.Time) {
 	a.timers.Set(timerT1Cookie, now.Add(a.send.rto.current))
 }
 
-// A collision is a row of the table in RFC 9260, Section 5.2.4: how the tags
-// of a cookie compare with those of the association that exists.
-type collision uint8
-
-const (
-	restart      collision = iota // A: the peer restarted
-	simultaneous                  // B: both started at about the same time
-	late                          // C: an old cookie of ours
-	duplicated                    // D: the cookie was echoed before
-	unrelated                     // none of them: "the cookie SHOULD be silently discarded"
-)
-
-// collide is the table. X: the tags differ; M: they match; A: any; 0: the
-// cookie has no Tie-Tags, or the association no peer's tag.
-//
-//	+-----------+------------+---------------+----------------+--------+
-//	| Local Tag | Peer's Tag | Local-Tie-Tag | Peer's-Tie-Tag | Action |
-//	+-----------+------------+---------------+----------------+--------+
-//	|     X     |     X      |       M       |       M        |  (A)   |
-//	|     M     |     X      |       A       |       A        |  (B)   |
-//	|     M     |     0      |       A       |       A        |  (B)   |
-//	|     X     |     M      |       0       |       0        |  (C)   |
-//	|     M     |     M      |       A       |       A        |  (D)   |
-//	+-----------+------------+---------------+----------------+--------+
-func (a *Association) collide(k cookie) collision {
-	type row struct{ local, peer bool }
-	switch (row{k.localTag == a.localTag, k.peer.tag == a.peerTag}) {
-	case row{false, false}:
-		if k.tie == a.tie {
-			return restart
-		}
-	case row{true, false}:
-		return simultaneous
-	case row{false, true}:
-		if k.tie == (tieTags{}) {
-			return late
-		}
-	case row{true, true}:
-		return duplicated
-	}
-	return unrelated
-}
-
 // receiveCookieEcho is step D of Section 5.1 and all of Section 5.2.4. It
 // reports whether the rest of the packet may be read: whether the cookie is
 // one of the association that exists now.
@@ -325,7 +280,6 @@ func (a *Association) receiveCookieEcho(now time.Time, h header, c chunk) bool {
 		return false
 	}
 	if a.state == StateClosed {
-		a.send.rto.start(a.cfg.RTOInitial, a.cfg.RTOMin, a.cfg.RTOMax)
 		if age := k.age(now); age < a.cfg.RTOInitial {
 			a.send.rto.measured(age) // INIT ACK and COOKIE ECHO, not repeated
 		}
@@ -370,27 +324,12 @@ func (a *Association) receiveCookieEcho(now time.Time, h header, c chunk) bool {
 	return true
 }
 
-// restart is action A: the peer begins anew, and so do we.
-func (a *Association) restart(now time.Time, k cookie) {
-	a.cfg.Trace.Note(now, trace.SCTP, "the peer restarted")
-	a.localTag = k.localTag
-	a.send.restart(k.localTSN)
-	a.recv.restart(k.peer.tsn)
-	a.reconfig = reconfig{}
-	a.reconfig.start(uint32(k.localTSN))
-	a.adopt(k.peer)
-	a.timers.StopAll()
-	a.control, a.due = nil, 0
-	a.send.immediate = false
-	a.events.push(Restarted{})
-	a.establish(now)
-}
-
 // establish enters ESTABLISHED.
 func (a *Association) establish(now time.Time) {
 	a.due.remove(dueInit | dueCookieEcho)
 	a.setState(now, StateEstablished)
 	a.failures = 0
+	a.send.rto.collapse(a.cfg.RTOInitial)
 	a.send.opportunity()
 	if !a.send.out.empty() {
 		a.timers.Set(timerT3, now.Add(a.send.rto.current))

@@ -15,6 +15,40 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
+// What a hostile peer can make us hold, counted in the heap itself: chunks of
+// a byte each, as many as it likes, none of which can be delivered.
+func TestHostileMemory(t *testing.T) {
+	for name, chunk := range map[string]func(first tsn, i int) dataChunk{
+		"strays": func(first tsn, i int) dataChunk {
+			return dataChunk{tsn: first + 1 + 2*tsn(i), payload: []byte{1}}
+		},
+		"beginnings": func(first tsn, i int) dataChunk {
+			return dataChunk{tsn: first + 1 + 2*tsn(i), flags: flagBegin, payload: []byte{1}}
+		},
+		"early messages on many streams": func(first tsn, i int) dataChunk {
+			return dataChunk{tsn: first + 1 + tsn(i), flags: flagBegin | flagEnd, stream: uint16(i), ssn: 1, payload: []byte{1}}
+		},
+	} {
+		p := newPipe(t, Config{}, Config{})
+		p.connect()
+		p.z = nil
+		before := heap()
+		first := p.a.recv.tracker.cum + 1
+		for i := range 30000 {
+			d := chunk(first, i)
+			p.a.Receive(p.now, packet(p.a, d.append(nil)))
+			for len(p.a.AppendPacket(p.now, nil)) > 0 {
+			}
+		}
+		held := int(heap() - before)
+		t.Logf("%s: %d kB of heap, %d kB counted", name, held>>10, p.a.recv.window.used>>10)
+		if held > 2*p.a.cfg.ReceiveWindow {
+			t.Errorf("%s: %d bytes are held behind a window of %d", name, held, p.a.cfg.ReceiveWindow)
+		}
+		runtime.KeepAlive(p)
+	}
+}
+
 // An idle association costs at most 6 kB: after its set-up and a message, and
 // again once it has been idle for a while after megabytes.
 func TestIdleMemory(t *testing.T) {

@@ -31,7 +31,17 @@ func (r *rto) measured(rtt time.Duration) {
 		r.rttvar += ((r.srtt - rtt).Abs() - r.rttvar) / 4
 		r.srtt += (rtt - r.srtt) / 8
 	}
-	r.current = min(max(r.srtt+max(4*r.rttvar, minVariance), r.min), r.max)
+	r.collapse(0)
+}
+
+// collapse undoes what backOff did: a new measurement does, and so does the end
+// of the handshake, whose losses say little of what comes. Before there is any
+// measurement the timeout is initial.
+func (r *rto) collapse(initial time.Duration) {
+	r.current = initial
+	if r.srtt > 0 {
+		r.current = min(max(r.srtt+max(4*r.rttvar, minVariance), r.min), r.max)
+	}
 }
 
 // backOff doubles the timeout (E2).

@@ -53,6 +53,17 @@ func (s *sender) start(initial tsn) {
 // forget is told of messages that are acknowledged, or abandoned and passed.
 func (s *sender) forget(m *outMessage) { s.queue.release(m, s.pool) }
 
+// wake notes that the user has something to send: the end, perhaps, of a pause.
+func (s *sender) wake(now time.Time) {
+	if !s.out.empty() || s.lastSent.IsZero() {
+		return
+	}
+	if rtos := int(now.Sub(s.lastSent) / s.rto.current); rtos > 0 {
+		s.cc.idle(rtos)
+		s.lastSent = now // the pause counts once
+	}
+}
+
 // opportunity has to be called before anything that may let DATA leave.
 func (s *sender) opportunity() { s.cc.opportunity(s.out.flight) }
 
