@@ -192,7 +192,7 @@ func (a *Agent) Advance(now time.Time) {
 		case timerPatience:
 			a.failIfHopeless(now)
 		case timerOldSession:
-			a.old = nil
+			a.forgetOldSession(now)
 		}
 	}
 }

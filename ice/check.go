@@ -118,7 +118,11 @@ func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) []byte {
 	a.stats.ChecksSent++
 
 	m := stun.NewBuilder(b, stun.BindingRequest, t.id)
-	m.AddString(stun.AttrUsername, p.session.username)
+	username := p.session.username
+	if p.username != "" {
+		username = p.username
+	}
+	m.AddString(stun.AttrUsername, username)
 	if o := p.local.options; o.NetworkID != 0 || o.NetworkCost != 0 {
 		m.AddUint32(stun.AttrGoogNetworkInfo, uint32(o.NetworkID)<<16|uint32(o.NetworkCost))
 	}

@@ -66,8 +66,11 @@ func newSession(local Credentials) *session {
 func (s *session) setRemote(c Credentials) {
 	s.remote = c
 	s.remoteKey = stun.NewKey([]byte(c.Pwd))
-	s.username = c.Ufrag + ":" + s.local.Ufrag
+	s.username = s.checkUsername(c)
 }
+
+// checkUsername is the username of checks to a peer with those credentials.
+func (s *session) checkUsername(peer Credentials) string { return peer.Ufrag + ":" + s.local.Ufrag }
 
 // complete reports whether checks can be sent.
 func (s *session) complete() bool { return s.remoteKey != nil }

@@ -49,6 +49,9 @@ type pair struct {
 	state    PairState
 	removed  bool // no longer on the check list
 	queued   bool // in Agent.triggered
+	// username is that of our checks, where the peer knows us by another one
+	// than the session's on this pair; see receiveRequest.
+	username string
 
 	// Checks we send.
 	transactions [outstanding]transaction

@@ -68,8 +68,12 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 	}
 	answer(s.localKey, 0, "")
 
+	// Where a peer restarts and has not heard our new credentials yet, some
+	// (libwebrtc) pair their new candidates with what they know of ours, and call
+	// us by our old fragment on those pairs for good.
+	crossed := s != a.session && a.session.complete() && string(ufrag) == a.session.remote.Ufrag
 	switch {
-	case s != a.session:
+	case s != a.session && !crossed:
 		// The session before the restart: its path is alive, nothing else. But if
 		// the peer has moved meanwhile, this may be all that says where to.
 		p := a.pairAt(path)
@@ -84,7 +88,7 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 			}
 		}
 		return
-	case s.complete() && string(ufrag) != s.remote.Ufrag:
+	case !crossed && s.complete() && string(ufrag) != s.remote.Ufrag:
 		a.drop(now, dropStranger, m.Bytes())
 		return
 	case a.localAt(path.Remote) != nil:
@@ -95,6 +99,9 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 	if p == nil {
 		a.drop(now, dropFull, m.Bytes())
 		return
+	}
+	if crossed && p.username == "" {
+		p.username = s.checkUsername(a.session.remote)
 	}
 	p.received++
 	p.checkedAt = now

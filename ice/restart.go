@@ -7,8 +7,9 @@ import (
 )
 
 // oldSessionFor is how long checks with the credentials of before a restart
-// are answered once there is a new path.
-const oldSessionFor = 30 * time.Second
+// are answered once there is a new path: as long as RFC 8445, Section 8.3 has
+// unused candidates answer. A peer that clings to the old path must notice.
+const oldSessionFor = 3 * time.Second
 
 // Restart begins a new session, with these credentials of ours, which are from
 // [NewCredentials] and in the description that tells the peer, and without the
@@ -56,4 +57,16 @@ func (a *Agent) startSession(now time.Time, local Credentials) {
 	for _, t := range [...]timer{timerNominate, timerPatience, timerOldSession} {
 		a.timers.Stop(t)
 	}
+}
+
+// forgetOldSession ends the time of the credentials of before the restart,
+// unless the peer still uses them on a pair that matters.
+func (a *Agent) forgetOldSession(now time.Time) {
+	for _, p := range a.pairs {
+		if p.username != "" && p.valid() {
+			a.timers.Set(timerOldSession, now.Add(oldSessionFor))
+			return
+		}
+	}
+	a.old = nil
 }

@@ -31,8 +31,8 @@ func newPlainPeer(t testing.TB, cfg peerconnection.Config, sinks ...trace.Sink) 
 	}
 	t.Cleanup(func() {
 		pc.Close()
-		if t.Failed() {
-			t.Logf("our trace:\n%s", ends(record.String(), 150))
+		if t.Failed() || testing.Verbose() {
+			t.Logf("our trace:\n%s", ends(record.String(), 3000))
 		}
 	})
 	return &plainPeer{pc}

@@ -275,6 +275,9 @@ func (c *core) iceEvent(now time.Time, e ice.Event) {
 		if e.Path != c.selected {
 			c.selected = e.Path
 			c.pathChanges++
+			if c.sctp != nil {
+				c.sctp.PathChanged(now)
+			}
 		}
 		c.connectDTLS(now)
 	case ice.RoleChanged:

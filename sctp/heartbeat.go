@@ -46,6 +46,20 @@ func (a *Association) heartbeatTimeout(now time.Time) {
 	} else {
 		a.shrink()
 	}
+	a.sendHeartbeat(now)
+}
+
+// PathChanged tells that packets take another path from now on. That is ICE's
+// to decide and SCTP's to measure: a HEARTBEAT leaves at once. It also shows
+// the peer the path in use, where it would have to wait for data.
+func (a *Association) PathChanged(now time.Time) {
+	if a.state == StateEstablished {
+		a.sendHeartbeat(now)
+	}
+}
+
+func (a *Association) sendHeartbeat(now time.Time) {
+	h := &a.heartbeat
 	a.random(a.entropy[:8])
 	h.nonce, h.sentAt = binary.BigEndian.Uint64(a.entropy[:])|1, now
 	info := binary.BigEndian.AppendUint64(nil, h.nonce)
