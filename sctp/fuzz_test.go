@@ -121,7 +121,7 @@ func inState(t testing.TB, state State) *pipe {
 		p.drain(p.a)
 	case StateCookieEchoed:
 		p.a.Connect(p.now)
-		p.send(p.a, Message{Data: pattern(5000, 1)})
+		p.send(p.a, Message{Stream: 7, Data: pattern(5000, 1)})
 		p.until("COOKIE-ECHOED", time.Second, func() bool { return p.a.State() == state })
 	default:
 		p.connect()

@@ -52,7 +52,7 @@ func TestHostileMemory(t *testing.T) {
 // An idle association costs at most 6 kB: after its set-up and a message, and
 // again once it has been idle for a while after megabytes.
 func TestIdleMemory(t *testing.T) {
-	const pairs = 100
+	const pairs = 40
 	var pipes []*pipe
 	measure := func(what string, do func(p *pipe)) {
 		for _, p := range pipes {

@@ -20,7 +20,8 @@ type pipe struct {
 	sent   int
 	events map[*Association][]Event
 	got    map[*Association][]Received
-	hold   bool // leave messages with the association
+	first  map[*Association]time.Time // when the first message arrived
+	hold   bool                       // leave messages with the association
 }
 
 type datagram struct {
@@ -46,7 +47,7 @@ func newPipe(t testing.TB, ca, cz Config) *pipe {
 	}
 	return &pipe{
 		t: t, now: epoch(), a: New(ca), z: New(cz), delay: 10 * time.Millisecond,
-		events: make(map[*Association][]Event), got: make(map[*Association][]Received),
+		events: make(map[*Association][]Event), got: make(map[*Association][]Received), first: make(map[*Association]time.Time),
 	}
 }
 
@@ -83,6 +84,9 @@ func (p *pipe) drain(x *Association) {
 		m, ok := x.NextMessage()
 		if !ok {
 			break
+		}
+		if _, later := p.first[x]; !later {
+			p.first[x] = p.now
 		}
 		c := m
 		c.Data = bytes.Clone(m.Data)

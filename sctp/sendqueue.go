@@ -161,9 +161,13 @@ func (q *sendQueue) limit(streams uint16, pool *buffers) {
 			q.buffered -= s.buffered
 			for m := s.head; m != nil; {
 				rest := m.next
-				q.release(m, pool)
+				m.next, m.cut = nil, len(m.data)
+				if m.chunks == 0 { // else outstanding lets go of it
+					q.release(m, pool)
+				}
 				m = rest
 			}
+			s.head, s.tail, s.buffered = nil, nil, 0
 			delete(q.streams, s.id)
 		}
 		if next == first {

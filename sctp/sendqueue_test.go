@@ -122,3 +122,23 @@ func TestSendRefuses(t *testing.T) {
 		t.Errorf("after Shutdown: %v", err)
 	}
 }
+
+// A message of which a part is outstanding is left to outstanding, and released
+// once.
+func TestLimitLeavesOutstandingMessages(t *testing.T) {
+	p := inState(t, StateCookieEchoed) // part of a message on stream 7 went with the COOKIE ECHO
+	p.a.AppendPacket(p.now, nil)
+	q := &p.a.send.queue
+	m := q.scheduler.current().head
+	if m.chunks == 0 || m.cut == 0 {
+		t.Fatal("nothing is outstanding")
+	}
+	q.limit(4, &p.a.pool)
+	if q.buffered != 0 || q.scheduler.current() != nil || q.free == m {
+		t.Error("the message is still queued, or released")
+	}
+	p.a.send.out.reset(1)
+	if q.free != m {
+		t.Error("the message was not released")
+	}
+}
