@@ -19,7 +19,7 @@ func (a *Agent) formPair(now time.Time, l *local, r *remote) *pair {
 	if a.config.Lite || !pairable(l, r) || a.localAt(r.addr) != nil {
 		return nil
 	}
-	p := &pair{session: a.session, local: l, remote: r}
+	p := &pair{session: a.session, local: l, remote: r, formedAt: now}
 	p.priority = a.priorityOf(p)
 	p.state = a.initialState(p)
 	return a.insert(p)

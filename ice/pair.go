@@ -47,6 +47,7 @@ type pair struct {
 	remote   *remote
 	priority uint64
 	state    PairState
+	formedAt time.Time
 	removed  bool // no longer on the check list
 	queued   bool // in Agent.triggered
 	// username is that of our checks, where the peer knows us by another one

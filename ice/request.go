@@ -170,7 +170,7 @@ func (a *Agent) pairFor(now time.Time, l *local, path Path, priority uint32, ufr
 	if r == nil {
 		return nil
 	}
-	p := &pair{session: a.session, local: l, remote: r, state: PairWaiting}
+	p := &pair{session: a.session, local: l, remote: r, state: PairWaiting, formedAt: now}
 	p.priority = a.priorityOf(p)
 	if a.trace != nil && r.candidate.Type == PeerReflexive {
 		a.trace.Note(now, trace.ICE, "peer-reflexive candidate: "+r.candidate.String())

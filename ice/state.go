@@ -78,10 +78,18 @@ func (a *Agent) failIfHopeless(now time.Time) {
 	if a.ended() || a.selected != nil || !a.session.complete() || a.timers.Running(timerPatience) {
 		return
 	}
+	// A peer whose checks we answer and that refuses ours would have its pairs
+	// tried for ever, for each of its checks triggers another one of ours. So a
+	// pair has its time, however often it is tried.
+	var until time.Time
 	for _, p := range a.pairs {
-		if p.state != PairFailed {
-			return
+		if at := p.formedAt.Add(min(giveUpAfter, a.config.Patience)); p.state != PairFailed && at.After(until) {
+			until = at
 		}
+	}
+	if until.After(now) {
+		a.timers.Set(timerPatience, until)
+		return
 	}
 	a.end(now, StateFailed)
 }

@@ -32,7 +32,7 @@ func newPlainPeer(t testing.TB, cfg peerconnection.Config, sinks ...trace.Sink) 
 	t.Cleanup(func() {
 		pc.Close()
 		if t.Failed() || testing.Verbose() {
-			t.Logf("our trace:\n%s", ends(record.String(), 3000))
+			t.Logf("our trace:\n%s", ends(record.String(), 150))
 		}
 	})
 	return &plainPeer{pc}
