@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/trace"
@@ -43,12 +44,17 @@ type channel struct {
 	// heard: the peer has acknowledged the channel or sent on it, so that
 	// unordered messages can no longer overtake the DATA_CHANNEL_OPEN (RFC 8832, Section 6).
 	heard bool
+	// closedByUser: what comes is dropped.
+	closedByUser bool
 	// resetSent: the reset of our outgoing stream was asked for.
 	resetSent bool
 	// resetDone: our outgoing stream was reset.
 	resetDone bool
 	// remoteClosed: the peer has reset its outgoing stream; nothing more comes.
 	remoteClosed bool
+	// streamBusy: the reset of the stream's last use is not answered yet, so
+	// that what is sent waits in early; sayAck: and so does our DATA_CHANNEL_ACK.
+	streamBusy, sayAck bool
 
 	// early is what was written before the channel had a stream.
 	early      []earlyMessage
@@ -62,8 +68,8 @@ type channel struct {
 	bytesSent, bytesReceived       uint64
 }
 
-// An inboxMessage is a received message whose bytes the association still
-// counts against the receive window.
+// An inboxMessage is a received message. As long as it has a from, the
+// association counts its bytes against the receive window.
 type inboxMessage struct {
 	kind MessageKind
 	data []byte
@@ -183,16 +189,9 @@ func (c *core) startChannels(now time.Time) {
 		// data without waiting for the reception of the corresponding
 		// DATA_CHANNEL_ACK" (RFC 8832, Section 6). The association queues what
 		// it is given before it is established, and sends it with its COOKIE ECHO.
-		if d.sayOpen {
-			d.sayOpen = false
-			c.sendOpen(now, d)
-		}
-		for _, m := range d.early {
-			c.sendNow(now, d, m.kind, m.data)
-		}
-		if d.early != nil {
-			d.early, d.earlyBytes = nil, 0
-			d.writable.signal()
+		if err := c.sendEarly(now, d); err != nil {
+			c.endChannel(d, err)
+			continue
 		}
 		if !c.sctpUp {
 			waiting = append(waiting, d)
@@ -202,6 +201,36 @@ func (c *core) startChannels(now time.Time) {
 	}
 	clear(c.opening[len(waiting):])
 	c.opening = waiting
+}
+
+// sendEarly gives the association what had to wait for it. It fails if the
+// peer can't take it: nothing may be lost from a channel's beginning.
+func (c *core) sendEarly(now time.Time, d *DataChannel) error {
+	if d.sayOpen {
+		d.sayOpen = false
+		if err := c.sendOpen(now, d); err != nil {
+			return err
+		}
+	}
+	if d.sayAck {
+		d.sayAck = false
+		if err := c.sendAck(now, d); err != nil {
+			return err
+		}
+	}
+	for _, m := range d.early {
+		if err := d.tooLarge(len(m.data)); err != nil {
+			return err
+		}
+		if err := c.sendNow(now, d, m.kind, m.data); err != nil {
+			return err
+		}
+	}
+	if d.early != nil {
+		d.early, d.earlyBytes = nil, 0
+		d.writable.signal()
+	}
+	return nil
 }
 
 // assignID gives a channel the lowest free stream of our parity: "the DTLS
@@ -228,7 +257,7 @@ func (c *core) openChannel(now time.Time, d *DataChannel) {
 	d.writable.signal()
 }
 
-func (c *core) sendOpen(now time.Time, d *DataChannel) {
+func (c *core) sendOpen(now time.Time, d *DataChannel) error {
 	m := dcepOpenMessage{priority: uint16(d.priority), label: []byte(d.label), protocol: []byte(d.protocol)}
 	switch {
 	case d.maxRetransmits >= 0:
@@ -240,14 +269,18 @@ func (c *core) sendOpen(now time.Time, d *DataChannel) {
 		m.channelType |= channelUnordered
 	}
 	// "DCEP messages MUST be sent on an ordered and reliable basis" (RFC 8832, Section 4).
-	c.sendOn(now, d, sctp.Message{Stream: d.id, PPID: ppidDCEP, Data: m.append(nil)})
+	return c.sendOn(now, d, sctp.Message{Stream: d.id, PPID: ppidDCEP, Data: m.append(nil)})
+}
+
+func (c *core) sendAck(now time.Time, d *DataChannel) error {
+	return c.sendOn(now, d, sctp.Message{Stream: d.id, PPID: ppidDCEP, Data: []byte{dcepAck}})
 }
 
 // send queues one message of the user.
 func (c *core) send(now time.Time, d *DataChannel, kind MessageKind, data []byte) error {
 	d.messagesSent++
 	d.bytesSent += uint64(len(data))
-	if !d.hasID || c.sctp == nil || d.sayOpen {
+	if !d.hasID || c.sctp == nil || d.sayOpen || d.streamBusy {
 		d.early = append(d.early, earlyMessage{kind: kind, data: append([]byte(nil), data...)})
 		d.earlyBytes += len(data)
 		return nil
@@ -298,7 +331,7 @@ func (c *core) receiveMessage(now time.Time, m sctp.Received) {
 		c.sctp.Release(now, m)
 		return
 	}
-	if d == nil || d.state == DataChannelClosed {
+	if d == nil || d.closedByUser {
 		c.drop(now, trace.DCEP, dropNoChannel, len(m.Data))
 		c.sctp.Release(now, m)
 		return
@@ -326,7 +359,7 @@ func (c *core) receiveMessage(now time.Time, m sctp.Received) {
 
 // release gives a message's bytes back, and so reopens the receive window.
 func (c *core) release(now time.Time, m inboxMessage) {
-	if c.sctp != nil {
+	if c.sctp != nil && m.from.Data != nil {
 		c.sctp.Release(now, m.from)
 	}
 }
@@ -345,7 +378,7 @@ func (c *core) receiveDCEP(now time.Time, d *DataChannel, m sctp.Received) {
 	case !ok:
 		c.drop(now, trace.DCEP, dropMalformedDCEP, len(m.Data))
 		return
-	case d != nil:
+	case d != nil && !d.remoteClosed:
 		// The stream is taken: by both sides at once if one of them has its
 		// parity wrong, or by a negotiated channel.
 		c.drop(now, trace.DCEP, dropStreamTaken, len(m.Data))
@@ -356,8 +389,15 @@ func (c *core) receiveDCEP(now time.Time, d *DataChannel, m sctp.Received) {
 		c.resetStream(now, m.Stream)
 		return
 	}
+	// A peer that has reset its stream uses it again only when it knows that
+	// ours was reset, too. We may be the last to hear of that; until then
+	// nothing can be sent on it.
+	busy := d != nil
+	if busy {
+		c.endChannel(d, nil)
+	}
 	d = c.newDataChannel(channel{
-		label: string(open.label), protocol: string(open.protocol),
+		label: string(open.label), protocol: string(open.protocol), streamBusy: busy, sayAck: true,
 		unordered:      open.channelType&channelUnordered != 0,
 		maxRetransmits: -1, priority: Priority(open.priority),
 		id: m.Stream, hasID: true, heard: true,
@@ -373,7 +413,9 @@ func (c *core) receiveDCEP(now time.Time, d *DataChannel, m sctp.Received) {
 	c.unaccepted = append(c.unaccepted, d)
 	c.unacceptedBytes += len(d.label) + len(d.protocol)
 	c.openChannel(now, d)
-	c.sendOn(now, d, sctp.Message{Stream: d.id, PPID: ppidDCEP, Data: []byte{dcepAck}})
+	if !busy {
+		c.sendEarly(now, d)
+	}
 	c.channelAccepted.signal()
 }
 
@@ -395,14 +437,32 @@ func (c *core) acceptChannel() *DataChannel {
 // by resetting its own.
 func (c *core) closeChannel(now time.Time, d *DataChannel) {
 	switch {
-	case d.state >= DataChannelClosing:
+	case d.state == DataChannelClosed:
 	case !d.hasID || c.sctp == nil || d.sayOpen:
 		c.endChannel(d, nil)
-	default:
+	case d.state != DataChannelClosing:
 		d.state = DataChannelClosing
 		d.writable.signal()
-		d.resetSent = true
-		c.resetStream(now, d.id)
+		if !d.streamBusy {
+			d.resetSent = true
+			c.resetStream(now, d.id)
+		}
+	}
+	// Whoever closes a channel may never read from it again, and what the peer
+	// sends meanwhile must not take the receive window from the other channels.
+	d.closedByUser = true
+	c.keepUnread(now, d)
+	d.readable.signal()
+}
+
+// keepUnread moves what can still be read from a channel out of the receive
+// window, into memory that goes with the channel.
+func (c *core) keepUnread(now time.Time, d *DataChannel) {
+	for i := d.inboxRead; i < len(d.inbox); i++ {
+		m := &d.inbox[i]
+		m.data = append([]byte(nil), m.data...)
+		c.release(now, *m)
+		m.from.Data = nil
 	}
 }
 
@@ -440,10 +500,12 @@ func (c *core) peerReset(now time.Time, id uint16) {
 	d.readable.signal()
 	if !d.resetSent {
 		// "the peer's side MUST close the other direction as well" (RFC 8831, Section 6.7).
-		d.resetSent = true
 		d.state = DataChannelClosing
 		d.writable.signal()
-		c.resetStream(now, id)
+		if !d.streamBusy {
+			d.resetSent = true
+			c.resetStream(now, id)
+		}
 		return
 	}
 	if d.resetDone {
@@ -452,9 +514,20 @@ func (c *core) peerReset(now time.Time, id uint16) {
 }
 
 // streamsResetDone: our outgoing streams were reset, or the peer would not.
-func (c *core) streamsResetDone(ids []uint16) {
+func (c *core) streamsResetDone(now time.Time, ids []uint16) {
 	for _, id := range ids {
-		if d := c.channels[id]; d != nil {
+		switch d := c.channels[id]; {
+		case d == nil:
+		case d.streamBusy:
+			// It was the stream's last use that has ended: this one can begin.
+			d.streamBusy = false
+			if err := c.sendEarly(now, d); err != nil {
+				c.endChannel(d, err)
+			} else if d.state == DataChannelClosing {
+				d.resetSent = true
+				c.resetStream(now, id)
+			}
+		default:
 			d.resetDone = true
 			if d.remoteClosed {
 				c.endChannel(d, nil)
@@ -478,6 +551,20 @@ func (c *core) endChannel(d *DataChannel, err error) {
 	}
 	d.readable.signal()
 	d.writable.signal()
+	if d.inboxRead < len(d.inbox) && !d.closedByUser {
+		// It can still be read, and counts against the receive window until it
+		// is, or until the program has forgotten the channel.
+		runtime.AddCleanup(d, c.pc.forgotten, d.inbox)
+	}
+}
+
+// forgotten releases what nobody can read any more.
+func (pc *PeerConnection) forgotten(inbox []inboxMessage) {
+	now := pc.enter()
+	for _, m := range inbox {
+		pc.core.release(now, m)
+	}
+	pc.leave(now)
 }
 
 // endChannels closes every channel, because the connection has ended with err.

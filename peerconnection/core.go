@@ -26,6 +26,7 @@ type core struct {
 	dtlsClient bool              // valid with dtls
 	sctp       *sctp.Association // nil until DTLS is established
 	sctpUp     bool              // the association is established
+	sctpEnded  bool              // and is no more: there will be no data channel
 	// early holds DTLS datagrams that overtook the remote description.
 	early []earlyDatagram
 
@@ -240,13 +241,7 @@ func (c *core) pump(now time.Time) {
 		if c.sctp != nil {
 			// Messages before events: the last message of a channel comes
 			// before the reset that ends it.
-			for {
-				m, ok := c.sctp.NextMessage()
-				if !ok {
-					break
-				}
-				c.receiveMessage(now, m)
-			}
+			c.takeMessages(now)
 			for {
 				e, ok := c.sctp.NextEvent()
 				if !ok {
@@ -258,6 +253,17 @@ func (c *core) pump(now time.Time) {
 		}
 	}
 	c.updateState(now)
+}
+
+// takeMessages brings what has arrived to its channels.
+func (c *core) takeMessages(now time.Time) {
+	for {
+		m, ok := c.sctp.NextMessage()
+		if !ok {
+			return
+		}
+		c.receiveMessage(now, m)
+	}
 }
 
 func (c *core) iceEvent(now time.Time, e ice.Event) {
@@ -365,14 +371,15 @@ func (c *core) sctpEvent(now time.Time, e sctp.Event) {
 	case sctp.StreamsReset:
 		c.streamsReset(now, e.Streams)
 	case sctp.StreamsResetDone:
-		c.streamsResetDone(e.Streams)
+		c.streamsResetDone(now, e.Streams)
 	case sctp.Restarted:
 		// A restart inside a DTLS association means that the peer has lost
 		// its data channels and kept its keys: none of ours is left.
 		c.endChannels(errors.New("peerconnection: the peer has restarted its SCTP association"))
 	case sctp.Closed:
-		c.sctpUp = false
+		c.sctpUp, c.sctpEnded = false, true
 		c.endChannels(e.Err)
+		c.channelAccepted.signal()
 	}
 }
 
@@ -381,6 +388,9 @@ func (c *core) sctpEvent(now time.Time, e sctp.Event) {
 func (c *core) end(now time.Time, err error) {
 	if c.ended {
 		return
+	}
+	if c.sctp != nil {
+		c.takeMessages(now) // those that came with the end itself
 	}
 	c.ended, c.endedErr = true, err
 	c.endChannels(err)
@@ -399,9 +409,10 @@ func (c *core) close(now time.Time) {
 	}
 }
 
-// stop is the end of the core.
+// stop is the end of the core: it gives back what it holds.
 func (c *core) stop(now time.Time) {
 	c.closed = true
+	c.dtls, c.sctp, c.early, c.trickled = nil, nil, nil, nil
 	c.ice.Close(now)
 	c.signaling = SignalingClosed
 	c.updateState(now)
@@ -434,8 +445,16 @@ func (c *core) updateState(now time.Time) {
 	}
 }
 
+// noChannels reports whether the time of data channels is over.
+func (c *core) noChannels() bool { return c.ended || c.sctpEnded }
+
 // endError is what a call on an ended connection returns.
 func (c *core) endError(doing string) error {
+	if c.sctpEnded && !c.ended {
+		if err := c.sctp.Err(); err != nil {
+			return fmt.Errorf("peerconnection: %s: %w: %w", doing, ErrClosed, err)
+		}
+	}
 	if c.endedErr != nil {
 		return fmt.Errorf("peerconnection: %s: %w: %w", doing, ErrClosed, c.endedErr)
 	}

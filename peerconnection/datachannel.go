@@ -76,9 +76,12 @@ type DataChannelOptions struct {
 	// Protocol names the application's subprotocol: at most 65,535 bytes.
 	Protocol string
 	// Negotiated says that both sides make the channel with the same ID by
-	// themselves, and nothing is said about it on the wire.
+	// themselves, and nothing is said about it on the wire. What comes before
+	// this side has made it is dropped, as browsers do: it is best made before
+	// the descriptions are exchanged.
 	Negotiated bool
-	// ID is the stream identifier of a negotiated channel: 0 to 65,534.
+	// ID is the stream identifier of a negotiated channel: 0 to 1,023, which
+	// is how many streams browsers allow.
 	ID uint16
 	// Priority is stored and told to the peer; zero means PriorityLow.
 	Priority Priority
@@ -213,8 +216,8 @@ func (d *DataChannel) ReadMessageInto(ctx context.Context, b []byte) (n int, kin
 }
 
 // Read fills b with bytes of the message that is next, or of the one it has
-// begun. It does not tell text from binary, and an empty message reads as zero
-// bytes without an error.
+// begun. It does not tell text from binary, and passes over empty messages,
+// which have no bytes.
 func (d *DataChannel) Read(b []byte) (int, error) {
 	d.pc.mu.Lock()
 	if len(d.unread) > 0 {
@@ -224,6 +227,10 @@ func (d *DataChannel) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	m, err := d.next(context.Background())
+	for err == nil && len(m.data) == 0 {
+		d.pc.core.release(d.pc.now(), m)
+		m, err = d.next(context.Background())
+	}
 	if err != nil {
 		d.pc.mu.Unlock()
 		return 0, err
@@ -241,7 +248,7 @@ func (d *DataChannel) Read(b []byte) (int, error) {
 // peek blocks until a message stands first in the inbox. Called with the lock held.
 func (d *DataChannel) peek(ctx context.Context) (inboxMessage, error) {
 	for len(d.inbox) == d.inboxRead {
-		if d.state == DataChannelClosed || d.remoteClosed {
+		if d.state == DataChannelClosed || d.remoteClosed || d.closedByUser {
 			if err := d.err; err != nil {
 				return inboxMessage{}, err
 			}
@@ -299,6 +306,11 @@ func (d *DataChannel) writeError(n int) error {
 	if d.state >= DataChannelClosing {
 		return d.closedError("written to")
 	}
+	return d.tooLarge(n)
+}
+
+// tooLarge says that a message of n bytes is more than the peer takes, if it is.
+func (d *DataChannel) tooLarge(n int) error {
 	if limit := d.pc.core.maxMessageSize(); n > limit {
 		return fmt.Errorf("peerconnection: a message of %d bytes on data channel %q: %w (%d bytes at most)", n, d.label, ErrMessageTooLarge, limit)
 	}
@@ -394,8 +406,9 @@ func (d *DataChannel) waitBuffered(ctx context.Context, mark int) error {
 	}
 }
 
-// Close closes the channel in both directions: what was written before is still
-// sent, and what the peer sends meanwhile can still be read. It returns at once.
+// Close closes the channel in both directions. What was written before is still
+// sent; what has come and was not read can still be read, and what the peer
+// sends from now on is dropped, as browsers do. It returns at once.
 func (d *DataChannel) Close() error {
 	now := d.pc.enter()
 	d.pc.core.closeChannel(now, d)

@@ -341,7 +341,7 @@ func (pc *PeerConnection) CreateDataChannel(label string, o *DataChannelOptions)
 	}
 	now := pc.enter()
 	defer pc.leave(now)
-	if pc.core.ended {
+	if pc.core.noChannels() {
 		return nil, pc.core.endError("no data channel can be made")
 	}
 	d := pc.core.newDataChannel(ch)
@@ -352,12 +352,13 @@ func (pc *PeerConnection) CreateDataChannel(label string, o *DataChannelOptions)
 }
 
 // AcceptDataChannel blocks until the peer has made a data channel and returns
-// it. When the connection has ended it returns an error that wraps ErrClosed.
+// it. When the connection has ended, or the peer has ended the association that
+// its data channels run over, it returns an error that wraps ErrClosed.
 func (pc *PeerConnection) AcceptDataChannel(ctx context.Context) (*DataChannel, error) {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	c := &pc.core
-	err := pc.await(ctx, &c.channelAccepted, func() bool { return len(c.unaccepted) > 0 || c.ended })
+	err := pc.await(ctx, &c.channelAccepted, func() bool { return len(c.unaccepted) > 0 || c.noChannels() })
 	switch {
 	case err != nil:
 		return nil, err
@@ -396,7 +397,8 @@ func (pc *PeerConnection) ICEGatheringState() ICEGatheringState {
 }
 
 // NextConnectionState blocks until the connection's state differs from the
-// given one and returns it. A loop over it sees every state that lasts:
+// given one and returns it. No state follows ConnectionClosed: waiting for one
+// is an error that wraps ErrClosed. A loop over it sees every state that lasts:
 //
 //	for s := pc.ConnectionState(); s != peerconnection.ConnectionClosed; {
 //		s, err = pc.NextConnectionState(ctx, s)
@@ -405,7 +407,10 @@ func (pc *PeerConnection) ICEGatheringState() ICEGatheringState {
 func (pc *PeerConnection) NextConnectionState(ctx context.Context, from ConnectionState) (ConnectionState, error) {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
-	err := pc.await(ctx, &pc.core.stateChanged, func() bool { return pc.core.state != from })
+	err := pc.await(ctx, &pc.core.stateChanged, func() bool { return pc.core.state != from || from == ConnectionClosed })
+	if err == nil && pc.core.state == from {
+		err = pc.core.endError("no state follows")
+	}
 	return pc.core.state, err
 }
 
