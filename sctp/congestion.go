@@ -15,6 +15,10 @@ type congestion struct {
 	// inFastRecovery is so until exitPoint is acknowledged.
 	inFastRecovery bool
 	exitPoint      tsn
+	// afterTimeout is so until what was outstanding when T3-rtx expired is
+	// acknowledged, up to recover.
+	afterTimeout bool
+	recover      tsn
 	// fastRetransmit: one packet of retransmissions may leave whatever the window
 	// says; single: no other may, until something is acknowledged.
 	fastRetransmit bool
@@ -79,6 +83,9 @@ func (c *congestion) built(data bool) {
 // acked notes that a SACK acknowledged n bytes.
 func (c *congestion) acked(n int, cum tsn, allAcked bool) {
 	c.single = false
+	if c.afterTimeout && cum.AtLeast(c.recover) {
+		c.afterTimeout = false
+	}
 	if c.inFastRecovery {
 		// Section 7.2.4: growth has to wait until what was outstanding at the
 		// loss is acknowledged.
@@ -117,7 +124,9 @@ func (c *congestion) acked(n int, cum tsn, allAcked bool) {
 // lost is Sections 7.2.3 and 7.2.4: SACKs say that chunks are missing; exit is
 // the highest TSN that is outstanding.
 func (c *congestion) lost(exit tsn) {
-	if c.inFastRecovery {
+	if c.inFastRecovery || c.afterTimeout {
+		// The window was cut for this loss already. That a timeout counts here
+		// as well is TCP's rule (RFC 6582, Section 4.1).
 		return
 	}
 	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
@@ -132,8 +141,10 @@ func (c *congestion) lost(exit tsn) {
 
 // timeout is Section 7.2.3: T3-rtx expired. Start slowly again, "and ensure
 // that no more than one SCTP packet will be in flight for that address until
-// the endpoint receives acknowledgement".
-func (c *congestion) timeout() {
+// the endpoint receives acknowledgement". Highest is the highest TSN that is
+// outstanding.
+func (c *congestion) timeout(highest tsn) {
+	c.afterTimeout, c.recover = true, highest
 	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd = c.pmdcs
 	c.partialBytesAcked = 0

@@ -63,7 +63,7 @@ func TestCongestionControl(t *testing.T) {
 	k.ack(1000, 12000, 55)
 	k.want(13000, 10000, "what was acknowledged meanwhile counts up to one window")
 
-	k.c.timeout()
+	k.c.timeout(90)
 	k.want(1000, 6500, "Section 7.2.3: T3-rtx")
 	k.c.opportunity(0)
 	if k.c.canSend(0) || !k.c.canResend(0) {
@@ -74,8 +74,15 @@ func TestCongestionControl(t *testing.T) {
 		t.Error("a second packet leaves before an acknowledgement")
 	}
 	k.c.cwnd = 2000
-	k.c.timeout()
+	k.c.timeout(90)
 	k.want(1000, 4000, "ssthresh stays at 4*PMDCS or above")
+
+	k.c.cwnd = 40000
+	k.c.lost(95)
+	k.want(40000, 4000, "the timeout was for losses up to 90")
+	k.ack(1, 0, 90)
+	k.c.lost(95)
+	k.want(20000, 20000, "90 was acknowledged: this is another loss")
 
 	k.c.cwnd = 40000
 	k.c.idle(2)

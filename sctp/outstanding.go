@@ -17,6 +17,8 @@ type outstanding struct {
 	marked  int         // chunks marked for retransmission
 	from    tsn         // no chunk before this one is marked
 	gapAcks int         // chunks acknowledged by gap ack blocks
+	order   uint32      // counts transmissions
+	latest  uint32      // the latest transmission that was acknowledged
 	// advanced is Advanced.Peer.Ack.Point: everything up to it is acknowledged
 	// or abandoned (RFC 3758, Section 3.5).
 	advanced tsn
@@ -35,6 +37,7 @@ type sentChunk struct {
 	// that need no look, so that a gap ack block is read once, not once a SACK.
 	skip          int32
 	transmissions int32
+	order         uint32 // of its last transmission
 	state         chunkState
 	misses        uint8 // miss indications (RFC 9260, Section 7.2.4)
 	flags         uint8
@@ -68,6 +71,8 @@ func (o *outstanding) push(c sentChunk) tsn {
 	}
 	n := o.next
 	o.next++
+	o.order++
+	c.order = o.order
 	*o.at(n) = c
 	c.message.chunks++
 	if c.state == chunkInFlight {
@@ -130,12 +135,12 @@ func (o *outstanding) ackUpTo(cum, timed tsn, r *sackResult) {
 		switch c.state {
 		case chunkInFlight:
 			o.land(c)
-			r.acked += dataSize(int(c.size))
+			o.count(c, r)
 		case chunkAcked:
 			o.gapAcks--
 		case chunkMarked:
 			o.marked--
-			r.acked += dataSize(int(c.size))
+			o.count(c, r)
 		}
 		o.drop(c)
 		o.cum++
@@ -146,6 +151,14 @@ func (o *outstanding) ackUpTo(cum, timed tsn, r *sackResult) {
 	if o.advanced.Before(cum) {
 		o.advanced = cum
 	}
+}
+
+// count notes that c was newly acknowledged.
+func (o *outstanding) count(c *sentChunk, r *sackResult) {
+	if int32(c.order-o.latest) > 0 {
+		o.latest = c.order
+	}
+	r.acked += dataSize(int(c.size))
 }
 
 func (o *outstanding) validGaps(cum tsn, gaps gapBlocks) bool {
@@ -188,7 +201,7 @@ func (o *outstanding) ackGaps(now time.Time, gaps gapBlocks, timed tsn, recoveri
 			}
 			o.gapAcks++
 			c.state, c.skip = chunkAcked, 1
-			r.acked += dataSize(int(c.size))
+			o.count(c, r)
 			highest, fresh = n-1, true
 			r.timed = r.timed || n-1 == timed
 		}
@@ -230,6 +243,12 @@ func (o *outstanding) run(first, last tsn) int32 {
 
 // miss counts a miss indication for each chunk that the blocks leave out below
 // limit, and marks those with three.
+//
+// A chunk that was sent after everything that was ever acknowledged cannot be
+// missing yet, whatever its TSN: it is a retransmission under way.
+// The RFC does not say so; but after a burst of losses, when a SACK has no room
+// for all gaps, each hole that is filled lets another old block be seen, and
+// would have the retransmissions after it taken for lost.
 func (o *outstanding) miss(now time.Time, gaps gapBlocks, limit tsn, r *sackResult) {
 	n := o.cum + 1
 	for i := range gaps.len() {
@@ -239,7 +258,7 @@ func (o *outstanding) miss(now time.Time, gaps gapBlocks, limit tsn, r *sackResu
 				return
 			}
 			c := o.at(n)
-			if c.state != chunkInFlight || c.fast {
+			if c.state != chunkInFlight || c.fast || int32(c.order-o.latest) > 0 {
 				continue
 			}
 			if c.misses++; c.misses < 3 {
@@ -331,6 +350,8 @@ func (o *outstanding) retransmit() (tsn, *sentChunk) {
 func (o *outstanding) resend(c *sentChunk) {
 	c.state = chunkInFlight
 	c.transmissions++
+	o.order++
+	c.order = o.order
 	o.marked--
 	o.launch(c)
 }

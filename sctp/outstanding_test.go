@@ -120,6 +120,19 @@ func TestMissesInFastRecovery(t *testing.T) {
 	k.want("mammmmaf", "3 and 5 to 8 were missed three times")
 }
 
+// What was sent again after everything that was acknowledged is not missing.
+func TestRetransmissionsUnderWayAreNotMissed(t *testing.T) {
+	k := newOutstanding(t)
+	k.send(8, -1)
+	k.o.timeout(k.now)
+	_, c := k.o.retransmit()
+	k.o.resend(c)
+	for last := tsn(3); last <= 6; last++ {
+		k.sack(0, 3, last) // the first transmissions arrived, late
+	}
+	k.want("fmaaaamm", "1 was sent again after all of them")
+}
+
 func TestReneging(t *testing.T) {
 	k := newOutstanding(t)
 	k.send(6, -1)

@@ -142,7 +142,7 @@ func (s *sender) timeout(now time.Time) {
 		return
 	}
 	if !s.probing || !s.probed {
-		s.cc.timeout()
+		s.cc.timeout(s.out.next - 1)
 		s.stats.timeouts++
 	}
 	s.probed = false
