@@ -318,12 +318,12 @@ func small(s string) (int, error) {
 //
 //	ice-char = ALPHA / DIGIT / "+" / "/"
 //
-// RFC 8839, Section 5.1. Some stacks use "-", "_" and "=" beside them, which
-// do no harm.
+// RFC 8839, Section 5.1. Older stacks have "-", "_", "=" and "#" beside them,
+// which do no harm.
 func isIceChars(s string, least, most int) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '+', c == '/', c == '-', c == '_', c == '=':
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '+', c == '/', c == '-', c == '_', c == '=', c == '#':
 		default:
 			return false
 		}

@@ -38,12 +38,11 @@ func (c *core) createOffer(o *OfferOptions) (SessionDescription, error) {
 			mid: c.freeMID(), kind: "application", protocol: "UDP/DTLS/SCTP", formats: []string{"webrtc-datachannel"},
 		})
 	}
-	credentials := c.credentials
+	var restart ice.Credentials
 	if (c.restartWanted || o != nil && o.ICERestart) && c.remote.current != nil {
-		c.next = ice.NewCredentials(c.cfg.Rand)
-		credentials = c.next
+		restart = ice.NewCredentials(c.cfg.Rand)
 	}
-	return c.describe(SDPTypeOffer, sections, credentials, sdp.ActPass, nil), nil
+	return c.describe(SDPTypeOffer, sections, restart, sdp.ActPass, nil), nil
 }
 
 // freeMID is the lowest number that is no section's mid.
@@ -70,9 +69,9 @@ func (c *core) createAnswer() (SessionDescription, error) {
 	offer := c.remote.pending.session
 	sections, data := answerSections(offer)
 	setup := c.setup
-	credentials := c.credentials
+	var restart ice.Credentials
 	if data != nil {
-		t, err := offer.Transport(data)
+		t, err := c.readTransport(offer, data, false)
 		if err != nil {
 			return SessionDescription{}, err
 		}
@@ -82,11 +81,10 @@ func (c *core) createAnswer() (SessionDescription, error) {
 		if c.isRestart(t) {
 			// "the answerer MUST … change both the ice-pwd and the ice-ufrag"
 			// (RFC 8839, Section 4.4.1.1.1).
-			c.next = ice.NewCredentials(c.cfg.Rand)
-			credentials = c.next
+			restart = ice.NewCredentials(c.cfg.Rand)
 		}
 	}
-	return c.describe(SDPTypeAnswer, sections, credentials, setup, offer), nil
+	return c.describe(SDPTypeAnswer, sections, restart, setup, offer), nil
 }
 
 // answerSections answers each media description of an offer: the first that is
@@ -107,9 +105,13 @@ func answerSections(offer *sdp.Session) (sections []section, data *sdp.Media) {
 	return sections, data
 }
 
-// describe writes a description of the sections. An answer groups only what the
-// offer has grouped.
-func (c *core) describe(typ SDPType, sections []section, cr ice.Credentials, setup sdp.Setup, offer *sdp.Session) SessionDescription {
+// describe writes a description of the sections, with new ICE credentials if
+// there are any. An answer groups only what the offer has grouped.
+func (c *core) describe(typ SDPType, sections []section, restart ice.Credentials, setup sdp.Setup, offer *sdp.Session) SessionDescription {
+	credentials := c.credentials
+	if restart != (ice.Credentials{}) {
+		credentials = restart
+	}
 	s := sdp.New(c.sessionID, c.version)
 	var bundled []string
 	var offered []string
@@ -136,7 +138,7 @@ func (c *core) describe(typ SDPType, sections []section, cr ice.Credentials, set
 			continue
 		}
 		t := sdp.Transport{
-			Ufrag: cr.Ufrag, Pwd: cr.Pwd, Options: iceOptions,
+			Ufrag: credentials.Ufrag, Pwd: credentials.Pwd, Options: iceOptions,
 			Fingerprints: []sdp.Fingerprint{c.fingerprint()}, Setup: setup,
 		}
 		m.Attributes = t.Append(m.Attributes)
@@ -146,7 +148,7 @@ func (c *core) describe(typ SDPType, sections []section, cr ice.Credentials, set
 		m.Attributes = append(m.Attributes, sdp.SCTPPort(sctpPort), sdp.MaxMessageSize(localMaxMessageSize))
 		s.Media = append(s.Media, m)
 	}
-	c.made = description{SessionDescription{Type: typ, SDP: s.String()}, s, sections}
+	c.made = description{SessionDescription{Type: typ, SDP: s.String()}, s, sections, restart}
 	return c.made.SessionDescription
 }
 

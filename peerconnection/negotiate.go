@@ -37,11 +37,8 @@ type negotiation struct {
 	sections, proposed []section
 	// credentials are our ICE credentials in the newest local description.
 	credentials ice.Credentials
-	// next are credentials made for an offer or answer that restarts ICE and is
-	// not set yet. Zero when there are none.
-	next ice.Credentials
-	// remoteCredentials are the peer's, in force.
-	remoteCredentials ice.Credentials
+	// remoteCredentials are the peer's, in force; they were paired with ours of then.
+	remoteCredentials, pairedCredentials ice.Credentials
 	// restartWanted: the next offer restarts ICE.
 	restartWanted bool
 
@@ -65,8 +62,11 @@ type side struct {
 // under negotiation; then the text is kept alone.
 type description struct {
 	SessionDescription
-	session  *sdp.Session
-	sections []section // of those that we make
+	session *sdp.Session
+	// Of those that we make: what they say, and the new ICE credentials of one
+	// that restarts ICE.
+	sections    []section
+	credentials ice.Credentials
 }
 
 func (s *side) newest() *description {
@@ -100,7 +100,7 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 		return c.endError("the local description is not set")
 	}
 	if d.Type == SDPTypeRollback {
-		return c.rollback(SignalingHaveLocalOffer)
+		return c.rollback(now, SignalingHaveLocalOffer)
 	}
 	if d.SDP == "" {
 		// W3C: no SDP stands for what was made last, or for what is made now.
@@ -146,6 +146,8 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 			return err
 		}
 		if d.Type == SDPTypeProvisionalAnswer {
+			// It may turn out to be the answer as it is.
+			c.made = description{SessionDescription{SDPTypeAnswer, local.SDP}, local.session, local.sections, ice.Credentials{}}
 			c.setSignaling(now, SignalingHaveLocalPranswer)
 			return nil
 		}
@@ -159,11 +161,11 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 // applyLocal puts the credentials of the newest local description in force.
 func (c *core) applyLocal(now time.Time) {
 	c.version++
-	c.proposed = c.made.sections
+	made := c.made
+	c.proposed = made.sections
 	c.made = description{}
-	if c.next != (ice.Credentials{}) {
-		c.credentials = c.next
-		c.next = ice.Credentials{}
+	if made.credentials != (ice.Credentials{}) {
+		c.credentials = made.credentials
 		c.restartWanted = false
 		c.ice.Restart(now, c.credentials)
 		c.localCandidates = nil
@@ -177,7 +179,7 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 		return c.endError("the remote description is not set")
 	}
 	if d.Type == SDPTypeRollback {
-		return c.rollback(SignalingHaveRemoteOffer)
+		return c.rollback(now, SignalingHaveRemoteOffer)
 	}
 	s, err := sdp.Parse(d.SDP)
 	if err != nil {
@@ -191,13 +193,13 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 			return err
 		}
 		if data != nil {
-			if _, err := c.readTransport(s, data); err != nil {
+			if _, err := c.readTransport(s, data, false); err != nil {
 				return err
 			}
 		}
 		if c.signaling == SignalingHaveLocalOffer {
 			// W3C: a remote offer takes back a local one that is pending.
-			if err := c.rollback(SignalingHaveLocalOffer); err != nil {
+			if err := c.rollback(now, SignalingHaveLocalOffer); err != nil {
 				return err
 			}
 		}
@@ -238,22 +240,28 @@ func (c *core) exchanged(now time.Time, sections []section) {
 }
 
 // rollback takes back an offer that is pending (RFC 9429, Section 4.1.8.2).
-func (c *core) rollback(from SignalingState) error {
+func (c *core) rollback(now time.Time, from SignalingState) error {
 	if c.signaling != from {
 		return c.stateError("roll back")
 	}
 	if from == SignalingHaveLocalOffer {
 		c.local.pending, c.proposed = nil, nil
 		// Credentials of an offer taken back stay in force on our side: the
-		// next offer carries them, and the old path goes on meanwhile.
+		// next description carries them, and the old path goes on meanwhile.
 	} else {
 		c.remote.pending = nil
+		// Candidates of the session as it was go on to be of use.
+		trickled := c.trickled
 		c.trickled = nil
-		c.next = ice.Credentials{}
+		for _, candidate := range trickled {
+			if c.remoteCredentials.Ufrag != "" && (candidate.UsernameFragment == "" || candidate.UsernameFragment == c.remoteCredentials.Ufrag) {
+				c.addTrickled(now, candidate)
+			}
+		}
+		c.pump(now)
 	}
 	c.made = description{}
-	c.signaling = SignalingStable
-	c.stateChanged.signal()
+	c.setSignaling(now, SignalingStable)
 	return nil
 }
 

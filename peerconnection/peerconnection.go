@@ -248,6 +248,9 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 
 // gather opens the sockets and tells the core their addresses.
 func (pc *PeerConnection) gather(now time.Time) error {
+	if !pc.sockets && !pc.core.wantsCandidates() {
+		return nil
+	}
 	if !pc.sockets {
 		pc.sockets = true
 		if pc.mux == nil {
@@ -280,12 +283,13 @@ func (pc *PeerConnection) RemoteDescription() *SessionDescription {
 }
 
 // GatheringComplete blocks until every local candidate is found, so that
-// LocalDescription holds them all.
+// LocalDescription holds them all. There are none to find for a local
+// description without media descriptions.
 func (pc *PeerConnection) GatheringComplete(ctx context.Context) error {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	err := pc.await(ctx, &pc.core.candidateGathered, func() bool {
-		return pc.core.gathering == ICEGatheringComplete || pc.core.ended
+		return pc.core.gathering == ICEGatheringComplete || pc.core.ended || pc.core.local.newest() != nil && !pc.core.wantsCandidates()
 	})
 	if err == nil && pc.core.ended {
 		return pc.core.endError("candidates are not gathered")

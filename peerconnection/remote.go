@@ -55,12 +55,34 @@ func (c *core) answeredSections(answer *sdp.Session) ([]section, error) {
 	return sections, nil
 }
 
-// readTransport reads the data section's transport and checks that a connection
-// can be made, or be kept, with it.
-func (c *core) readTransport(s *sdp.Session, data *sdp.Media) (sdp.Transport, error) {
+// transportOf is the transport of the data section: its own, or that of the
+// bundle it is in, which its first section describes for all (RFC 9143, Section
+// 7.1.3).
+func transportOf(s *sdp.Session, data *sdp.Media) (sdp.Transport, error) {
 	t, err := s.Transport(data)
+	if mid, ok := data.MID(); err != nil && ok {
+		bundled, _ := s.Bundled()
+		if tag := s.BundleTag(); tag != nil && slices.Contains(bundled, mid) {
+			if shared, err := s.Transport(tag); err == nil {
+				return shared, nil
+			}
+		}
+	}
+	return t, err
+}
+
+// readTransport reads the data section's transport from an answer to our offer,
+// or from an offer, and checks that a connection can be made, or be kept, with it.
+func (c *core) readTransport(s *sdp.Session, data *sdp.Media, weOffered bool) (sdp.Transport, error) {
+	t, err := transportOf(s, data)
 	if err != nil {
 		return t, fmt.Errorf("peerconnection: the remote description can't be used: %w", err)
+	}
+	switch {
+	case weOffered && t.Setup != sdp.Active && t.Setup != sdp.Passive:
+		return t, fmt.Errorf("peerconnection: the remote answer says setup:%s where it must choose active or passive", t.Setup)
+	case t.Setup == sdp.HoldConn:
+		return t, errors.New("peerconnection: the remote offer says setup:holdconn, which is no way to connect")
 	}
 	if len(usableFingerprints(t)) == 0 {
 		return t, fmt.Errorf("peerconnection: the remote description has no fingerprint of a hash function that can be relied on, only %q",
@@ -109,7 +131,7 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 		return nil
 	}
 	data := &s.Media[index]
-	t, err := c.readTransport(s, data)
+	t, err := c.readTransport(s, data, weOffered)
 	if err != nil {
 		return err
 	}
@@ -120,7 +142,9 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 		c.ice.SetControlling(weOffered || t.Lite)
 		c.ice.SetRemoteLite(t.Lite)
 	}
-	if first || c.isRestart(t) {
+	// Ours have changed alone when an offer of ours that restarted ICE was taken back.
+	if first || c.isRestart(t) || c.pairedCredentials != c.credentials {
+		c.pairedCredentials = c.credentials
 		c.remoteCredentials = ice.Credentials{Ufrag: t.Ufrag, Pwd: t.Pwd}
 		if err := c.ice.SetRemoteCredentials(now, c.remoteCredentials); err != nil {
 			return err
@@ -146,12 +170,8 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 	}
 	if c.dtls == nil {
 		c.fingerprints = usableFingerprints(t)
-		setup := t.Setup.Answer()
-		if weOffered && t.Setup != sdp.Active && t.Setup != sdp.Passive {
-			return fmt.Errorf("peerconnection: the remote answer says setup:%s where it must choose active or passive", t.Setup)
-		}
-		c.setup = setup
-		if err := c.startDTLS(now, setup == sdp.Active, c.fingerprints); err != nil {
+		c.setup = t.Setup.Answer()
+		if err := c.startDTLS(now, c.setup == sdp.Active, c.fingerprints); err != nil {
 			return err
 		}
 		c.startChannels(now)

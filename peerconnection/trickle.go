@@ -22,12 +22,21 @@ func (c *core) gather(now time.Time, addresses []netip.AddrPort) {
 	c.pump(now)
 }
 
+// described are the sections of the newest local description.
+func (c *core) described() []section {
+	if c.proposed != nil {
+		return c.proposed
+	}
+	return c.sections
+}
+
+// wantsCandidates reports whether the local description has a media description
+// that candidates could belong to.
+func (c *core) wantsCandidates() bool { return dataSection(c.described()) >= 0 }
+
 // candidateFound passes a local candidate on to the user, for the peer.
 func (c *core) candidateFound(candidate ice.Candidate) {
-	sections := c.sections
-	if c.proposed != nil {
-		sections = c.proposed
-	}
+	sections := c.described()
 	index := max(dataSection(sections), 0)
 	mid := ""
 	if index < len(sections) {
