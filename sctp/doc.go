@@ -28,8 +28,8 @@
 // this takes). The send side is [sender]: sendqueue and scheduler (messages
 // that wait), outstanding (chunks that are not acknowledged), congestion, rto,
 // forward (messages given up). The two know nothing of each other. association
-// joins them: state, connect and cookie, receive, build, shutdown, reset,
-// heartbeat.
+// joins them: state, connect, cookie and collision, receive, build, shutdown,
+// reset, heartbeat.
 //
 // # Memory
 //
@@ -51,7 +51,11 @@
 // RTO.Min is 250 ms and the variance term of the RTO at least 220 ms, RTO.Max
 // is 5 s; SACKs are delayed by 50 ms at most; [Config] says why. Messages given
 // to Send before the association is established leave in the packet of the
-// COOKIE ECHO or COOKIE ACK. Congestion control is that of RFC 9260, Section 7.
+// COOKIE ECHO or COOKIE ACK. The first round trip is measured on the handshake.
+// Congestion control is that of RFC 9260, Section 7, with two rules more, so that
+// a burst of losses is not taken for several: after T3-rtx, losses of what was
+// outstanding then do not cut the window again (RFC 6582), and a retransmission
+// is not missed by acknowledgements of what was sent before it.
 //
 // # Out of scope
 //
