@@ -15,8 +15,14 @@ import (
 )
 
 // A capture of a connection with Chromium opens in Wireshark, and shows STUN,
-// DTLS that the key log in it decrypts, and SCTP in clear.
+// DTLS that the key log in it decrypts, and SCTP in clear: whichever of the two
+// is the DTLS client, which is the side that answers.
 func TestCaptureOpensInWireshark(t *testing.T) {
+	t.Run("ChromiumOffers", func(t *testing.T) { captureOpens(t, false) })
+	t.Run("ChromiumAnswers", func(t *testing.T) { captureOpens(t, true) })
+}
+
+func captureOpens(t *testing.T, weOffer bool) {
 	tshark, err := exec.LookPath("tshark")
 	if err != nil {
 		t.Fatal("tshark is not installed, and this test is worth nothing without it: apt-get install tshark")
@@ -32,16 +38,19 @@ func TestCaptureOpensInWireshark(t *testing.T) {
 	}
 	const words = "these words are in the capture"
 	ctx := testContext(t)
-	// Wireshark needs its key before a Finished, so we are the DTLS client, who
-	// knows it first; and one path, so we have one address.
+	// Wireshark keeps keys by path, so there is one: we have one address.
 	cfg := peerconnection.Config{Addresses: []netip.Addr{hostAddress(t)}}
 	our, their := newPlainPeer(t, cfg, pcapng), chromium.new(t)
-	near, err := their.Create(ctx, "captured", channelOptions{})
+	offerer, answerer := peer(their), peer(our)
+	if weOffer {
+		offerer, answerer = answerer, offerer
+	}
+	near, err := offerer.Create(ctx, "captured", channelOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	connect(t, ctx, their, our, signalling{})
-	far := accept(t, ctx, near, our)
+	connect(t, ctx, offerer, answerer, signalling{})
+	far := accept(t, ctx, near, answerer)
 	carry(t, ctx, near, far, message{Text: true, Data: []byte(words)})
 	carry(t, ctx, far, near, message{Text: true, Data: []byte(words)})
 	if err := our.Close(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"io"
 	"sync"
+	"time"
 )
 
 // A Pcapng is a Sink that writes a capture file (draft-ietf-opsawg-pcapng) for
@@ -24,7 +25,9 @@ import (
 //
 // Each block is written at once and whole, with one Write: the file can be
 // opened at any moment, also after a crash, and the writer may be a pipe to a
-// Wireshark that shows it live. To trade that for speed, give it a
+// Wireshark that shows it live. One thing waits: a handshake datagram that
+// arrived is written after the secrets that come of it, for Wireshark uses a
+// secret for what stands behind it in the file alone. To trade that for speed, give it a
 // [bufio.Writer] and flush that after Close.
 type Pcapng struct {
 	mu     sync.Mutex
@@ -32,6 +35,12 @@ type Pcapng struct {
 	err    error // the first error of writing
 	closed bool
 	block  []byte // the block being built; kept for its memory
+
+	// held are the blocks since a handshake datagram arrived at heldAt, as long
+	// as secrets may follow that it is encrypted with.
+	held    []byte
+	heldAt  time.Time
+	holding bool
 }
 
 // Block types.
@@ -101,6 +110,13 @@ func (p *Pcapng) describe(link uint16, name, description string) {
 func (p *Pcapng) Trace(e *Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	wire := e.Kind == KindPacket && e.Layer == UDP
+	if p.holding && (wire || !e.Time.Equal(p.heldAt)) {
+		p.release()
+	}
+	if wire && e.Direction == In && len(e.Bytes) > 0 && e.Bytes[0] >= 20 && e.Bytes[0] <= 22 {
+		p.holding, p.heldAt = true, e.Time
+	}
 	switch {
 	case p.err != nil || p.closed:
 	case e.Kind == KindPacket && e.Layer == UDP:
@@ -213,8 +229,22 @@ func (p *Pcapng) end() {
 	size := uint32(len(p.block) + 4)
 	p.block = binary.LittleEndian.AppendUint32(p.block, size)
 	binary.LittleEndian.PutUint32(p.block[4:], size)
-	if p.err == nil {
-		_, p.err = p.w.Write(p.block)
+	if p.holding && binary.LittleEndian.Uint32(p.block) != blockSecrets {
+		p.held = append(p.held, p.block...)
+		return
+	}
+	p.write(p.block)
+}
+
+// release writes what was held.
+func (p *Pcapng) release() {
+	p.write(p.held)
+	p.held, p.holding = p.held[:0], false
+}
+
+func (p *Pcapng) write(b []byte) {
+	if p.err == nil && !p.closed && len(b) > 0 {
+		_, p.err = p.w.Write(b)
 	}
 }
 
@@ -232,6 +262,7 @@ func (p *Pcapng) Err() error {
 func (p *Pcapng) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.release()
 	p.closed = true
 	return p.err
 }

@@ -310,6 +310,31 @@ func TestCapturedSecrets(t *testing.T) {
 	}
 }
 
+// The secrets that come of a handshake datagram stand before it: the Finished in
+// it is encrypted with them. Nothing else changes its place, and what is held for
+// that is written at the latest by Close.
+func TestSecretsStandBeforeTheFlightTheyOpen(t *testing.T) {
+	flight := []byte{22, 0xfe, 0xfd}
+	c := captured(t, func(tr *trace.Tracer) {
+		tr.Packet(now, trace.UDP, trace.In, local, remote, flight)
+		tr.State(now, trace.DTLS, "await Finished", "established")
+		tr.Secret(now, "CLIENT_RANDOM", []byte{1}, []byte{2})
+		tr.Packet(now, trace.UDP, trace.Out, local, remote, flight)
+		tr.Packet(now.Add(1), trace.UDP, trace.In, local, remote, flight)
+	})
+	if len(c.packets) != 4 || len(c.secrets) != 1 {
+		t.Fatalf("%d packets and %d secrets are captured, want 4 and 1", len(c.packets), len(c.secrets))
+	}
+	for i, p := range c.packets {
+		if p.secrets != 1 {
+			t.Errorf("packet %d stands before the secret", i)
+		}
+	}
+	if c.packets[0].direction != "in" || c.packets[2].direction != "out" || c.packets[3].direction != "in" {
+		t.Error("the packets are no longer in order")
+	}
+}
+
 // Every length, and so every padding, is kept to the byte, and times to the
 // nanosecond.
 func TestCaptureKeepsBytes(t *testing.T) {
