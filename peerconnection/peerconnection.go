@@ -59,8 +59,9 @@ type PeerConnection struct {
 	mux        *UDPMux
 	ownMux     bool
 	addresses  []netip.Addr
-	sockets    bool // gathering has begun
-	lastRoute  ice.Path
+	sockets    bool     // gathering has begun
+	lastRoute  ice.Path // what the mux was last told of
+	lastClaim  claim
 	timer      *time.Timer
 	timerAt    time.Time // when the timer fires; zero when it is not set
 	isClosed   bool
@@ -184,6 +185,9 @@ func (pc *PeerConnection) flush(now time.Time) {
 		if size == 0 {
 			break
 		}
+		if pc.mux != nil {
+			pc.mux.learn(pc, to, b[n:])
+		}
 		if n > 0 && (to != path || size > segment) {
 			pc.send(path, b[:n], segment)
 			b, n = append(b[:0], b[n:]...), 0
@@ -208,7 +212,6 @@ func (pc *PeerConnection) send(path ice.Path, b []byte, segment int) {
 	if pc.mux == nil || len(b) == 0 {
 		return
 	}
-	pc.mux.learn(pc, path, b)
 	if err := pc.mux.send(path, b, segment); err != nil {
 		pc.core.cfg.Trace.Note(pc.now(), trace.UDP, "not sent: "+err.Error())
 	}
