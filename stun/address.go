@@ -2,6 +2,7 @@ package stun
 
 import (
 	"encoding/binary"
+	"iter"
 	"net/netip"
 
 	"github.com/plainrtc/plainrtc/internal/wire"
@@ -51,6 +52,27 @@ func (m Message) address(t AttributeType, mask *[16]byte) (netip.AddrPort, bool)
 	if !ok {
 		return netip.AddrPort{}, false
 	}
+	return parseAddress(value, mask)
+}
+
+// XORAddresses returns every attribute of type t, all in the form of
+// XOR-MAPPED-ADDRESS, in their order: TURN has some that appear more than once.
+// One that holds no address is the zero AddrPort.
+func (m Message) XORAddresses(t AttributeType) iter.Seq[netip.AddrPort] {
+	return func(yield func(netip.AddrPort) bool) {
+		mask := [16]byte(m.b[4:headerSize])
+		for found, value := range m.Attributes() {
+			if found != t {
+				continue
+			}
+			if a, _ := parseAddress(value, &mask); !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+func parseAddress(value []byte, mask *[16]byte) (netip.AddrPort, bool) {
 	r := wire.NewReader(value)
 	r.Skip(1) // "MUST be set to 0 and MUST be ignored by receivers"
 	family := r.Uint8()

@@ -6,8 +6,8 @@ import "fmt"
 type AttributeType uint16
 
 // The attributes of STUN (RFC 8489, Section 18.3), ICE (RFC 8445, Section
-// 20.1), TURN (RFC 8656, Section 18), and one of Google's that every Chromium
-// sends. The RFC's MAPPED-ADDRESS is AttrMappedAddress, and so on.
+// 20.1), TURN (RFC 8656, Section 18; RFC 7635, Section 6; RFC 8016, Section 5),
+// and one of Google's that every Chromium sends. The RFC's MAPPED-ADDRESS is AttrMappedAddress, and so on.
 const (
 	AttrMappedAddress          AttributeType = 0x0001
 	AttrUsername               AttributeType = 0x0006
@@ -25,6 +25,7 @@ const (
 	AttrEvenPort               AttributeType = 0x0018
 	AttrRequestedTransport     AttributeType = 0x0019
 	AttrDontFragment           AttributeType = 0x001A
+	AttrAccessToken            AttributeType = 0x001B
 	AttrMessageIntegritySHA256 AttributeType = 0x001C
 	AttrPasswordAlgorithm      AttributeType = 0x001D
 	AttrUserhash               AttributeType = 0x001E
@@ -43,6 +44,8 @@ const (
 	AttrFingerprint             AttributeType = 0x8028
 	AttrICEControlled           AttributeType = 0x8029
 	AttrICEControlling          AttributeType = 0x802A
+	AttrThirdPartyAuthorization AttributeType = 0x802E
+	AttrMobilityTicket          AttributeType = 0x8030
 
 	// AttrGoogNetworkInfo carries a network id and its cost, 16 bits each.
 	AttrGoogNetworkInfo AttributeType = 0xC057
@@ -99,6 +102,8 @@ func (t AttributeType) String() string {
 		return "REQUESTED-TRANSPORT"
 	case AttrDontFragment:
 		return "DONT-FRAGMENT"
+	case AttrAccessToken:
+		return "ACCESS-TOKEN"
 	case AttrMessageIntegritySHA256:
 		return "MESSAGE-INTEGRITY-SHA256"
 	case AttrPasswordAlgorithm:
@@ -133,6 +138,10 @@ func (t AttributeType) String() string {
 		return "ICE-CONTROLLED"
 	case AttrICEControlling:
 		return "ICE-CONTROLLING"
+	case AttrThirdPartyAuthorization:
+		return "THIRD-PARTY-AUTHORIZATION"
+	case AttrMobilityTicket:
+		return "MOBILITY-TICKET"
 	case AttrGoogNetworkInfo:
 		return "GOOG-NETWORK-INFO"
 	}

@@ -9,12 +9,13 @@ import (
 type ErrorCode int
 
 // The codes of STUN (RFC 8489, Section 14.8), ICE (RFC 8445, Section 20.2) and
-// TURN (RFC 8656, Section 19).
+// TURN (RFC 8656, Section 19; RFC 8016, Section 3.4).
 const (
 	CodeTryAlternate              ErrorCode = 300
 	CodeBadRequest                ErrorCode = 400
 	CodeUnauthenticated           ErrorCode = 401
 	CodeForbidden                 ErrorCode = 403
+	CodeMobilityForbidden         ErrorCode = 405
 	CodeUnknownAttribute          ErrorCode = 420
 	CodeAllocationMismatch        ErrorCode = 437
 	CodeStaleNonce                ErrorCode = 438
@@ -39,6 +40,8 @@ func (c ErrorCode) Reason() string {
 		return "Unauthenticated"
 	case CodeForbidden:
 		return "Forbidden"
+	case CodeMobilityForbidden:
+		return "Mobility Forbidden"
 	case CodeUnknownAttribute:
 		return "Unknown Attribute"
 	case CodeAllocationMismatch:

@@ -386,7 +386,7 @@ func TestEveryAttributeHasAName(t *testing.T) {
 			}
 		}
 	}
-	if count != 34 {
+	if count != 37 {
 		t.Errorf("%d attributes have names; does a new one lack its own?", count)
 	}
 }
@@ -446,5 +446,19 @@ func TestBugsPanic(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+// TURN names several peers in one request.
+func TestXORAddresses(t *testing.T) {
+	one, two := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("[2001:db8::2]:2")
+	b := NewBuilder(nil, NewType(CreatePermission, Request), testID)
+	b.AddXORAddress(AttrXORPeerAddress, one)
+	b.AddXORAddress(AttrXORMappedAddress, two)
+	b.Add(AttrXORPeerAddress, []byte("no address"))
+	b.AddXORAddress(AttrXORPeerAddress, two)
+	got := slices.Collect(mustParse(t, b.Bytes()).XORAddresses(AttrXORPeerAddress))
+	if want := []netip.AddrPort{one, {}, two}; !slices.Equal(got, want) {
+		t.Errorf("the peers are %v, want %v", got, want)
 	}
 }
