@@ -1,0 +1,128 @@
+package turn
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/plainrtc/plainrtc/stun"
+)
+
+func (c *Client) allocate(now time.Time) {
+	c.setState(now, stateAllocating)
+	c.send(now, &request{method: stun.Allocate})
+}
+
+// writeAllocate writes what an Allocate request asks for. RFC 8656, Section 7.1.
+func (c *Client) writeAllocate(b *stun.Builder) {
+	b.AddUint32(stun.AttrRequestedTransport, protocolUDP<<24)
+	if c.config.Lifetime > 0 {
+		addLifetime(b, c.config.Lifetime)
+	}
+	// "The client MUST NOT include a REQUESTED-ADDRESS-FAMILY attribute in an
+	// Allocate request that contains a RESERVATION-TOKEN attribute."
+	reserved := c.config.ReservationToken != [8]byte{}
+	switch {
+	case reserved:
+		b.Add(stun.AttrReservationToken, c.config.ReservationToken[:])
+	case c.config.Family == IPv4:
+		addFamily(b, stun.AttrRequestedAddressFamily, familyIPv4)
+	case c.config.Family == IPv6:
+		addFamily(b, stun.AttrRequestedAddressFamily, familyIPv6)
+	case c.config.Family == BothFamilies:
+		addFamily(b, stun.AttrAdditionalAddressFamily, familyIPv6)
+	}
+	if c.config.EvenPort && !reserved {
+		var r byte
+		if c.config.ReserveNext {
+			r = 0x80
+		}
+		b.Add(stun.AttrEvenPort, []byte{r})
+	}
+	if c.config.DontFragment {
+		b.Add(stun.AttrDontFragment, nil)
+	}
+	if c.config.Mobility {
+		b.Add(stun.AttrMobilityTicket, nil)
+	}
+}
+
+// maxRestarts is how many times an Allocate is tried elsewhere.
+const maxRestarts = 3
+
+// allocateDone takes the end of Allocate. RFC 8656, Sections 7.3 and 7.4.
+func (c *Client) allocateDone(now time.Time, r *request, m stun.Message, err error) {
+	if c.state == stateClosing {
+		// Closed before the answer: give back what it brought.
+		c.send(now, &request{method: stun.Refresh, ends: true})
+		return
+	}
+	if refusal, ok := err.(*PeerError); ok {
+		switch refusal.Code {
+		case stun.CodeTryAlternate, stun.CodeAllocationMismatch:
+			c.elsewhere(now, refusal)
+			return
+		case stun.CodeMobilityForbidden:
+			if c.config.Mobility {
+				c.config.Mobility = false
+				c.send(now, r)
+				return
+			}
+		case stun.CodeUnknownAttribute:
+			if c.config.DontFragment && slices.Contains(m.UnknownAttributes(), stun.AttrDontFragment) {
+				c.config.DontFragment = false
+				c.send(now, r)
+				return
+			}
+		}
+	}
+	if err != nil {
+		c.end(now, err)
+		return
+	}
+
+	var relayed Allocated
+	for a := range m.XORAddresses(stun.AttrXORRelayedAddress) {
+		switch {
+		case !relayed.Relayed.IsValid():
+			relayed.Relayed = a
+		case !relayed.Additional.IsValid() && c.config.Family == BothFamilies:
+			relayed.Additional = a
+		}
+	}
+	relayed.Mapped, _ = m.XORMappedAddress()
+	relayed.Lifetime, _ = lifetimeOf(m)
+	if token, _ := m.Get(stun.AttrReservationToken); len(token) == 8 {
+		relayed.ReservationToken = [8]byte(token)
+	}
+	// "If the client receives an Allocate success response, then it MUST check
+	// that the mapped address and the relayed transport address or addresses are
+	// part of an address family or families that the client understands".
+	if !relayed.Relayed.IsValid() || !relayed.Mapped.IsValid() || relayed.Lifetime <= 0 {
+		c.end(now, &LocalError{Method: stun.Allocate, Err: ErrIncomplete})
+		return
+	}
+	c.relayed = [2]netip.AddrPort{relayed.Relayed, relayed.Additional}
+	c.keepTicket(m)
+	c.setState(now, stateAllocated)
+	c.refreshIn(now, relayed.Lifetime)
+	c.events = append(c.events, relayed)
+}
+
+// elsewhere tells the caller where to go on. "If the client has been redirected
+// to a server to which it has already sent this request within the last five
+// minutes, it MUST ignore the redirection and consider the transaction to have
+// failed." RFC 8489, Section 10.
+func (c *Client) elsewhere(now time.Time, refusal *PeerError) {
+	c.restarts++
+	redirected := refusal.Code == stun.CodeTryAlternate
+	switch {
+	case c.restarts > maxRestarts, redirected && slices.Contains(c.tried, refusal.Alternate):
+		c.end(now, &LocalError{Method: stun.Allocate, Err: ErrRedirects})
+	case redirected && !refusal.Alternate.IsValid():
+		c.end(now, refusal)
+	default:
+		c.setState(now, stateElsewhere)
+		c.events = append(c.events, TryAlternate{Server: refusal.Alternate, Domain: refusal.Domain, Err: refusal})
+	}
+}

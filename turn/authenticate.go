@@ -1,0 +1,91 @@
+package turn
+
+import (
+	"slices"
+	"time"
+
+	"github.com/plainrtc/plainrtc/stun"
+)
+
+// authenticate checks a request by the long-term credential mechanism, and
+// returns the code to refuse it with or the reason to drop it. RFC 8489, Section
+// 9.2.4. It differs in one thing: the nonce is checked first, because that is
+// cheap and shows that the source is where it says to be.
+func (s *Server) authenticate(now time.Time, q *query) (stun.ErrorCode, DropReason) {
+	has256 := q.Has(stun.AttrMessageIntegritySHA256)
+	// "If the message does not contain a MESSAGE-INTEGRITY or a
+	// MESSAGE-INTEGRITY-SHA256 attribute, the server MUST generate an error
+	// response with an error code of 401 (Unauthenticated)."
+	if !has256 && !q.Has(stun.AttrMessageIntegrity) {
+		return s.unknown(now, q, stun.CodeUnauthenticated)
+	}
+	// "If the message contains a MESSAGE-INTEGRITY or a MESSAGE-INTEGRITY-SHA256
+	// attribute but is missing either the USERNAME or USERHASH, REALM, or NONCE
+	// attribute, the server MUST generate an error response with an error code of
+	// 400 (Bad Request)."
+	username, userhash, nonce := q.Username(), q.Userhash(), q.Nonce()
+	if username == nil && userhash == nil || q.Realm() == nil || nonce == nil {
+		return s.unknown(now, q, stun.CodeBadRequest)
+	}
+	if !s.nonces.valid(now, q.from, nonce) {
+		return s.unknown(now, q, stun.CodeStaleNonce)
+	}
+	algorithm, ok := s.algorithm(q.Message)
+	if !ok {
+		return s.unknown(now, q, stun.CodeBadRequest)
+	}
+	name, ok := s.username(username, userhash)
+	if !ok || string(q.Realm()) != s.config.Realm {
+		return s.unknown(now, q, stun.CodeUnauthenticated)
+	}
+	check := func(key *stun.Key) bool {
+		if has256 {
+			return q.CheckIntegritySHA256(key, stun.FullSHA256) == nil
+		}
+		return q.CheckIntegrity(key) == nil
+	}
+	// An allocation's own key spares the derivation, and outlives a time-limited
+	// password: that says until when one may begin, not how long one may speak.
+	if a := q.allocation; a != nil && a.username == name && a.algorithm == algorithm {
+		if !check(a.key) {
+			return s.unknown(now, q, stun.CodeUnauthenticated)
+		}
+		q.user, q.key, q.sha256 = name, a.key, has256
+		return 0, 0
+	}
+	if !s.limiter.allow(now, q.from) {
+		return 0, DropRateLimited
+	}
+	for password := range s.passwords(now, name) {
+		key, err := stun.LongTermKey(algorithm, name, s.config.Realm, password)
+		if err == nil && check(key) {
+			q.user, q.key, q.sha256 = name, key, has256
+			return 0, 0
+		}
+	}
+	return stun.CodeUnauthenticated, 0
+}
+
+// unknown refuses a request of somebody unknown, unless there were too many.
+func (s *Server) unknown(now time.Time, q *query, code stun.ErrorCode) (stun.ErrorCode, DropReason) {
+	if !s.limiter.allow(now, q.from) {
+		return 0, DropRateLimited
+	}
+	return code, 0
+}
+
+// algorithm is the one a request uses, whose nonce is ours: "If the request
+// contains neither PASSWORD-ALGORITHMS nor PASSWORD-ALGORITHM, then the request
+// is processed as though PASSWORD-ALGORITHM were MD5. Otherwise, unless (1)
+// PASSWORD-ALGORITHM and PASSWORD-ALGORITHMS are both present, (2)
+// PASSWORD-ALGORITHMS matches the value sent in the response that sent this
+// NONCE, and (3) PASSWORD-ALGORITHM matches one of the entries in
+// PASSWORD-ALGORITHMS, the server MUST generate an error response with an error
+// code of 400 (Bad Request)." RFC 8489, Section 9.2.4.
+func (s *Server) algorithm(m stun.Message) (stun.PasswordAlgorithm, bool) {
+	if !m.Has(stun.AttrPasswordAlgorithms) && !m.Has(stun.AttrPasswordAlgorithm) {
+		return stun.AlgorithmMD5, slices.Contains(s.config.Algorithms, stun.AlgorithmMD5)
+	}
+	a, ok := m.PasswordAlgorithm()
+	return a, ok && slices.Equal(m.PasswordAlgorithms(), s.config.Algorithms) && slices.Contains(s.config.Algorithms, a)
+}

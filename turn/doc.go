@@ -1,0 +1,63 @@
+// Package turn implements Traversal Using Relays around NAT (TURN, RFC 8656):
+// a server lends a client one of its addresses, and relays datagrams between
+// that address and the peers whom the client permits.
+//
+// # The picture
+//
+//	client ── 5-tuple ── server ── relayed transport address ── peer
+//
+//	Allocate          ──►          ask for the address
+//	CreatePermission  ──►          name a peer's IP address that may be relayed
+//	ChannelBind       ──►          give a peer a number: 4 bytes of header, not 36
+//	Send indication, ChannelData ──►  ──►  a datagram to the peer
+//	Data indication, ChannelData ◄──  ◄──  a datagram from the peer
+//	Refresh           ──►          keep the allocation, or (lifetime 0) end it
+//
+// # How to drive it
+//
+// [Client] and [Server] are cores without I/O. Both have the five verbs:
+// Receive, Advance, AppendPacket, NextTimeout, NextEvent; after any call that
+// may change a core it is drained of packets, data and events.
+//
+// A Client is one allocation. [Client.Start] asks for it, [Client.CreatePermission]
+// and [Client.BindChannel] admit peers, [Client.AppendData] builds the packet that
+// carries a datagram to a peer, or [Client.WrapData] in front of a payload that
+// is in its place already; [Client.NextData] returns what a peer sent. The
+// allocation is refreshed by itself; permissions and channels are renewed as
+// long as there is traffic with their peer, and end when there is none.
+//
+// A Server has no sockets of its own: the events [OpenRelay] and [CloseRelay]
+// tell the shell to open and close one, and [Server.RelayOpened] tells the
+// Server its address. What arrives from clients goes to [Server.Receive], what
+// arrives on a relay's socket to [Server.ReceivePeer]; datagrams to be relayed
+// come out of [Server.NextToPeer] and [Server.NextToClient], in the buffer they
+// came in.
+//
+// Over TCP and TLS a [Framer] cuts the stream into the messages that Receive
+// takes; the cores need only know that their transport is a stream.
+//
+// # Hard to abuse
+//
+// A relay is inside whatever network its host is in. So by default nobody is
+// relayed to loopback, link-local, private, shared, multicast or reserved
+// addresses, cloud metadata among them, in whatever IPv6 clothes (see
+// [DefaultDeniedPeers]); nor to the server's own addresses, except where a
+// relayed transport address is. Nonces are stateless, bound to the 5-tuple and
+// expire; what a source may ask without credentials is limited, and so is all
+// of it together; every table has a bound.
+//
+// # How it is built
+//
+// In the order of a session. Wire: attributes, channeldata, framer, errors. The
+// client: client, login (RFC 8489, Section 9.2), allocate, refresh, binding
+// (permissions and channels), data. The server: server, receive, authenticate,
+// nonce, users, limiter, allocation, lifetime, permission, relay, policy, stats.
+//
+// # Out of scope
+//
+// Sockets, TLS and the resolution of names are the shell's. TCP allocations (RFC
+// 6062) are not in these cores. ICMP errors are not relayed, which RFC 8656
+// asks for and nobody's socket layer makes easy; a received ICMP attribute is
+// ignored. A third-party token (RFC 7635) is neither asked for nor accepted. A
+// packet's DSCP, TTL and ECN are the shell's to copy or not.
+package turn
