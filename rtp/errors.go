@@ -10,7 +10,7 @@ func (r Reason) Error() string { return "rtp: " + string(r) }
 const (
 	ErrShort     Reason = "packet is shorter than its header"
 	ErrVersion   Reason = "packet is not of RTP version 2"
-	ErrRTCP      Reason = "packet type is one of RTCP"
+	ErrRTCP      Reason = "packet type is one of RTCP, or would be with the marker bit"
 	ErrExtension Reason = "header extension runs past the end of the packet"
 	ErrPadding   Reason = "padding is empty, or longer than the payload"
 )

@@ -55,7 +55,7 @@ func Parse(b []byte) (Packet, error) {
 	if b[0]>>6 != 2 {
 		return Packet{}, ErrVersion
 	}
-	if isRTCP(b[1]) {
+	if isRTCP(b[1] | 0x80) {
 		return Packet{}, ErrRTCP
 	}
 	p := Packet{b: b, end: uint32(len(b))}

@@ -30,6 +30,7 @@ func TestParseRefuses(t *testing.T) {
 		{"STUN", func(b []byte) []byte { b[0] = 0; return b }, ErrVersion},
 		{"version 1", func(b []byte) []byte { b[0] = b[0]&0x3f | 0x40; return b }, ErrVersion},
 		{"an RTCP sender report", func(b []byte) []byte { b[1] = 200; return b }, ErrRTCP},
+		{"a payload type that is RTCP's with the marker", func(b []byte) []byte { b[1] = 72; return b }, ErrRTCP},
 		{"contributing sources beyond the end", func(b []byte) []byte { b[0] = 0x8f; return b }, ErrShort},
 		{"half an extension header", func(b []byte) []byte { return b[:14] }, ErrExtension},
 		{"an extension beyond the end", func(b []byte) []byte { b[14] = 0xff; return b }, ErrExtension},
@@ -52,7 +53,7 @@ func TestIs(t *testing.T) {
 		first, second byte
 		is            bool
 	}{
-		{0x80, 96, true}, {0x80, 0xe0, true}, {0xbf, 0, true}, {0x90, 191, true}, {0x90, 224, true},
+		{0x80, 96, true}, {0x80, 0xe0, true}, {0xbf, 0, true}, {0x90, 191, true}, {0x90, 224, true}, {0x80, 72, true},
 		{0x80, 192, false}, {0x80, 200, false}, {0x80, 223, false}, {0x40, 96, false}, {0, 1, false}, {0xc0, 96, false},
 	} {
 		if got := Is([]byte{test.first, test.second}); got != test.is {
