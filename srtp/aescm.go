@@ -61,7 +61,7 @@ func (t *aesCM) crypt(k *cmKeys, ssrc uint32, index uint64, b []byte) {
 // sealRTP authenticates "the concatenation of the Authenticated Portion of the
 // packet [...] with the roll-over counter" (RFC 3711, Section 4.2): of the packet
 // as it is sent, so with Cryptex the contributing sources are back in place.
-func (t *aesCM) sealRTP(p []byte, n int, h *header, index uint64) {
+func (t *aesCM) sealRTP(p []byte, n int, h header, index uint64) {
 	h.extensionFirst(p)
 	t.crypt(&t.rtp, h.ssrc, index, p[h.body:n])
 	h.csrcsFirst(p)
@@ -69,7 +69,7 @@ func (t *aesCM) sealRTP(p []byte, n int, h *header, index uint64) {
 	copy(p[len(p)-t.rtp.tag:], t.sum[:])
 }
 
-func (t *aesCM) openRTP(p []byte, n int, h *header, index uint64) bool {
+func (t *aesCM) openRTP(p []byte, n int, h header, index uint64) bool {
 	t.rtpTag(p[:n], index)
 	if !hmac.Equal(p[len(p)-t.rtp.tag:], t.sum[:t.rtp.tag]) {
 		return false

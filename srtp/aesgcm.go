@@ -70,14 +70,14 @@ func (t *aesGCM) setNonce(k *gcmKeys, ssrc uint32, index uint64) {
 	binary.BigEndian.PutUint32(t.nonce[8:], k.saltLo^uint32(index))
 }
 
-func (t *aesGCM) sealRTP(p []byte, n int, h *header, index uint64) {
+func (t *aesGCM) sealRTP(p []byte, n int, h header, index uint64) {
 	h.extensionFirst(p)
 	t.setNonce(&t.rtp, h.ssrc, index)
 	t.rtp.aead.Seal(p[h.body:h.body], t.nonce[:], p[h.body:n], p[:h.body])
 	h.csrcsFirst(p)
 }
 
-func (t *aesGCM) openRTP(p []byte, n int, h *header, index uint64) bool {
+func (t *aesGCM) openRTP(p []byte, n int, h header, index uint64) bool {
 	h.extensionFirst(p)
 	t.setNonce(&t.rtp, h.ssrc, index)
 	_, err := t.rtp.aead.Open(p[h.body:h.body], t.nonce[:], p[h.body:n+gcmTagSize], p[:h.body])

@@ -1,14 +1,14 @@
 package srtp
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/subtle"
 	"encoding/binary"
 )
 
-// batch is how many bytes of keystream are made at a time: 16 blocks. More
-// gains nothing.
-const batch = 256
+// batch is how many blocks of keystream are made at a time. More gains nothing.
+const batch = 16
 
 // A counterMode is AES in counter mode (RFC 3711, Section 4.1.1):
 //
@@ -21,21 +21,23 @@ const batch = 256
 // AES instruction that loads a block written just now in smaller pieces waits
 // for them, which makes the obvious loop take twice as long.
 type counterMode struct {
-	counters, keystream [batch]byte
+	counters  [batch][aes.BlockSize]byte
+	keystream [batch * aes.BlockSize]byte
 }
 
 // xor encrypts or decrypts b in place. The IV is hi and lo, whose low 16 bits
 // are zero and count the blocks, for which b must not exceed 2^20 bytes.
 func (c *counterMode) xor(block cipher.Block, hi, lo uint64, b []byte) {
 	for len(b) > 0 {
-		n := min(batch, len(b))
-		for at := 0; at < n; at += 16 {
-			binary.BigEndian.PutUint64(c.counters[at:], hi)
-			binary.BigEndian.PutUint64(c.counters[at+8:], lo)
+		n := min(len(c.keystream), len(b))
+		counters := c.counters[:(n+aes.BlockSize-1)/aes.BlockSize]
+		for i := range counters {
+			binary.BigEndian.PutUint64(counters[i][:], hi)
+			binary.BigEndian.PutUint64(counters[i][8:], lo)
 			lo++
 		}
-		for at := 0; at < n; at += 16 {
-			block.Encrypt(c.keystream[at:at+16], c.counters[at:at+16])
+		for i := range counters {
+			block.Encrypt(c.keystream[i*aes.BlockSize:], counters[i][:])
 		}
 		subtle.XORBytes(b, b[:n], c.keystream[:n])
 		b = b[n:]

@@ -46,7 +46,7 @@ func (in *Inbound) OpenRTP(b []byte) ([]byte, error) {
 		}
 	}
 	cryptex := in.Cryptex && unwrapCryptex(b, &h)
-	if !in.transform.openRTP(b, n, &h, index) {
+	if !in.transform.openRTP(b, n, h, index) {
 		return nil, DropNotAuthentic
 	}
 	if s == nil {

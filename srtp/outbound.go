@@ -68,7 +68,7 @@ func (o *Outbound) SealRTP(b []byte, start int) ([]byte, error) {
 	n := len(b) - start
 	b = grow(b, o.rtpTail.size)
 	copy(b[len(b)-o.rtpTail.mki:], o.mki)
-	o.transform.sealRTP(b[start:], n, &h, index)
+	o.transform.sealRTP(b[start:], n, h, index)
 	return b, nil
 }
 

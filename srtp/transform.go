@@ -5,8 +5,8 @@ package srtp
 // p[n:], with the MKI and the SRTCP index filled in. It writes, or checks, the
 // tag. After an open function failed p holds garbage.
 type transform interface {
-	sealRTP(p []byte, n int, h *header, index uint64)
-	openRTP(p []byte, n int, h *header, index uint64) bool
+	sealRTP(p []byte, n int, h header, index uint64)
+	openRTP(p []byte, n int, h header, index uint64) bool
 	sealRTCP(p []byte, n int, ssrc, trailer uint32)
 	openRTCP(p []byte, n int, ssrc, trailer uint32) bool
 }
