@@ -139,7 +139,7 @@ func (pc *PeerConnection) setTimer(now time.Time) {
 		return
 	}
 	if next.Sub(now) > 10*timerSlack {
-		next = next.Truncate(timerSlack).Add(timerSlack)
+		next = onBeat(next)
 	}
 	if !pc.timerAt.IsZero() && !next.Before(pc.timerAt) && next.Sub(pc.timerAt) < timerSlack {
 		return
@@ -151,6 +151,15 @@ func (pc *PeerConnection) setTimer(now time.Time) {
 	} else {
 		pc.timer.Reset(wait)
 	}
+}
+
+// firstBeat is when the beat began that timers share. Its monotonic reading
+// counts: the wall clock may be set at any time.
+var firstBeat = time.Now()
+
+// onBeat is the first beat after t.
+func onBeat(t time.Time) time.Time {
+	return t.Add(timerSlack - t.Sub(firstBeat)%timerSlack)
 }
 
 // A slab is where a flush builds its datagrams: as many as one system call

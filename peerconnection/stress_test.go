@@ -45,7 +45,11 @@ func TestEverythingAtOnce(t *testing.T) {
 				repeat(func() error { _, err := d.Read(make([]byte, 1000)); return err })
 				repeat(func() error { return d.WaitBufferedAmountLow(never) })
 			}
-			repeat(func() error { d.SetBufferedAmountLowThreshold(rand.IntN(1 << 20)); d.ReadyState(); return d.Opened(never) })
+			repeat(func() error {
+				d.SetBufferedAmountLowThreshold(rand.IntN(1 << 20))
+				d.ReadyState()
+				return d.Opened(never)
+			})
 		}
 		for _, pc := range []*PeerConnection{a, z} {
 			repeat(func() error {
