@@ -348,7 +348,7 @@ func (c *core) startSCTP(now time.Time) {
 	c.sctp = sctp.New(sctp.Config{
 		Rand: c.cfg.Rand, Trace: c.cfg.Trace,
 		LocalPort: sctpPort, RemotePort: c.remoteSCTPPort,
-		MTU: pathMTU - c.dtls.Overhead(), MaxMessageSize: localMaxMessageSize,
+		DTLS: true, MTU: pathMTU - c.dtls.Overhead(), MaxMessageSize: localMaxMessageSize,
 		OutStreams: maxStreams, InStreams: maxStreams,
 		// Whether the peer is alive is ICE's to say (RFC 7675): a path that was
 		// lost may come back, or an ICE restart find another, however long that

@@ -20,6 +20,14 @@ type Config struct {
 	LocalPort  uint16 // 5000
 	RemotePort uint16 // 5000
 
+	// DTLS says that the packets travel in DTLS records. They need no checksum
+	// of their own then, if the peer agrees (RFC 9653).
+	DTLS bool
+
+	// Without holds extensions that are not announced, and not used. Zero: none,
+	// but ZeroChecksum needs DTLS.
+	Without Extensions
+
 	// MTU is the size of the largest SCTP packet: what is left of a datagram
 	// after DTLS. 1160, which fits a 1200-byte datagram under any cipher suite.
 	MTU int
@@ -110,7 +118,7 @@ type Association struct {
 	secret   [32]byte // authenticates our cookies
 
 	setup *setup     // in StateCookieWait and StateCookieEchoed
-	peer  extensions // what the peer supports, of what we do
+	peer  Extensions // what the peer supports, of what we do
 	out   uint16     // outbound streams: until agreed, those we ask for
 
 	recv receiver

@@ -66,6 +66,10 @@ func (a *Association) room(b []byte, start int) int { return a.cfg.MTU - (len(b)
 // is nothing to send. It is to be called until then.
 func (a *Association) AppendPacket(now time.Time, b []byte) []byte {
 	start := len(b)
+	// Packets with INIT or COOKIE ECHO need one in any case (RFC 9653, Section
+	// 5.2), so that a peer can verify them which does not know yet, or no longer,
+	// what was agreed; and so do those that belong to no association.
+	needsChecksum := len(a.replies) > 0 || a.due.has(dueInit|dueCookieEcho)
 	b = a.appendPacket(now, b)
 	for len(b) == start && a.send.purged {
 		// Nothing was left of what was to be sent, which may be what a shutdown
@@ -77,7 +81,9 @@ func (a *Association) AppendPacket(now time.Time, b []byte) []byte {
 	if len(b) == start {
 		return b
 	}
-	fillChecksum(b[start:])
+	if needsChecksum || !a.peer.has(ZeroChecksum) {
+		fillChecksum(b[start:])
+	}
 	a.packets.sent++
 	a.packets.bytesSent += uint64(len(b) - start)
 	return b

@@ -61,7 +61,7 @@ func (a *Association) appendInit(b []byte) []byte {
 		outStreams: a.cfg.OutStreams,
 		inStreams:  a.cfg.InStreams,
 		tsn:        a.setup.initial,
-		params:     appendInitParams(params),
+		params:     a.cfg.supported().appendParams(params),
 	}.append(b, typeInit)
 }
 
@@ -130,7 +130,7 @@ func (a *Association) parsePeerInit(c chunk) (p peerInit, params initParams, cau
 		tsn:        i.tsn,
 		outStreams: min(a.cfg.OutStreams, i.inStreams),
 		inStreams:  min(a.cfg.InStreams, i.outStreams),
-		extensions: params.extensions,
+		extensions: params.extensions & a.cfg.supported(),
 	}, params, cause, true
 }
 
@@ -183,7 +183,7 @@ func (a *Association) receiveInit(now time.Time, c chunk) {
 		outStreams: min(a.cfg.OutStreams, p.outStreams),
 		inStreams:  a.cfg.InStreams,
 		tsn:        k.localTSN,
-		params:     appendReported(appendInitParams(b), params.unrecognized),
+		params:     appendReported(a.cfg.supported().appendParams(b), params.unrecognized),
 	}.append(a.header(p.tag).append(nil), typeInitAck))
 }
 
@@ -241,7 +241,7 @@ func (a *Association) adopt(p peerInit) {
 	a.recv.tracker.start(p.tsn)
 	a.reconfig.peerStart(uint32(p.tsn))
 	a.send.rwnd = int(min(p.rwnd, 1<<30))
-	a.send.out.partial = p.extensions.forwardTSN
+	a.send.out.partial = p.extensions.has(PartialReliability)
 	a.send.queue.limit(a.out, &a.pool)
 }
 

@@ -35,7 +35,7 @@ type peerInit struct {
 	tsn        tsn
 	outStreams uint16 // ours: the smaller of what we want and the peer takes
 	inStreams  uint16
-	extensions extensions
+	extensions Extensions
 }
 
 const (
@@ -57,14 +57,7 @@ func (c cookie) append(b []byte, secret []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(c.peer.tsn))
 	b = binary.BigEndian.AppendUint16(b, c.peer.outStreams)
 	b = binary.BigEndian.AppendUint16(b, c.peer.inStreams)
-	var flags byte
-	if c.peer.extensions.forwardTSN {
-		flags |= 1
-	}
-	if c.peer.extensions.reconfig {
-		flags |= 2
-	}
-	b = append(b, flags)
+	b = append(b, byte(c.peer.extensions))
 	return cookieMAC(b, b[start:], secret)
 }
 
@@ -89,8 +82,7 @@ func openCookie(b, secret []byte) (c cookie, ok bool) {
 		outStreams: r.Uint16(),
 		inStreams:  r.Uint16(),
 	}
-	flags := r.Uint8()
-	c.peer.extensions = extensions{forwardTSN: flags&1 != 0, reconfig: flags&2 != 0}
+	c.peer.extensions = Extensions(r.Uint8())
 	return c, r.Done()
 }
 

@@ -325,7 +325,7 @@ func samplePackets() [][]byte {
 	outgoing := resetRequest{typ: paramOutgoingReset, requestSeq: 1, responseSeq: 2, lastTSN: 3, streams: []byte{0, 1, 0, 2}}
 	chunks := [][]byte{
 		data.append(nil),
-		initChunk{tag: 1, rwnd: 1 << 20, outStreams: 65535, inStreams: 65535, tsn: 9, params: appendInitParams(nil)}.append(nil, typeInit),
+		initChunk{tag: 1, rwnd: 1 << 20, outStreams: 65535, inStreams: 65535, tsn: 9, params: (PartialReliability | Reconfiguration).appendParams(nil)}.append(nil, typeInit),
 		initChunk{tag: 1, rwnd: 1 << 20, outStreams: 1, inStreams: 1, tsn: 9, params: appendParam(nil, paramStateCookie, make([]byte, 16))}.append(nil, typeInitAck),
 		sackBytes(sackChunk{cumTSN: 5, rwnd: 100, gaps: gapBlocks{0, 2, 0, 3, 0, 5, 0, 5}, duplicates: []byte{0, 0, 0, 4}}),
 		appendChunk(nil, typeHeartbeat, 0, appendParam(nil, paramHeartbeatInfo, []byte{1, 2, 3})),

@@ -15,6 +15,7 @@ import (
 
 // TestLadders plays the scenarios under testdata. Their verbs:
 //
+//	config a dtls without=4         a is made anew, over DTLS, and without extensions
 //	connect a                       Connect
 //	send a 1 2000 [unordered] [retransmits=0] [lifetime=100ms] [times=3]
 //	                                a message of 2000 bytes on stream 1
@@ -71,6 +72,9 @@ func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 func describeLines(_ string, packet []byte) string {
 	_, chunks, _ := parseHeader(packet)
 	var lines []string
+	if noChecksum(packet) {
+		lines = append(lines, "no checksum")
+	}
 	for len(chunks) > 0 {
 		c, rest, ok := nextChunk(chunks)
 		if !ok {
@@ -85,6 +89,8 @@ func describeLines(_ string, packet []byte) string {
 
 func (e *end) command(now time.Time, verb string, args []string) error {
 	switch verb {
+	case "config":
+		return e.configure(args)
 	case "connect":
 		e.Connect(now)
 	case "shutdown":
@@ -112,6 +118,28 @@ func (e *end) command(now time.Time, verb string, args []string) error {
 	default:
 		return fmt.Errorf("%w: what is %s?", ladder.ErrUsage, verb)
 	}
+	return nil
+}
+
+func (e *end) configure(args []string) (err error) {
+	e.config.DTLS, e.config.Without = false, 0
+	for _, word := range args {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "dtls":
+			e.config.DTLS = true
+		case "without":
+			var n uint64
+			n, err = strconv.ParseUint(value, 0, 8)
+			e.config.Without = Extensions(n)
+		default:
+			err = fmt.Errorf("what is %s?", word)
+		}
+		if err != nil {
+			return errors.Join(ladder.ErrUsage, err)
+		}
+	}
+	e.Association = New(e.config)
 	return nil
 }
 

@@ -56,6 +56,11 @@ func fillChecksum(packet []byte) {
 	binary.LittleEndian.PutUint32(packet[8:], crc32.Checksum(packet, castagnoli))
 }
 
+// noChecksum reports whether a packet has a checksum of zero. An end that
+// announced it must accept that as it accepts the right one (RFC 9653, Section
+// 5.3).
+func noChecksum(packet []byte) bool { return binary.LittleEndian.Uint32(packet[8:]) == 0 }
+
 // checkChecksum verifies a packet of at least a header. It blanks the field
 // while it computes, and puts it back.
 func checkChecksum(packet []byte) bool {
@@ -128,7 +133,7 @@ func pad(b []byte, n int) []byte {
 }
 
 // Describe tells what a packet says in the words of the RFC, in one line:
-// each chunk, then "bad checksum" where that is so. It is for transcripts and
+// each chunk, then "bad checksum" where there is one and it is wrong. It is for transcripts and
 // logs.
 func Describe(packet []byte) string {
 	_, chunks, ok := parseHeader(packet)
@@ -144,7 +149,7 @@ func Describe(packet []byte) string {
 		}
 		parts, chunks = append(parts, c.String()), rest
 	}
-	if !checkChecksum(packet) {
+	if !noChecksum(packet) && !checkChecksum(packet) {
 		parts = append(parts, "bad checksum")
 	}
 	return strings.Join(parts, " + ")

@@ -25,6 +25,7 @@ const (
 	paramAddOutgoing           paramType = 17 // RFC 6525, Section 4.5
 	paramAddIncoming           paramType = 18 // RFC 6525, Section 4.6
 	paramECN                   paramType = 0x8000
+	paramZeroChecksum          paramType = 0x8001 // RFC 9653, Section 4
 	paramSupportedExtensions   paramType = 0x8008 // RFC 5061, Section 4.2.7
 	paramForwardTSN            paramType = 0xC000 // RFC 3758, Section 3.1
 )
@@ -81,20 +82,10 @@ func appendParam(b []byte, typ paramType, value []byte) []byte {
 type initParams struct {
 	cookie             []byte // INIT ACK only; borrowed
 	preservative       uint32 // milliseconds the peer wants its cookie to live longer
-	extensions         extensions
+	extensions         Extensions
 	hostName           bool
 	unrecognized       []byte // encoded Unrecognized Parameter parameters, to report
 	unrecognizedCauses []byte // the same as the value of an Unrecognized Parameters cause
-}
-
-// extensions are what both ends have to support before one may use it.
-type extensions struct {
-	forwardTSN bool // RFC 3758
-	reconfig   bool // RFC 6525
-}
-
-func (e extensions) and(f extensions) extensions {
-	return extensions{forwardTSN: e.forwardTSN && f.forwardTSN, reconfig: e.reconfig && f.reconfig}
 }
 
 // maxReported bounds what is quoted back to a peer that sends parameters we do
@@ -121,17 +112,15 @@ func parseInitParams(params []byte) (p initParams, ok bool) {
 		case paramHostName:
 			p.hostName = true
 		case paramForwardTSN:
-			p.extensions.forwardTSN = true
+			p.extensions |= PartialReliability
+		case paramZeroChecksum:
+			// Another method than ours is as good as none.
+			if len(q.value) == 4 && binary.BigEndian.Uint32(q.value) == edmDTLS {
+				p.extensions |= ZeroChecksum
+			}
 		case paramSupportedExtensions:
 			for _, t := range q.value {
-				switch chunkType(t) {
-				case typeReconfig:
-					p.extensions.reconfig = true
-				case typeForwardTSN:
-					// RFC 3758 announces itself by its own parameter, but some
-					// stacks name the chunk here only.
-					p.extensions.forwardTSN = true
-				}
+				p.extensions |= announcedBy(chunkType(t))
 			}
 		case paramIPv4Address, paramIPv6Address, paramSupportedAddressTypes, paramUnrecognized, paramECN:
 			// Addresses mean nothing below DTLS (RFC 8261, Section 6.1), and
@@ -147,13 +136,6 @@ func parseInitParams(params []byte) (p initParams, ok bool) {
 		}
 	}
 	return p, true
-}
-
-// appendInitParams writes the parameters that every INIT and INIT ACK of ours
-// ends with.
-func appendInitParams(b []byte) []byte {
-	b = appendParam(b, paramForwardTSN, nil)
-	return appendParam(b, paramSupportedExtensions, []byte{byte(typeReconfig), byte(typeForwardTSN)})
 }
 
 // The parameters of RE-CONFIG (RFC 6525, Section 4).

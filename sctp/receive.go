@@ -21,7 +21,7 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 	case h.destination != a.cfg.LocalPort || h.source != a.cfg.RemotePort:
 		a.drop(now, dropPort, len(packet))
 		return
-	case !checkChecksum(packet):
+	case !checkChecksum(packet) && !(a.cfg.supported().has(ZeroChecksum) && noChecksum(packet)):
 		a.drop(now, dropChecksum, len(packet))
 		return
 	}

@@ -64,7 +64,7 @@ func (a *Association) ResetStreams(now time.Time, streams ...uint16) error {
 	switch {
 	case a.ended || a.state > StateEstablished:
 		return ErrClosed
-	case a.state == StateEstablished && !a.peer.reconfig:
+	case a.state == StateEstablished && !a.peer.has(Reconfiguration):
 		return ErrUnsupported
 	}
 	for _, id := range streams {
@@ -88,7 +88,7 @@ func (a *Association) requestReset(now time.Time) {
 	if r.request != nil || len(r.pending) == 0 || a.state != StateEstablished {
 		return
 	}
-	if !a.peer.reconfig {
+	if !a.peer.has(Reconfiguration) {
 		// Asked for before it was known.
 		a.resetDone(r.pending, true)
 		r.pending = nil
@@ -226,7 +226,7 @@ func (a *Association) receiveRequest(q resetRequest) {
 	case paramIncomingReset:
 		// Section 5.2.3: the answer is an Outgoing SSN Reset Request.
 		r.answer = reconfigResponse{q.requestSeq, resultPerformed}
-		if !a.peer.reconfig {
+		if !a.peer.has(Reconfiguration) {
 			r.answer.result = resultDenied
 		}
 		r.incoming, r.incomingTo = true, q.requestSeq

@@ -48,12 +48,12 @@ func TestChromiumInit(t *testing.T) {
 		}
 		i, _ := parseInit(c)
 		p, ok := parseInitParams(i.params)
-		if !ok || p.extensions != (extensions{forwardTSN: true, reconfig: true}) || p.unrecognized != nil {
+		if !ok || p.extensions != PartialReliability|Reconfiguration || p.unrecognized != nil {
 			t.Errorf("its parameters are %+v", p)
 		}
 		// Ours says the same in the same bytes.
 		ours := i
-		ours.params = appendInitParams(nil)
+		ours.params = (PartialReliability | Reconfiguration).appendParams(nil)
 		if got := ours.append(nil, typeInit); !bytes.Equal(got[:len(c.raw)], c.raw) {
 			t.Errorf("we write %x, Chromium %x", got, c.raw)
 		}
@@ -161,7 +161,7 @@ func TestUnknownParameters(t *testing.T) {
 		b := appendParam(nil, test.typ, []byte{1, 2, 3})
 		b = appendParam(b, paramForwardTSN, nil)
 		p, ok := parseInitParams(b)
-		if !ok || p.extensions.forwardTSN != test.goesOn || (p.unrecognized != nil) != test.reported {
+		if !ok || p.extensions.has(PartialReliability) != test.goesOn || (p.unrecognized != nil) != test.reported {
 			t.Errorf("%04x: %+v", uint16(test.typ), p)
 		}
 	}
