@@ -19,6 +19,7 @@ func (a *Agent) Stats() Stats { return a.stats }
 type PairStats struct {
 	Path          Path
 	Local, Remote Candidate
+	LocalUfrag    string // of the session that the pair belongs to: a restart makes another
 	Priority      uint64
 	State         PairState
 	Nominated     bool          // both sides agreed on it
@@ -38,7 +39,7 @@ func (a *Agent) Pairs() []PairStats {
 	var stats []PairStats
 	for _, p := range pairs {
 		stats = append(stats, PairStats{
-			Path: p.path(), Local: p.localCandidate(), Remote: p.remote.candidate,
+			Path: p.path(), LocalUfrag: p.session.local.Ufrag, Local: p.localCandidate(), Remote: p.remote.candidate,
 			Priority: p.priority, State: p.state, Nominated: p == a.nominated, Selected: p == a.selected, RTT: p.rtt,
 			ChecksSent: p.sent, ResponsesReceived: p.answered, ChecksReceived: p.received,
 		})

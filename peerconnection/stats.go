@@ -12,7 +12,8 @@ import (
 
 // Stats counts what a connection did, under the names and in the units of W3C's
 // "Identifiers for WebRTC's Statistics API": as JSON each part reads as the
-// dictionary of that name, with times in seconds.
+// dictionary of that name, with times in seconds. An id stays the same as long
+// as the thing does that it names. What W3C does not have says so.
 type Stats struct {
 	Timestamp        time.Time            `json:"timestamp"`
 	PeerConnection   PeerConnectionStats  `json:"peer-connection"`
@@ -61,6 +62,7 @@ type SCTPTransportStats struct {
 	ReceiverWindow        int     `json:"receiverWindow"`        // bytes, the peer's
 	MTU                   int     `json:"mtu"`                   // bytes
 
+	// Detail is ours; its times are in nanoseconds.
 	Detail sctp.Stats `json:"detail"`
 }
 
@@ -129,8 +131,12 @@ func (pc *PeerConnection) Stats() Stats {
 
 func (c *core) stats(now time.Time) Stats {
 	s := Stats{
-		Timestamp:      now,
-		PeerConnection: PeerConnectionStats{ID: "P", DataChannelsOpened: c.channelsOpened, DataChannelsClosed: c.channelsClosed},
+		Timestamp:        now,
+		CandidatePairs:   []CandidatePairStats{}, // lists, and not null, in JSON
+		LocalCandidates:  []ICECandidateStats{},
+		RemoteCandidates: []ICECandidateStats{},
+		DataChannels:     []DataChannelStats{},
+		PeerConnection:   PeerConnectionStats{ID: "P", DataChannelsOpened: c.channelsOpened, DataChannelsClosed: c.channelsClosed},
 		Transport: TransportStats{
 			ID:          transportID,
 			PacketsSent: c.packetsSent, PacketsReceived: c.packetsReceived,
@@ -211,16 +217,10 @@ func (c *core) certificate(s *Stats, whose string, der []byte) string {
 
 // iceStats lists the pairs, and each candidate that stands in one once.
 func (c *core) iceStats(s *Stats) {
-	locals, remotes := map[string]string{}, map[string]string{}
-	add := func(seen map[string]string, list *[]ICECandidateStats, prefix string, candidate ice.Candidate) string {
-		key := candidate.String()
-		if id, ok := seen[key]; ok {
-			return id
-		}
-		id := fmt.Sprint(prefix, len(seen))
-		seen[key] = id
+	seen := map[string]bool{}
+	add := func(list *[]ICECandidateStats, prefix string, candidate ice.Candidate) string {
 		st := ICECandidateStats{
-			ID: id, TransportID: transportID, Address: candidate.Host,
+			TransportID: transportID, Address: candidate.Host,
 			Protocol: candidate.Protocol.String(), CandidateType: candidate.Type.String(), Priority: candidate.Priority,
 			Foundation: candidate.Foundation, UsernameFragment: candidate.Ufrag, TCPType: candidate.TCPType.String(),
 		}
@@ -230,18 +230,22 @@ func (c *core) iceStats(s *Stats) {
 		if candidate.Related.IsValid() {
 			st.RelatedAddress, st.RelatedPort = candidate.Related.Addr().String(), candidate.Related.Port()
 		}
-		*list = append(*list, st)
-		return id
+		st.ID = fmt.Sprint(prefix, "-", st.CandidateType, "-", st.Protocol, "-", st.Address, "-", st.Port)
+		if !seen[st.ID] {
+			seen[st.ID] = true
+			*list = append(*list, st)
+		}
+		return st.ID
 	}
 	for _, candidate := range c.ice.LocalCandidates() {
-		add(locals, &s.LocalCandidates, "L", candidate)
+		add(&s.LocalCandidates, "L", candidate)
 	}
-	for i, p := range c.ice.Pairs() {
+	for _, p := range c.ice.Pairs() {
+		local, remote := add(&s.LocalCandidates, "L", p.Local), add(&s.RemoteCandidates, "R", p.Remote)
 		pair := CandidatePairStats{
-			ID: fmt.Sprint("CP", i), TransportID: transportID,
-			LocalCandidateID:  add(locals, &s.LocalCandidates, "L", p.Local),
-			RemoteCandidateID: add(remotes, &s.RemoteCandidates, "R", p.Remote),
-			State:             p.State.String(), Nominated: p.Nominated, Selected: p.Selected,
+			ID: fmt.Sprint("CP-", p.LocalUfrag, "-", local, "-", remote), TransportID: transportID,
+			LocalCandidateID: local, RemoteCandidateID: remote,
+			State: p.State.String(), Nominated: p.Nominated, Selected: p.Selected,
 			CurrentRoundTripTime: p.RTT.Seconds(),
 			RequestsSent:         uint64(p.ChecksSent), RequestsReceived: uint64(p.ChecksReceived), ResponsesReceived: uint64(p.ResponsesReceived),
 		}
