@@ -461,4 +461,8 @@ func TestXORAddresses(t *testing.T) {
 	if want := []netip.AddrPort{one, {}, two}; !slices.Equal(got, want) {
 		t.Errorf("the peers are %v, want %v", got, want)
 	}
+	want := "CreatePermission request XOR-PEER-ADDRESS=192.0.2.1:1 XOR-MAPPED-ADDRESS=[2001:db8::2]:2 XOR-PEER-ADDRESS XOR-PEER-ADDRESS=[2001:db8::2]:2"
+	if got := mustParse(t, b.Bytes()).String(); got != want {
+		t.Errorf("it prints as\n%s, want\n%s", got, want)
+	}
 }

@@ -19,11 +19,12 @@ func (m Message) String() string {
 		case AttrUsername, AttrRealm, AttrNonce, AttrSoftware, AttrAlternateDomain:
 			fmt.Fprintf(&s, "=%q", value)
 		case AttrMappedAddress, AttrAlternateServer:
-			if a, ok := m.Address(t); ok {
+			if a, ok := parseAddress(value, new([16]byte)); ok {
 				fmt.Fprintf(&s, "=%v", a)
 			}
 		case AttrXORMappedAddress, AttrXORPeerAddress, AttrXORRelayedAddress:
-			if a, ok := m.XORAddress(t); ok {
+			mask := [16]byte(m.b[4:headerSize])
+			if a, ok := parseAddress(value, &mask); ok {
 				fmt.Fprintf(&s, "=%v", a)
 			}
 		case AttrErrorCode:
