@@ -112,8 +112,12 @@ type Candidate struct {
 	Extensions []Extension // the others, in their order
 }
 
-// maxExtensions bounds what a candidate keeps of extensions.
-const maxExtensions = 16
+// maxExtensions bounds what a candidate keeps of extensions, and
+// maxCandidateText all of it: browsers need some 150 bytes.
+const (
+	maxExtensions    = 16
+	maxCandidateText = 1024
+)
 
 // ParseCandidate reads a candidate as SDP and RTCIceCandidate write it, with
 // or without "a=" and "candidate:" in front.
@@ -121,6 +125,9 @@ const maxExtensions = 16
 // It is liberal where browsers are: names of transports and types in any case,
 // IP addresses or host names, priorities of the full 32 bits.
 func ParseCandidate(s string) (Candidate, error) {
+	if len(s) > maxCandidateText {
+		return Candidate{}, fmt.Errorf("ice: candidate %.80q… has %d bytes, of which at most %d are accepted", s, len(s), maxCandidateText)
+	}
 	text := strings.TrimSpace(s)
 	text = strings.TrimPrefix(text, "a=")
 	text = strings.TrimPrefix(text, "candidate:")

@@ -9,8 +9,12 @@ import (
 )
 
 // maxResponses bounds the responses that wait to be sent: as many as datagrams
-// may arrive in a batch before the agent is drained.
-const maxResponses = 64
+// may arrive in a batch before the agent is drained. Those to strangers stay
+// within maxRefusals, so that there is always room for the peer's.
+const (
+	maxResponses = 64
+	maxRefusals  = 16
+)
 
 // A response is one to be sent. What it says is all here, so that the request
 // need not be kept.
@@ -33,6 +37,9 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 	answer := func(key *stun.Key, code stun.ErrorCode, reason string) {
 		if reason != "" {
 			a.drop(now, reason, m.Bytes())
+		}
+		if key == nil && len(a.responses) >= maxRefusals {
+			return
 		}
 		a.responses = append(a.responses, response{path: path, id: m.TransactionID(), code: code, key: key})
 		a.ready = true

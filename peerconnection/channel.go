@@ -18,10 +18,10 @@ import (
 // refuse identifiers above 1,023.
 const maxStreams = 1024
 
-// Limits on what a peer may open that nobody has accepted yet.
+// Limits on what a peer may open.
 const (
 	maxUnacceptedChannels = maxStreams
-	maxUnacceptedBytes    = 256 << 10 // labels and protocols
+	maxLabelBytes         = 256 << 10 // labels and protocols, of channels that are open or not accepted yet
 )
 
 // A channel is what the core knows of a data channel.
@@ -32,6 +32,8 @@ type channel struct {
 	lifetime        time.Duration // 0: without limit
 	priority        Priority
 	negotiated      bool
+	byPeer          bool // the peer has made it
+	accepted        bool // and the user has it
 
 	id    uint16
 	hasID bool
@@ -384,7 +386,7 @@ func (c *core) receiveDCEP(now time.Time, d *DataChannel, m sctp.Received) {
 		c.drop(now, trace.DCEP, dropStreamTaken, len(m.Data))
 		return
 	case m.Stream >= maxStreams || len(c.unaccepted) >= maxUnacceptedChannels ||
-		c.unacceptedBytes+len(open.label)+len(open.protocol) > maxUnacceptedBytes:
+		c.labelBytes+len(open.label)+len(open.protocol) > maxLabelBytes:
 		c.drop(now, trace.DCEP, dropTooManyChannels, len(m.Data))
 		c.resetStream(now, m.Stream)
 		return
@@ -400,7 +402,7 @@ func (c *core) receiveDCEP(now time.Time, d *DataChannel, m sctp.Received) {
 		label: string(open.label), protocol: string(open.protocol), streamBusy: busy, sayAck: true,
 		unordered:      open.channelType&channelUnordered != 0,
 		maxRetransmits: -1, priority: Priority(open.priority),
-		id: m.Stream, hasID: true, heard: true,
+		id: m.Stream, hasID: true, heard: true, byPeer: true,
 	})
 	switch open.channelType &^ channelUnordered {
 	case channelPartialRexmit:
@@ -411,7 +413,7 @@ func (c *core) receiveDCEP(now time.Time, d *DataChannel, m sctp.Received) {
 	c.channels[d.id] = d
 	c.channelsMade++
 	c.unaccepted = append(c.unaccepted, d)
-	c.unacceptedBytes += len(d.label) + len(d.protocol)
+	c.labelBytes += len(d.label) + len(d.protocol)
 	c.openChannel(now, d)
 	if !busy {
 		c.sendEarly(now, d)
@@ -428,8 +430,17 @@ func (c *core) acceptChannel() *DataChannel {
 	d := c.unaccepted[0]
 	c.unaccepted[0] = nil
 	c.unaccepted = c.unaccepted[1:]
-	c.unacceptedBytes -= len(d.label) + len(d.protocol)
+	d.accepted = true
+	c.forgetLabel(d)
 	return d
+}
+
+// forgetLabel no longer counts the label of a channel of the peer's making,
+// once it was accepted and is closed: it is the program's then.
+func (c *core) forgetLabel(d *DataChannel) {
+	if d.byPeer && d.accepted && d.state == DataChannelClosed {
+		c.labelBytes -= len(d.label) + len(d.protocol)
+	}
 }
 
 // closeChannel begins the closing procedure of RFC 8831, Section 6.7: our
@@ -546,6 +557,7 @@ func (c *core) endChannel(d *DataChannel, err error) {
 	}
 	d.state, d.err = DataChannelClosed, err
 	d.early, d.earlyBytes = nil, 0
+	c.forgetLabel(d)
 	if d.hasID && c.channels[d.id] == d {
 		delete(c.channels, d.id)
 	}

@@ -32,10 +32,10 @@ type core struct {
 
 	negotiation
 
-	channels        map[uint16]*DataChannel // by stream
-	opening         []*DataChannel          // made by the user, not open yet
-	unaccepted      []*DataChannel          // made by the peer, not accepted yet
-	unacceptedBytes int
+	channels   map[uint16]*DataChannel // by stream
+	opening    []*DataChannel          // made by the user, not open yet
+	unaccepted []*DataChannel          // made by the peer, not accepted yet
+	labelBytes int                     // of channels of the peer's making
 
 	iceState        ice.State
 	dtlsUp          bool
@@ -122,6 +122,10 @@ func (c *core) receiveDTLS(now time.Time, path ice.Path, b []byte) {
 	switch {
 	case c.dtls == nil && c.signaling != SignalingHaveLocalOffer:
 		c.drop(now, trace.PC, dropNoDTLS, len(b))
+		return
+	case c.dtls == nil && !c.ice.KnowsPath(path):
+		// Who sends the first flight has a path to us, and so has checked it.
+		c.drop(now, trace.PC, dropUnknownPath, len(b))
 		return
 	case c.dtls == nil && len(c.early) == maxEarlyDatagrams:
 		c.drop(now, trace.PC, dropEarlyFull, len(b))

@@ -110,8 +110,70 @@ func FuzzPeer(f *testing.F) {
 			a.pc.core.Advance(now)
 			drain(t, now, &a.pc.core)
 		}
-		if held := a.pc.core.unacceptedBytes; held > maxUnacceptedBytes {
-			t.Errorf("%d bytes of labels are held for channels that nobody has accepted", held)
+		if held := a.pc.core.labelBytes; held > maxLabelBytes {
+			t.Errorf("%d bytes of labels are held for channels of the peer's making", held)
 		}
 	})
+}
+
+// Before the answer has come, DTLS is kept only of whoever has shown the ICE
+// password: strangers can't fill our memory, nor take the ClientHello's place.
+func TestEarlyDTLSOfStrangers(t *testing.T) {
+	a, z := quietPeer(t, 1), quietPeer(t, 2)
+	a.CreateDataChannel("x", nil)
+	now := time.Unix(1e9, 0)
+	offer := offerOf(t, a)
+	a.mustSet(t, true, offer)
+	a.core.gather(now, []netip.AddrPort{addrA})
+	z.mustSet(t, false, *a.LocalDescription())
+	z.mustSet(t, true, answerOf(t, z))
+	zAddr := netip.MustParseAddrPort("192.0.2.2:2000")
+	z.core.gather(now, []netip.AddrPort{zAddr})
+	record := append([]byte{22, 0xfe, 0xfd}, make([]byte, 60000)...)
+	a.core.Receive(now, ice.Path{Local: addrA, Remote: netip.MustParseAddrPort("203.0.113.9:9")}, record)
+	if len(a.core.early) != 0 {
+		t.Error("a stranger's record is kept")
+	}
+	// z's check arrives before its answer does, and then its ClientHello.
+	if carry(now, &z.core, &a.core, false) == 0 {
+		t.Fatal("z checks nothing")
+	}
+	a.core.Receive(now, ice.Path{Local: addrA, Remote: zAddr}, record[:200])
+	if len(a.core.early) != 1 {
+		t.Error("the peer's record is not kept")
+	}
+}
+
+// The labels of channels that the peer has opened are bounded, also of those
+// that were accepted.
+func TestLabelsAreBounded(t *testing.T) {
+	n, a, z := quietCores(t)
+	label := make([]byte, 60000)
+	held := 0
+	for range 100 {
+		ch, err := newChannel(string(label), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.pc.core.addChannel(n.Now(), a.pc.core.newDataChannel(ch)); err != nil {
+			t.Fatal(err)
+		}
+		settle(n.Now(), &a.pc.core, &z.pc.core)
+		for len(z.pc.core.unaccepted) > 0 {
+			held += len(z.pc.core.acceptChannel().label)
+		}
+	}
+	if held > 2*maxLabelBytes || held < len(label) {
+		t.Errorf("%d bytes of labels are held", held)
+	}
+	// Closed, they make room for others.
+	for id := range uint16(maxStreams) {
+		if d := z.pc.core.channels[id]; d != nil {
+			z.pc.core.closeChannel(n.Now(), d)
+		}
+	}
+	settle(n.Now(), &a.pc.core, &z.pc.core)
+	if z.pc.core.labelBytes != 0 {
+		t.Errorf("%d bytes of labels are counted when all channels are closed", z.pc.core.labelBytes)
+	}
 }

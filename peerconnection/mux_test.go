@@ -2,7 +2,9 @@ package peerconnection
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/plainrtc/plainrtc/ice"
 	"github.com/plainrtc/plainrtc/stun"
@@ -108,6 +110,40 @@ func TestErrorResponseLearnsNothing(t *testing.T) {
 	m, path, pcs := newTestMux(t)
 	m.learn(pcs[0], path, sentError)
 	m.expect(t, "a stranger's data", path, sentData)
+}
+
+// Checks for an offer's credentials may come before its answer: they are known
+// to the mux when SetLocalDescription returns, and the old ones still are.
+func TestRestartIsRegistered(t *testing.T) {
+	ctx := within(t, 20*time.Second)
+	m, _, _ := newTestMux(t)
+	a, z := newPeer(t, Config{Mux: m}), newPeer(t, Config{})
+	connect(t, ctx, a, z)
+	before := a.core.localUfrag()
+	for range 3 {
+		offer, err := a.CreateOffer(&OfferOptions{ICERestart: true})
+		if err == nil {
+			err = a.SetLocalDescription(offer)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := a.core.localUfrag()
+		if now == before || !strings.Contains(offer.SDP, "a=ice-ufrag:"+now+"\r\n") || m.ufrags[now] != a || m.ufrags[before] != a {
+			t.Fatalf("the mux knows %d ufrags, the new one: %v, the old one: %v", len(m.members[a].ufrags), m.ufrags[now] == a, m.ufrags[before] == a)
+		}
+		before = now
+		if err := a.SetLocalDescription(SessionDescription{Type: SDPTypeRollback}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(t, ctx, a, z, &OfferOptions{ICERestart: true})
+	if err := a.WaitConnected(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.members[a].ufrags) != 2 {
+		t.Errorf("%d ufrags of one connection are registered", len(m.members[a].ufrags))
+	}
 }
 
 // A peer whose address changes more often than a connection may have routes is
