@@ -572,11 +572,11 @@ func (c *core) endChannel(d *DataChannel, err error) {
 
 // forgotten releases what nobody can read any more.
 func (pc *PeerConnection) forgotten(inbox []inboxMessage) {
-	now := pc.enter()
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
 	for _, m := range inbox {
-		pc.core.release(now, m)
+		pc.core.release(pc.now(), m) // and the next packet tells the peer
 	}
-	pc.leave(now)
 }
 
 // endChannels closes every channel, because the connection has ended with err.

@@ -41,7 +41,7 @@
 // between them:
 //
 //	                     PeerConnection              lock, clock, timer, sockets
-//	                           │                     (peerconnection.go, mux.go)
+//	                           │                     (peerconnection.go, mux.go, route.go)
 //	datagram ──► demux ──► core.Receive              (core.go, demux.go)
 //	               ├─ STUN ──► ice.Agent             which path works
 //	               └─ DTLS ──► dtls.Conn             keys; opens records in place
