@@ -150,7 +150,7 @@ func New(cfg Config) *Association {
 		pool:    &a.pool,
 		streams: cfg.InStreams,
 	}
-	a.send = sender{mtu: cfg.MTU, pool: &a.pool, fell: a.bufferedAmountFell}
+	a.send = sender{mtu: cfg.MTU, pool: &a.pool, control: new(newReno), fell: a.bufferedAmountFell}
 	a.send.start(0)
 	a.send.rto.start(cfg.RTOInitial, cfg.RTOMin, cfg.RTOMax)
 	return a
@@ -317,6 +317,15 @@ func (a *Association) Advance(now time.Time) {
 			a.abort(now, &LocalError{UserInitiatedAbort, "the shutdown took too long"})
 		case timerSack:
 			a.recv.ack.timeout()
+		case timerReorder:
+			a.send.reorderTimeout(now)
+			a.lossTimers()
+			a.traceCongestion(now)
+		case timerProbe:
+			a.send.probeTimeout(now)
+			a.lossTimers()
+		case timerPace:
+			// AppendPacket has something to send now.
 		case timerReconfig:
 			a.reconfigTimeout(now)
 		case timerHeartbeat:
@@ -335,10 +344,23 @@ func (a *Association) retransmitTimeout(now time.Time) {
 		return
 	}
 	s.timeout(now)
+	a.lossTimers()
 	if !s.out.empty() || s.closed {
 		a.timers.Set(timerT3, now.Add(s.rto.current))
 	}
 	a.traceCongestion(now)
+}
+
+// lossTimers sets the timers of RACK-TLP. A probe is of use only before T3-rtx
+// expires.
+func (a *Association) lossTimers() {
+	s := &a.send
+	a.timers.Set(timerReorder, s.reorder)
+	if !s.probeAt.IsZero() && a.timers.Running(timerT3) && s.probeAt.Before(a.timers.At(timerT3)) {
+		a.timers.Set(timerProbe, s.probeAt)
+	} else {
+		a.timers.Stop(timerProbe)
+	}
 }
 
 // failed counts a timeout and ends the association when there were too many:

@@ -132,7 +132,12 @@ func (a *Association) appendChunks(now time.Time, b []byte) []byte {
 	}
 	a.due.remove(dueCookieEcho | dueCookieAck)
 
-	data := (a.state.sendsData() || a.state == StateCookieEchoed) && a.send.ready()
+	data := false
+	if a.state.sendsData() || a.state == StateCookieEchoed {
+		var until time.Time
+		data, until = a.send.ready(now)
+		a.timers.Set(timerPace, until)
+	}
 	if a.recv.ack.due || a.recv.ack.waiting && data {
 		// Before DATA is sent, "the sender SHOULD create a SACK chunk and bundle
 		// it with the outbound DATA chunk" (Section 6.1). Gap ack blocks leave room
@@ -189,5 +194,6 @@ func (a *Association) appendPayload(now time.Time, b []byte, start int, data boo
 		a.timers.Set(timerT3, now.Add(s.rto.current))
 	}
 	s.lowest = false
+	a.lossTimers()
 	return b
 }

@@ -1,17 +1,20 @@
 package sctp
 
-// congestion is the congestion control of RFC 9260, Section 7, in the order of
-// that section, for the one path that DTLS gives us. Amounts are bytes of DATA
-// chunks with their headers: what the network carries.
+import "time"
+
+// congestion is what every congestion control has in common, from RFC 9260,
+// Section 7, for the one path that DTLS gives us: when packets may leave, what is
+// one loss and what are two, and the window itself, which a controller sets.
+// Amounts are bytes of DATA chunks with their headers: what the network carries.
 //
-// It answers two questions, canSend and retransmitNow, and is told what
-// happened. It knows neither TSNs nor messages.
+// It answers canSend and canResend, and is told what happened. It knows neither
+// chunks nor messages.
 type congestion struct {
 	pmdcs    int // "path maximum DATA chunk size": the room for chunks in a packet
 	cwnd     int // congestion window
 	ssthresh int // slow-start threshold
-	// partialBytesAcked counts towards the next growth in congestion avoidance.
-	partialBytesAcked int
+	control  controller
+	pacer    pacer
 	// inFastRecovery is so until exitPoint is acknowledged.
 	inFastRecovery bool
 	exitPoint      tsn
@@ -20,15 +23,69 @@ type congestion struct {
 	afterTimeout bool
 	recover      tsn
 	// fastRetransmit: one packet of retransmissions may leave whatever the window
-	// says; single: no other may, until something is acknowledged.
+	// says; single: no other may, until something is acknowledged; extra: one
+	// packet of new data may leave as a tail loss probe.
 	fastRetransmit bool
 	single         bool
+	extra          bool
 	// before was in flight before the events that let the next packets leave,
 	// and burst is what may be in flight after those; open: both were set since
 	// the last packet was built.
 	before int
 	burst  int
 	open   bool
+	// undo is how to take back the last cut of the window: what it was, and how
+	// many chunks were sent again since and not reported as duplicates.
+	undo struct {
+		cwnd, ssthresh int
+		resent         int
+		armed          bool
+	}
+}
+
+// A controller is a congestion control algorithm. It sets the window of the
+// congestion it is given.
+type controller interface {
+	// begin: the association begins; the window is the initial one.
+	begin(c *congestion)
+	// acked: a SACK acknowledged something.
+	acked(c *congestion, s *sample)
+	// lost: chunks were found lost. First says that this is not of a loss that
+	// the window was cut for already.
+	lost(c *congestion, s *sample, first bool)
+	// timeout: T3-rtx expired. First is as with lost.
+	timeout(c *congestion, first bool)
+	// idle: the sender paused for so many RTOs.
+	idle(c *congestion, rtos int)
+	// restored: the last cut was taken back.
+	restored(c *congestion)
+	// rate is how fast to send, in bytes a second; zero: as fast as the window
+	// allows.
+	rate(c *congestion, srtt time.Duration) float64
+}
+
+// A sample is what a SACK tells.
+type sample struct {
+	at       time.Duration // now, as a rate counts time
+	acked    int           // bytes newly acknowledged
+	lost     int           // bytes newly found lost
+	flight   int           // bytes in flight after it
+	cum      tsn
+	next     tsn  // the TSN that the next new chunk gets
+	allAcked bool // nothing is outstanding
+	full     bool // the window was what held the sender back
+
+	rtt    time.Duration // of the chunk that was sent last; zero: not known
+	minRTT time.Duration // the least of the path
+	srtt   time.Duration
+
+	// delivered bytes in interval are a sample of the delivery rate, for a chunk
+	// that flew as flown says; a zero interval is none.
+	delivered int
+	interval  time.Duration
+	flown     flown
+	total     uint32 // C.delivered
+	totalLost uint32 // C.lost
 }
 
 // maxBurst is Max.Burst: packets that may leave at once beyond those that
@@ -40,20 +97,22 @@ const maxBurst = 4
 // IPv4 address and to min(4 * PMDCS, max(2 * PMDCS, 4344)) bytes if the peer
 // address is an IPv6 address"; we see no addresses and take the smaller one.
 // "The initial value of ssthresh SHOULD be arbitrarily high".
-func (c *congestion) start(mtu int) {
+func (c *congestion) start(mtu int, control controller) {
 	pmdcs := mtu - headerSize
 	*c = congestion{
 		pmdcs:    pmdcs,
 		cwnd:     min(4*pmdcs, max(2*pmdcs, 4344)),
 		ssthresh: 1 << 30,
+		control:  control,
 	}
+	control.begin(c)
 }
 
 // canSend reports whether another new DATA chunk may leave: "the sender SHOULD
 // exceed cwnd by up to (PMDCS - 1) bytes on a new data transmission if the
 // flightsize does not currently reach cwnd" (Section 6.1, rule B).
 func (c *congestion) canSend(flight int) bool {
-	return !c.single && flight < min(c.cwnd, c.burst)
+	return c.extra || !c.single && flight < c.cwnd && (c.pacer.active || flight < c.burst)
 }
 
 // canResend is the same for a retransmission, of which one packet may leave
@@ -65,7 +124,7 @@ func (c *congestion) canResend(flight int) bool { return c.fastRetransmit || c.c
 // sender to transmit new DATA chunks, the protocol parameter 'Max.Burst' SHOULD
 // be used to limit the number of packets sent" (Section 6.1, rule D). When
 // several packets arrive before one is built, the first counts: all that they
-// acknowledge may be replaced.
+// acknowledge may be replaced. Packets that are paced make no bursts.
 func (c *congestion) opportunity(flight int) {
 	if !c.open {
 		c.before, c.burst, c.open = flight, flight+maxBurst*c.pmdcs, true
@@ -76,67 +135,50 @@ func (c *congestion) opportunity(flight int) {
 func (c *congestion) built(data bool) {
 	c.open = false
 	if data {
-		c.fastRetransmit = false
+		c.fastRetransmit, c.extra = false, false
 	}
 }
 
-// acked notes that a SACK acknowledged n bytes.
-func (c *congestion) acked(n int, cum tsn, allAcked bool) {
+// full reports whether the window is what held the sender back; a paced sender
+// has less in flight before its next packets leave.
+func (c *congestion) full() bool {
+	before := c.before
+	if c.pacer.active {
+		before += c.pacer.quantum
+		if c.cwnd <= c.ssthresh {
+			before = max(before, 2*c.before)
+		}
+	}
+	return before >= c.cwnd
+}
+
+// acked notes what a SACK acknowledged.
+func (c *congestion) acked(s *sample) {
 	c.single = false
-	if c.afterTimeout && cum.AtLeast(c.recover) {
+	if c.afterTimeout && s.cum.AtLeast(c.recover) {
 		c.afterTimeout = false
 	}
-	if c.inFastRecovery {
-		// Section 7.2.4: growth has to wait until what was outstanding at the
-		// loss is acknowledged.
-		if cum.AtLeast(c.exitPoint) {
-			c.inFastRecovery = false
-		} else {
-			return
-		}
+	if c.inFastRecovery && s.cum.AtLeast(c.exitPoint) {
+		c.inFastRecovery = false
 	}
-	full := c.before >= c.cwnd
-	if c.cwnd <= c.ssthresh {
-		// Section 7.2.1: "only if the current congestion window is being fully
-		// utilized and the data sender is not in Fast Recovery", by at most "L
-		// times the destination's PMDCS"; "the positive integer L SHOULD be 1".
-		if full {
-			c.cwnd += min(n, c.pmdcs)
-		}
-		return
-	}
-	// Section 7.2.2: one PMDCS a round trip.
-	c.partialBytesAcked += n
-	switch {
-	case c.partialBytesAcked >= c.cwnd && full:
-		c.partialBytesAcked -= c.cwnd
-		c.cwnd += c.pmdcs
-	case c.partialBytesAcked > c.cwnd:
-		c.partialBytesAcked = c.cwnd
-	}
-	// "When all of the data transmitted by the sender has been acknowledged by
-	// the receiver, partial_bytes_acked is initialized to 0."
-	if allAcked {
-		c.partialBytesAcked = 0
-	}
+	s.full = c.full()
+	c.control.acked(c, s)
 }
 
-// lost is Sections 7.2.3 and 7.2.4: SACKs say that chunks are missing; exit is
-// the highest TSN that is outstanding.
-func (c *congestion) lost(exit tsn) {
-	if c.inFastRecovery || c.afterTimeout {
-		// The window was cut for this loss already. That a timeout counts here
-		// as well is TCP's rule (RFC 6582, Section 4.1).
-		return
+// lost is Sections 7.2.3 and 7.2.4: SACKs say that chunks are missing.
+func (c *congestion) lost(s *sample) {
+	// The window was cut for this loss already, if it is of what was outstanding
+	// then. That a timeout counts here as well is TCP's rule (RFC 6582, Section 4.1).
+	first := !c.inFastRecovery && !c.afterTimeout
+	if first {
+		c.remember()
+		c.inFastRecovery, c.exitPoint = true, s.next-1
+		// "Retransmit those K DATA chunks in a single packet. When a Fast Retransmit
+		// is being performed, the sender SHOULD ignore the value of cwnd and SHOULD
+		// NOT delay retransmission for this single packet."
+		c.fastRetransmit = true
 	}
-	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
-	c.cwnd = c.ssthresh
-	c.partialBytesAcked = 0
-	c.inFastRecovery, c.exitPoint = true, exit
-	// "Retransmit those K DATA chunks in a single packet. When a Fast Retransmit
-	// is being performed, the sender SHOULD ignore the value of cwnd and SHOULD
-	// NOT delay retransmission for this single packet."
-	c.fastRetransmit = true
+	c.control.lost(c, s, first)
 }
 
 // timeout is Section 7.2.3: T3-rtx expired. Start slowly again, "and ensure
@@ -144,21 +186,36 @@ func (c *congestion) lost(exit tsn) {
 // the endpoint receives acknowledgement". Highest is the highest TSN that is
 // outstanding.
 func (c *congestion) timeout(highest tsn) {
+	first := !c.afterTimeout
+	if first {
+		c.remember()
+	}
 	c.afterTimeout, c.recover = true, highest
-	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
-	c.cwnd = c.pmdcs
-	c.partialBytesAcked = 0
 	c.inFastRecovery = false
-	c.single, c.fastRetransmit = true, true
+	c.single, c.fastRetransmit, c.extra = true, true, false
+	c.control.timeout(c, first)
 }
 
-// idle is the end of Section 7.2.1: "While the endpoint does not transmit data
-// on a given transport address, the cwnd of the transport address SHOULD be
-// adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO. Before the first cwnd
-// adjustment, the ssthresh of the transport address SHOULD be set to the cwnd."
-func (c *congestion) idle(rtos int) {
-	c.ssthresh = max(c.cwnd, 4*c.pmdcs)
-	for ; rtos > 0 && c.cwnd > 4*c.pmdcs; rtos-- {
-		c.cwnd = max(c.cwnd/2, 4*c.pmdcs)
+// idle is told at the end of a pause.
+func (c *congestion) idle(rtos int) { c.control.idle(c, rtos) }
+
+// remember keeps the window as it is before a cut.
+func (c *congestion) remember() {
+	c.undo.cwnd, c.undo.ssthresh, c.undo.resent, c.undo.armed = c.cwnd, c.ssthresh, 0, true
+}
+
+// duplicates takes back the last cut when as many duplicates were reported as
+// chunks were sent again since: none of them was lost. This is Eifel's response
+// (RFC 4015) on the evidence of RFC 3708, which SCTP's SACK has of itself.
+func (c *congestion) duplicates(n int) {
+	if !c.undo.armed || c.undo.resent == 0 || n == 0 {
+		return
 	}
+	if c.undo.resent -= n; c.undo.resent > 0 {
+		return
+	}
+	c.undo.armed = false
+	c.cwnd, c.ssthresh = max(c.cwnd, c.undo.cwnd), max(c.ssthresh, c.undo.ssthresh)
+	c.inFastRecovery, c.afterTimeout = false, false
+	c.control.restored(c)
 }

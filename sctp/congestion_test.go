@@ -13,16 +13,19 @@ type ccTest struct {
 
 func newCC(t *testing.T) *ccTest {
 	k := &ccTest{t: t}
-	k.c.start(1000 + headerSize)
+	k.c.start(1000+headerSize, new(newReno))
 	return k
 }
 
 // ack acknowledges n bytes while flight bytes were in flight.
 func (k *ccTest) ack(n, flight int, cum tsn) {
 	k.c.opportunity(flight)
-	k.c.acked(n, cum, false)
+	k.c.acked(&sample{acked: n, cum: cum})
 	k.c.built(true)
 }
+
+// lost finds losses while exit is the highest TSN outstanding.
+func (k *ccTest) lost(exit tsn) { k.c.lost(&sample{next: exit + 1}) }
 
 func (k *ccTest) want(cwnd, ssthresh int, why string) {
 	k.t.Helper()
@@ -44,9 +47,9 @@ func TestCongestionControl(t *testing.T) {
 	k.want(5500, high, "not when the window was not used")
 
 	k.c.cwnd = 20000
-	k.c.lost(50)
+	k.lost(50)
 	k.want(10000, 10000, "Section 7.2.3: half the window")
-	k.c.lost(60)
+	k.lost(60)
 	k.want(10000, 10000, "once for all losses of a window")
 	k.ack(5000, 10000, 49)
 	k.want(10000, 10000, "no growth in Fast Recovery")
@@ -78,10 +81,10 @@ func TestCongestionControl(t *testing.T) {
 	k.want(1000, 4000, "ssthresh stays at 4*PMDCS or above")
 
 	k.c.cwnd = 40000
-	k.c.lost(95)
+	k.lost(95)
 	k.want(40000, 4000, "the timeout was for losses up to 90")
 	k.ack(1, 0, 90)
-	k.c.lost(95)
+	k.lost(95)
 	k.want(20000, 20000, "90 was acknowledged: this is another loss")
 
 	k.c.cwnd = 40000
@@ -104,7 +107,7 @@ func TestBurstLimit(t *testing.T) {
 	if !k.c.canSend(7999) || k.c.canSend(8000) {
 		t.Error("what several SACKs acknowledge may be replaced, and four packets more")
 	}
-	k.c.lost(1)
+	k.lost(1)
 	k.c.burst = 0
 	if k.c.canSend(1 << 20) {
 		t.Error("new data may leave beyond the window after a loss")

@@ -26,8 +26,9 @@
 // is [receiver]: tracker (which TSNs came), sack (when to say so), reassembly
 // (fragments to messages), delivery (messages in order), window (the memory
 // this takes). The send side is [sender]: sendqueue and scheduler (messages
-// that wait), outstanding (chunks that are not acknowledged), congestion, rto,
-// forward (messages given up). The two know nothing of each other. association
+// that wait), outstanding (chunks that are not acknowledged), rack (which of them
+// are lost), rate and rto (what acknowledgements measure), congestion with
+// newreno, pacer, forward (messages given up). The two know nothing of each other. association
 // joins them: state, connect, cookie and collision, receive, build, shutdown,
 // reset, heartbeat.
 //
@@ -52,10 +53,12 @@
 // is 5 s; SACKs are delayed by 50 ms at most; [Config] says why. Messages given
 // to Send before the association is established leave in the packet of the
 // COOKIE ECHO or COOKIE ACK. The first round trip is measured on the handshake.
-// Congestion control is that of RFC 9260, Section 7, with two rules more, so that
-// a burst of losses is not taken for several: after T3-rtx, losses of what was
-// outstanding then do not cut the window again (RFC 6582), and a retransmission
-// is not missed by acknowledgements of what was sent before it.
+// Losses are found by time, as RACK-TLP does (RFC 8985), and not by three miss
+// indications: it finds the loss of a retransmission and of the last packet too,
+// does not take reordering for loss, and takes back what it did when the peer
+// reports duplicates. After T3-rtx, losses of what was outstanding then do not cut
+// the window again (RFC 6582). Packets are paced where the round trip is 2 ms or
+// more; below, Max.Burst bounds bursts.
 //
 // # Out of scope
 //

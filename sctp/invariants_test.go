@@ -90,6 +90,17 @@ func checkOutstanding(t testing.TB, o *outstanding) {
 			}
 		}
 	}
+	inFlight, order := 0, uint32(0)
+	for at := o.oldest; at.ok; at = o.at(at.tsn).after {
+		c := o.at(at.tsn)
+		if c.state != chunkInFlight || inFlight > 0 && int32(c.order-order) <= 0 {
+			t.Fatalf("TSN %d, transmission %d in state %d, stands behind transmission %d", at.tsn, c.order, c.state, order)
+		}
+		inFlight, order = inFlight+dataSize(int(c.size)), c.order
+	}
+	if inFlight != flight {
+		t.Fatalf("%d bytes are listed as in flight, %d are", inFlight, flight)
+	}
 	if flight != o.flight || payload != o.payload || marked != o.marked || acked != o.gapAcks {
 		t.Fatalf("flight %d, payload %d, marked %d, gap acks %d; counted as %d, %d, %d, %d",
 			flight, payload, marked, acked, o.flight, o.payload, o.marked, o.gapAcks)

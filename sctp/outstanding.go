@@ -18,7 +18,11 @@ type outstanding struct {
 	from    tsn         // no chunk before this one is marked
 	gapAcks int         // chunks acknowledged by gap ack blocks
 	order   uint32      // counts transmissions
-	latest  uint32      // the latest transmission that was acknowledged
+	fack    tsn         // the highest TSN that was ever acknowledged
+	// oldest and newest are the ends of the list of chunks in flight, in the order
+	// of their last transmission.
+	oldest, newest listEnd
+	rate           rate
 	// advanced is Advanced.Peer.Ack.Point: everything up to it is acknowledged
 	// or abandoned (RFC 3758, Section 3.5).
 	advanced tsn
@@ -37,11 +41,17 @@ type sentChunk struct {
 	// that need no look, so that a gap ack block is read once, not once a SACK.
 	skip          int32
 	transmissions int32
-	order         uint32 // of its last transmission
+	order         uint32  // of its last transmission
+	before, after listEnd // in the order of transmission, while it is in flight
 	state         chunkState
-	misses        uint8 // miss indications (RFC 9260, Section 7.2.4)
 	flags         uint8
-	fast          bool // was fast retransmitted, which happens once
+	flown         flown // what was so at its last transmission
+}
+
+// A listEnd is a TSN, or zero TSNs.
+type listEnd struct {
+	tsn tsn
+	ok  bool
 }
 
 type chunkState uint8
@@ -54,7 +64,10 @@ const (
 )
 
 func (o *outstanding) start(initial tsn, forget func(*outMessage)) {
-	*o = outstanding{cum: initial - 1, next: initial, from: initial, advanced: initial - 1, partial: o.partial, forget: forget}
+	*o = outstanding{
+		cum: initial - 1, next: initial, from: initial, fack: initial - 1, advanced: initial - 1,
+		partial: o.partial, forget: forget,
+	}
 }
 
 func (o *outstanding) empty() bool { return o.next == o.cum+1 }
@@ -65,18 +78,16 @@ func (o *outstanding) len() int { return int(o.next - o.cum - 1) }
 func (o *outstanding) at(n tsn) *sentChunk { return &o.ring[uint32(n)&uint32(len(o.ring)-1)] }
 
 // push enters a new chunk, which leaves now, and returns its TSN.
-func (o *outstanding) push(c sentChunk) tsn {
+func (o *outstanding) push(now time.Time, c sentChunk) tsn {
 	if o.len() >= len(o.ring) {
 		o.resize()
 	}
 	n := o.next
 	o.next++
-	o.order++
-	c.order = o.order
 	*o.at(n) = c
 	c.message.chunks++
 	if c.state == chunkInFlight {
-		o.launch(&c)
+		o.launch(now, n, o.at(n))
 	}
 	return n
 }
@@ -89,58 +100,79 @@ func (o *outstanding) resize() {
 	}
 }
 
-// launch counts a chunk as in flight, land as no longer.
-func (o *outstanding) launch(c *sentChunk) {
+// launch counts a chunk as in flight, which leaves now; land as no longer.
+func (o *outstanding) launch(now time.Time, n tsn, c *sentChunk) {
+	o.order++
+	c.order = o.order
+	c.flown = o.rate.sent(now, o.flight, dataSize(int(c.size)))
 	o.flight += dataSize(int(c.size))
 	o.payload += int(c.size)
+	c.before, c.after = o.newest, listEnd{}
+	if o.newest.ok {
+		o.at(o.newest.tsn).after = listEnd{n, true}
+	} else {
+		o.oldest = listEnd{n, true}
+	}
+	o.newest = listEnd{n, true}
 }
 
 func (o *outstanding) land(c *sentChunk) {
 	o.flight -= dataSize(int(c.size))
 	o.payload -= int(c.size)
+	if c.before.ok {
+		o.at(c.before.tsn).after = c.after
+	} else {
+		o.oldest = c.after
+	}
+	if c.after.ok {
+		o.at(c.after.tsn).before = c.before
+	} else {
+		o.newest = c.before
+	}
 }
 
 // A sackResult is what a SACK changed.
 type sackResult struct {
 	acked    int  // bytes newly acknowledged
 	advanced bool // the Cumulative TSN Ack Point moved
-	lost     bool // chunks were marked for retransmission
-	timed    bool // the chunk whose round trip is measured was acknowledged
+	// newest is the chunk, of those newly acknowledged, that was sent last; its
+	// order is zero if there is none.
+	newest sentChunk
+	// reordered: a chunk that was sent once came behind others that were sent after it.
+	reordered bool
 }
 
 // ack takes a SACK (RFC 9260, Section 6.2.1). It refuses one that
 // acknowledges what was not sent or whose gap ack blocks are not in order.
-// Timed is the TSN whose round trip is measured; recovering says that the
-// sender is in Fast Recovery.
-func (o *outstanding) ack(now time.Time, cum tsn, gaps gapBlocks, timed tsn, recovering bool) (r sackResult, ok bool) {
+func (o *outstanding) ack(now time.Time, cum tsn, gaps gapBlocks) (r sackResult, ok bool) {
 	if cum.Before(o.cum) || cum.AtLeast(o.next) || !o.validGaps(cum, gaps) {
 		return sackResult{}, false
 	}
-	o.ackUpTo(cum, timed, &r)
+	fack := o.fack
+	o.ackUpTo(cum, fack, &r)
 	switch {
 	case len(gaps) > 0:
-		o.ackGaps(now, gaps, timed, recovering, &r)
+		o.ackGaps(now, gaps, fack, &r)
 	case o.gapAcks > 0:
-		o.renege(nil)
+		o.renege(now, nil)
 	}
 	return r, true
 }
 
 // ackUpTo moves the Cumulative TSN Ack Point.
-func (o *outstanding) ackUpTo(cum, timed tsn, r *sackResult) {
-	r.timed = timed.After(o.cum) && timed.AtMost(cum)
+func (o *outstanding) ackUpTo(cum, fack tsn, r *sackResult) {
 	r.advanced = cum != o.cum
 	for o.cum != cum {
 		c := o.at(o.cum + 1)
 		switch c.state {
 		case chunkInFlight:
 			o.land(c)
-			o.count(c, r)
+			o.count(o.cum+1, c, fack, r)
 		case chunkAcked:
 			o.gapAcks--
 		case chunkMarked:
 			o.marked--
-			o.count(c, r)
+			o.count(o.cum+1, c, fack, r)
 		}
 		o.drop(c)
 		o.cum++
@@ -153,10 +185,16 @@ func (o *outstanding) ackUpTo(cum, timed tsn, r *sackResult) {
 	}
 }
 
-// count notes that c was newly acknowledged.
-func (o *outstanding) count(c *sentChunk, r *sackResult) {
-	if int32(c.order-o.latest) > 0 {
-		o.latest = c.order
+// count notes that c was newly acknowledged; fack is what was the highest TSN
+// before.
+func (o *outstanding) count(n tsn, c *sentChunk, fack tsn, r *sackResult) {
+	if r.newest.order == 0 || int32(c.order-r.newest.order) > 0 {
+		r.newest = *c
+	}
+	if n.After(o.fack) {
+		o.fack = n
+	} else if n.Before(fack) && c.transmissions == 1 {
+		r.reordered = true
 	}
 	r.acked += dataSize(int(c.size))
 }
@@ -173,12 +211,9 @@ func (o *outstanding) validGaps(cum tsn, gaps gapBlocks) bool {
 	return last <= int(o.next-1-cum)
 }
 
-// ackGaps marks what gap ack blocks acknowledge and counts miss indications
-// for what they leave out.
-func (o *outstanding) ackGaps(now time.Time, gaps gapBlocks, timed tsn, recovering bool, r *sackResult) {
+// ackGaps marks what gap ack blocks acknowledge.
+func (o *outstanding) ackGaps(now time.Time, gaps gapBlocks, fack tsn, r *sackResult) {
 	total := 0
-	var highest tsn // the highest newly acknowledged
-	fresh := false
 	for i := range gaps.len() {
 		start, end := gaps.at(i)
 		total += int(end-start) + 1
@@ -201,9 +236,7 @@ func (o *outstanding) ackGaps(now time.Time, gaps gapBlocks, timed tsn, recoveri
 			}
 			o.gapAcks++
 			c.state, c.skip = chunkAcked, 1
-			o.count(c, r)
-			highest, fresh = n-1, true
-			r.timed = r.timed || n-1 == timed
+			o.count(n-1, c, fack, r)
 		}
 		if c := o.at(first); c.state == chunkAcked {
 			// An abandoned chunk in the block stops the run short of it.
@@ -211,19 +244,7 @@ func (o *outstanding) ackGaps(now time.Time, gaps gapBlocks, timed tsn, recoveri
 		}
 	}
 	if total != o.gapAcks {
-		o.renege(gaps)
-	}
-	// "miss indications are incremented only for missing TSNs prior to the HTNA
-	// in the SACK chunk", the Highest TSN Newly Acknowledged (Section 7.2.4). In
-	// Fast Recovery, when the Cumulative TSN Ack Point advances, they "are
-	// incremented for all TSNs reported missing".
-	limit := highest
-	if recovering && r.advanced {
-		_, end := gaps.at(gaps.len() - 1)
-		limit, fresh = o.cum+tsn(end), true
-	}
-	if fresh {
-		o.miss(now, gaps, limit, r)
+		o.renege(now, gaps)
 	}
 }
 
@@ -241,41 +262,6 @@ func (o *outstanding) run(first, last tsn) int32 {
 	return int32(min(int(n-first), int(last-first)+1))
 }
 
-// miss counts a miss indication for each chunk that the blocks leave out below
-// limit, and marks those with three.
-//
-// A chunk that was sent after everything that was ever acknowledged cannot be
-// missing yet, whatever its TSN: it is a retransmission under way.
-// The RFC does not say so; but after a burst of losses, when a SACK has no room
-// for all gaps, each hole that is filled lets another old block be seen, and
-// would have the retransmissions after it taken for lost.
-func (o *outstanding) miss(now time.Time, gaps gapBlocks, limit tsn, r *sackResult) {
-	n := o.cum + 1
-	for i := range gaps.len() {
-		start, end := gaps.at(i)
-		for ; n.Before(o.cum + tsn(start)); n++ {
-			if n.AtLeast(limit) {
-				return
-			}
-			c := o.at(n)
-			if c.state != chunkInFlight || c.fast || int32(c.order-o.latest) > 0 {
-				continue
-			}
-			if c.misses++; c.misses < 3 {
-				continue
-			}
-			// "Mark the DATA chunk(s) with three miss indications for
-			// retransmission."
-			o.mark(now, n, c)
-			if c.state == chunkMarked {
-				c.fast = true
-			}
-			r.lost = true
-		}
-		n = o.cum + tsn(end) + 1
-	}
-}
-
 // mark takes a chunk out of flight: it has to be sent again, unless its
 // message is not worth it (RFC 3758).
 func (o *outstanding) mark(now time.Time, n tsn, c *sentChunk) {
@@ -285,7 +271,7 @@ func (o *outstanding) mark(now time.Time, n tsn, c *sentChunk) {
 		return
 	}
 	o.land(c)
-	c.state, c.misses = chunkMarked, 0
+	c.state = chunkMarked
 	o.marked++
 	if n.Before(o.from) {
 		o.from = n
@@ -295,9 +281,7 @@ func (o *outstanding) mark(now time.Time, n tsn, c *sentChunk) {
 // timeout marks everything that is in flight: T3-rtx expired (Section 6.3.3).
 func (o *outstanding) timeout(now time.Time) {
 	for n := o.cum + 1; n != o.next; n++ {
-		c := o.at(n)
-		c.fast = false // it may be lost, and missed, once more
-		if c.state == chunkInFlight {
+		if c := o.at(n); c.state == chunkInFlight {
 			o.mark(now, n, c)
 		}
 	}
@@ -305,15 +289,14 @@ func (o *outstanding) timeout(now time.Time) {
 
 // renege takes back acknowledgements that the blocks no longer hold: "the data
 // receiver reneged on the data" (Section 6.2.1, D.iii). It is slow and rare.
-func (o *outstanding) renege(gaps gapBlocks) {
+func (o *outstanding) renege(now time.Time, gaps gapBlocks) {
 	n := o.cum + 1
 	take := func(until tsn) {
 		for ; n.Before(until); n++ {
 			if c := o.at(n); c.state == chunkAcked {
 				c.state, c.skip = chunkInFlight, 0
-				c.misses = min(c.misses+1, 2)
 				o.gapAcks--
-				o.launch(c)
+				o.launch(now, n, c)
 			} else {
 				c.skip = 0
 			}
@@ -347,13 +330,11 @@ func (o *outstanding) retransmit() (tsn, *sentChunk) {
 }
 
 // resend notes that the chunk that retransmit returned leaves again.
-func (o *outstanding) resend(c *sentChunk) {
+func (o *outstanding) resend(now time.Time, n tsn, c *sentChunk) {
 	c.state = chunkInFlight
 	c.transmissions++
-	o.order++
-	c.order = o.order
 	o.marked--
-	o.launch(c)
+	o.launch(now, n, c)
 }
 
 // drop lets go of a chunk.

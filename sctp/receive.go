@@ -265,6 +265,7 @@ func (a *Association) acknowledged(now time.Time, r sackResult) {
 	case r.advanced: // R3
 		a.timers.Set(timerT3, now.Add(a.send.rto.current))
 	}
+	a.lossTimers()
 	a.resetProgress()
 	a.shutdownWhenDrained(now)
 	if a.cfg.Trace != nil {

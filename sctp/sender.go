@@ -8,15 +8,19 @@ type sender struct {
 	queue sendQueue
 	out   outstanding
 	cc    congestion
+	rack  rack
 	rto   rto
 	mtu   int
 	// rwnd is the a_rwnd of the newest SACK.
 	rwnd int
-	// timed is the TSN whose round trip is being measured, since timedAt; one
-	// at a time, as RFC 9260, Section 6.3.1, C4 has it. Zero time: none.
-	timed    tsn
-	timedAt  time.Time
+	// measured is the transmission from which on a round trip is measured again:
+	// one at a time, as RFC 9260, Section 6.3.1, C4 has it.
+	measured uint32
 	lastSent time.Time // DATA last left
+	// reorder is when to look for losses again, and probe when to send a tail loss
+	// probe; zero: never.
+	reorder time.Time
+	probeAt time.Time
 	// closed: nothing is in flight, and what comes next does not fit into the
 	// peer's window; probe: T3-rtx expired meanwhile, so one chunk may leave
 	// all the same; probing: it did; probed: a SACK came since.
@@ -31,6 +35,8 @@ type sender struct {
 	forwardDue  bool
 	forwardedAt time.Time
 	immediate   bool // ask for SACKs at once (RFC 7053)
+	control     controller
+	sample      sample // of the newest SACK; a local one would escape
 	pool        *buffers
 	// fell is called when a stream's buffered amount fell from before.
 	fell  func(s *outStream, before int)
@@ -42,12 +48,15 @@ type senderStats struct {
 	bytes           uint64
 	retransmissions uint64
 	timeouts        uint64
+	probes          uint64
 }
 
 // start begins with the TSN initial; queued messages stay.
 func (s *sender) start(initial tsn) {
 	s.out.start(initial, s.forget)
-	s.cc.start(s.mtu)
+	s.rack.start()
+	s.measured, s.reorder, s.probeAt = 0, time.Time{}, time.Time{}
+	s.cc.start(s.mtu, s.control)
 }
 
 // forget is told of messages that are acknowledged, or abandoned and passed.
@@ -72,17 +81,18 @@ func (s *sender) drained() bool { return s.out.empty() && s.queue.buffered == 0 
 
 // sack takes a SACK.
 func (s *sender) sack(now time.Time, k sackChunk) (r sackResult, ok bool) {
-	timed := s.timed
-	if s.timedAt.IsZero() {
-		timed = s.out.cum // never newly acknowledged
-	}
 	s.opportunity()
-	r, ok = s.out.ack(now, k.cumTSN, k.gaps, timed, s.cc.inFastRecovery)
+	r, ok = s.out.ack(now, k.cumTSN, k.gaps)
 	if !ok {
 		return r, false
 	}
 	s.rwnd = int(min(k.rwnd, 1<<30))
-	s.settle(now, &r)
+	if n := len(k.duplicates) / 4; n > 0 {
+		s.rack.duplicates(&s.out)
+		s.cc.duplicates(n)
+	}
+	repaired := s.rack.probed(s.out.cum, k.duplicates)
+	s.settle(now, &r, repaired)
 	s.closed = false
 	if s.probing {
 		s.probed = true
@@ -111,22 +121,98 @@ func (s *sender) shutdown(now time.Time, cum tsn) (r sackResult, ok bool) {
 		return r, false
 	}
 	s.opportunity()
-	s.out.ackUpTo(cum, s.out.cum, &r)
-	s.settle(now, &r)
+	s.out.ackUpTo(cum, s.out.fack, &r)
+	s.settle(now, &r, false)
 	return r, true
 }
 
-// settle draws the conclusions from an acknowledgement.
-func (s *sender) settle(now time.Time, r *sackResult) {
-	if r.timed {
-		s.rto.measured(now.Sub(s.timedAt))
-		s.timedAt = time.Time{}
+// settle draws the conclusions from an acknowledgement: what it measured, what
+// was lost, and what congestion control makes of both.
+func (s *sender) settle(now time.Time, r *sackResult, repaired bool) {
+	at := s.out.rate.since(now)
+	k := &s.sample
+	*k = sample{at: at, acked: r.acked}
+	if r.acked > 0 {
+		s.rack.acked(at, r)
+		k.flown = r.newest.flown
+		k.delivered, k.interval = s.out.rate.acked(now, r.acked, k.flown)
+		// Karn's algorithm (RFC 9260, Section 6.3.1, C5): of a chunk that was sent
+		// again it is not known which one arrived. The RFC would also leave out
+		// chunks behind one that was sent again, whose Cumulative TSN Ack would be
+		// late; but of each gap ack block it is known when it came.
+		if r.newest.transmissions == 1 {
+			k.rtt = max(at-k.flown.at, 1)
+			if int32(r.newest.order-s.measured) >= 0 {
+				s.rto.measured(k.rtt)
+				s.measured = s.out.order + 1
+			}
+		}
 	}
+	recovering := s.cc.inFastRecovery || s.cc.afterTimeout
+	k.lost = s.detect(now)
+	s.fill(k)
 	if r.advanced || r.acked > 0 {
-		s.cc.acked(r.acked, s.out.cum, s.out.empty())
+		s.cc.acked(k)
 	}
-	if r.lost {
-		s.cc.lost(s.out.next - 1)
+	if recovering && !s.cc.inFastRecovery && !s.cc.afterTimeout {
+		s.rack.recovered()
+	}
+	if k.lost > 0 || repaired {
+		s.cc.lost(k)
+	}
+	s.scheduleProbe(now, r)
+}
+
+func (s *sender) fill(k *sample) {
+	k.flight, k.cum, k.next, k.allAcked = s.out.flight, s.out.cum, s.out.next, s.out.empty()
+	k.minRTT, k.srtt = s.rack.minRTT, s.rto.srtt
+	k.total, k.totalLost = s.out.rate.delivered, s.out.rate.lost
+}
+
+// detect looks for losses and returns how many bytes were lost.
+func (s *sender) detect(now time.Time) int {
+	window := s.rack.window(s.out.gapAcks, s.cc.inFastRecovery || s.cc.afterTimeout, s.rto.srtt)
+	lost, again := s.rack.detect(now, s.out.rate.since(now), &s.out, window)
+	s.reorder = time.Time{}
+	if again != 0 {
+		s.reorder = s.out.rate.epoch.Add(again)
+	}
+	s.out.rate.lost += uint32(lost)
+	return lost
+}
+
+// reorderTimeout is the end of the time left to chunks that may be late.
+func (s *sender) reorderTimeout(now time.Time) {
+	s.opportunity()
+	k := &s.sample
+	*k = sample{at: s.out.rate.since(now), lost: s.detect(now)}
+	if k.lost > 0 {
+		s.fill(k)
+		s.cc.lost(k)
+		s.tidy(now)
+	}
+}
+
+// scheduleProbe is Section 7.2 of RFC 8985: a tail loss probe is for when
+// nothing is known to be missing.
+func (s *sender) scheduleProbe(now time.Time, r *sackResult) {
+	switch {
+	case s.out.flight == 0 || s.out.gapAcks > 0 || s.cc.inFastRecovery || s.cc.afterTimeout || s.rack.probing || s.probing || !s.reorder.IsZero():
+		s.probeAt = time.Time{}
+	case s.probeAt.IsZero() || r == nil || r.advanced || r.acked > 0:
+		s.probeAt = now.Add(s.rack.probeTimeout(s.rto.srtt, s.out.oldest == s.out.newest))
+	}
+}
+
+// probeTimeout sends a tail loss probe.
+func (s *sender) probeTimeout(now time.Time) {
+	s.opportunity()
+	s.probeAt = time.Time{}
+	st := s.queue.scheduler.current()
+	unsent := st != nil && s.out.len() < maxSpan && s.rwnd-s.out.payload >= s.mtu
+	if fresh, ok := s.rack.probe(now, &s.out, unsent); ok {
+		s.cc.extra, s.cc.fastRetransmit = fresh, !fresh
+		s.stats.probes++
 	}
 }
 
@@ -146,7 +232,9 @@ func (s *sender) timeout(now time.Time) {
 		s.stats.timeouts++
 	}
 	s.probed = false
-	s.timedAt = time.Time{}
+	s.measured = s.out.order + 1
+	s.rack.probing, s.reorder, s.probeAt = false, time.Time{}, time.Time{}
+	s.out.rate.lost += uint32(s.out.flight)
 	s.out.timeout(now)
 	s.tidy(now)
 	s.forwardDue = s.out.partial && s.out.advanced != s.out.cum
@@ -155,7 +243,7 @@ func (s *sender) timeout(now time.Time) {
 // tidy follows up on messages that were abandoned.
 func (s *sender) tidy(now time.Time) {
 	if st := s.queue.scheduler.current(); st != nil && st.head.abandoned {
-		s.dropRest(st.head)
+		s.dropRest(now, st.head)
 	}
 	if s.out.partial && s.out.advance() {
 		s.forwardDue = true
@@ -166,9 +254,9 @@ func (s *sender) tidy(now time.Time) {
 // more TSN stands for it, never sent but abandoned too, so that there is a
 // TSN to forward to even when all that was sent has arrived: otherwise the
 // receiver would go on waiting for the rest.
-func (s *sender) dropRest(m *outMessage) {
+func (s *sender) dropRest(now time.Time, m *outMessage) {
 	before := m.stream.buffered
-	s.out.push(sentChunk{message: m, state: chunkAbandoned, flags: flagEnd, offset: int32(len(m.data))})
+	s.out.push(now, sentChunk{message: m, state: chunkAbandoned, flags: flagEnd, offset: int32(len(m.data))})
 	s.queue.drop(m, s.pool)
 	s.fell(m.stream, before)
 }
@@ -178,12 +266,21 @@ func (m *outMessage) expired(now time.Time) bool {
 	return !m.expires.IsZero() && !now.Before(m.expires)
 }
 
-// ready reports whether a DATA chunk would leave now.
-func (s *sender) ready() bool {
-	if s.out.marked > 0 {
-		return s.cc.canResend(s.out.flight)
+// ready reports whether a DATA chunk would leave now. If only the pacer holds it
+// back, until is when it may.
+func (s *sender) ready(now time.Time) (ok bool, until time.Time) {
+	switch {
+	case s.out.marked > 0:
+		ok = s.cc.canResend(s.out.flight)
+	case s.queue.scheduler.current() != nil:
+		ok = s.cc.canSend(s.out.flight)
+	case s.out.flight < s.cc.cwnd:
+		s.out.rate.ranOut(s.out.flight)
 	}
-	return s.queue.scheduler.current() != nil && s.cc.canSend(s.out.flight)
+	if ok && !s.cc.fastRetransmit && !s.cc.extra && s.cc.pacer.waits(now) {
+		return false, s.cc.pacer.release
+	}
+	return ok, time.Time{}
 }
 
 // windowOpen is Section 6.1, rule A: no new data beyond the peer's window,
@@ -213,14 +310,10 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 		if !s.cc.canResend(s.out.flight) || len(b)-start+dataSize(int(c.size)) > s.mtu {
 			return s.sentData(now, b, began)
 		}
-		s.out.resend(c)
+		s.out.resend(now, n, c)
 		b = s.appendChunk(b, n, c)
 		s.stats.retransmissions++
-		// Karn's algorithm: a round trip is measured only "if no DATA chunk with TSN
-		// less than or equal to r was retransmitted" (Section 6.3.1, C5).
-		if n.AtMost(s.timed) {
-			s.timedAt = time.Time{}
-		}
+		s.cc.undo.resent++
 		s.lowest = s.lowest || n == s.out.cum+1
 	}
 	for {
@@ -251,8 +344,19 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 func (s *sender) sentData(now time.Time, b []byte, began int) []byte {
 	if len(b) != began {
 		s.lastSent = now
+		s.pace(now, len(b)-began)
+		s.scheduleProbe(now, nil)
 	}
 	return b
+}
+
+// pace notes that size bytes leave.
+func (s *sender) pace(now time.Time, size int) {
+	rate := 0.0
+	if s.rack.minRTT >= pacedRTT {
+		rate = s.cc.control.rate(&s.cc, s.rto.srtt)
+	}
+	s.cc.pacer.sent(now, size, rate, maxBurst*s.cc.pmdcs)
 }
 
 // appendNew cuts n bytes off m into a new DATA chunk.
@@ -274,14 +378,11 @@ func (s *sender) appendNew(now time.Time, b []byte, m *outMessage, n int) []byte
 		c.flags |= flagEnd
 		s.stats.messages++
 	}
-	t := s.out.push(c)
+	t := s.out.push(now, c)
 	b = s.appendChunk(b, t, &c)
 	before := m.stream.buffered
 	s.queue.cut(m, n)
 	s.stats.bytes += uint64(n)
-	if s.timedAt.IsZero() && !s.probing {
-		s.timed, s.timedAt = t, now
-	}
 	s.fell(m.stream, before)
 	return b
 }
@@ -315,8 +416,10 @@ func (s *sender) restart(initial tsn) {
 	for _, st := range s.queue.streams { // the order does not show
 		st.nextSSN, st.reset = 0, resetNone
 	}
-	s.cc.start(s.mtu)
-	s.timedAt, s.closed, s.probe, s.probing, s.forwardDue = time.Time{}, false, false, false, false
+	s.rack.start()
+	s.measured, s.reorder, s.probeAt = 0, time.Time{}, time.Time{}
+	s.cc.start(s.mtu, s.control)
+	s.closed, s.probe, s.probing, s.forwardDue = false, false, false, false
 }
 
 func (s *sender) shrink() {

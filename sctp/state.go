@@ -61,6 +61,9 @@ const (
 	timerT3                          // DATA or FORWARD TSN was not acknowledged
 	timerT5Guard                     // the whole shutdown takes too long
 	timerSack                        // the delayed SACK
+	timerReorder                     // what seemed to be late is lost (RFC 8985)
+	timerProbe                       // nothing was acknowledged for two round trips (RFC 8985)
+	timerPace                        // the next packet may leave
 	timerReconfig                    // RE-CONFIG was not answered
 	timerHeartbeat                   // idle for long, or a HEARTBEAT was not answered
 )
@@ -68,7 +71,7 @@ const (
 func (k timerKind) String() string {
 	return [...]string{
 		"T1-init", "T1-cookie", "T2-shutdown", "T3-rtx", "T5-shutdown-guard",
-		"T-sack", "T-reconfig", "T-heartbeat",
+		"T-sack", "RACK", "PTO", "pacer", "T-reconfig", "T-heartbeat",
 	}[k]
 }
 

@@ -9,7 +9,7 @@ package timers
 import "time"
 
 // Max is how many timers a Table holds: a core with more wants splitting.
-const Max = 10
+const Max = 12
 
 // A Table holds the deadlines of the timers K: small constants counted from
 // zero, fewer than [Max]. The zero Table has no timer running.
