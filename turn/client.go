@@ -116,6 +116,9 @@ type Client struct {
 
 	data    Data // for NextData
 	hasData bool
+
+	// Scratch, here because what is passed to a Reader escapes.
+	indication stun.TransactionID
 }
 
 // A request is a transaction that goes on.

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"encoding/binary"
+	"io"
 	"net/netip"
 	"time"
 
@@ -68,9 +69,10 @@ func (c *Client) WrapData(now time.Time, b []byte, at int, peer netip.AddrPort) 
 		c.touch(now, channel)
 		return wrapChannelData(b, at, channel.number, c.config.Stream), nil
 	}
-	var id stun.TransactionID
-	c.config.Rand.Read(id[:])
-	return wrapIndication(b, at, stun.Send, id, peer), nil
+	if _, err := io.ReadFull(c.config.Rand, c.indication[:]); err != nil {
+		panic("BUG: the source of randomness failed: " + err.Error())
+	}
+	return wrapIndication(b, at, stun.Send, c.indication, peer), nil
 }
 
 // maxPayload is the largest payload that an indication has room for, with
