@@ -23,6 +23,7 @@ type aesCM struct {
 // cmKeys are the session keys of SRTP, or of SRTCP.
 type cmKeys struct {
 	block cipher.Block
+	bulk  *bulkCipher // of SRTP: RTCP packets are short
 	mac   hash.Hash
 	// saltHi and saltLo are k_s * 2^16.
 	saltHi, saltLo uint64
@@ -30,10 +31,12 @@ type cmKeys struct {
 }
 
 func newAESCM(p *profileParams, k MasterKey) *aesCM {
-	return &aesCM{
+	t := &aesCM{
 		rtp:  newCMKeys(p, k, labelRTPEncryption, labelRTPAuth, labelRTPSalt, p.rtpTag),
 		rtcp: newCMKeys(p, k, labelRTCPEncryption, labelRTCPAuth, labelRTCPSalt, p.rtcpTag),
 	}
+	t.rtp.bulk = newBulkCipher(t.rtp.block)
+	return t
 }
 
 func newCMKeys(p *profileParams, k MasterKey, encryption, auth, salt label, tag int) cmKeys {
@@ -55,7 +58,12 @@ func newCMKeys(p *profileParams, k MasterKey, encryption, auth, salt label, tag 
 //
 //	IV = (k_s * 2^16) XOR (SSRC * 2^64) XOR (i * 2^16)
 func (t *aesCM) crypt(k *cmKeys, ssrc uint32, index uint64, b []byte) {
-	t.ctr.xor(k.block, k.saltHi^uint64(ssrc), k.saltLo^index<<16, b)
+	hi, lo := k.saltHi^uint64(ssrc), k.saltLo^index<<16
+	if k.bulk != nil {
+		n := k.bulk.xor(hi, lo, b)
+		b, lo = b[n:], lo+uint64(n)/aes.BlockSize
+	}
+	t.ctr.xor(k.block, hi, lo, b)
 }
 
 // sealRTP authenticates "the concatenation of the Authenticated Portion of the
