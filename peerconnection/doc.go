@@ -25,6 +25,20 @@
 // slower than the writer. Nothing needs tuning, nothing must be drained, and
 // Close frees everything at once.
 //
+// # When the peer goes
+//
+// A peer that calls Close ends the connection here, too: whoever waits gets an
+// error that wraps [ErrClosed], and [PeerConnection.Done] is closed. A peer that
+// vanishes without a word is missed by ICE: the state is disconnected after 7 s
+// of silence and failed after 30 s. Calls that wait go on waiting then, for an
+// ICE restart may bring the peer back. A program that will not try closes the
+// connection:
+//
+//	for s := pc.ConnectionState(); s != peerconnection.ConnectionFailed && s != peerconnection.ConnectionClosed; {
+//		s, _ = pc.NextConnectionState(ctx, s)
+//	}
+//	pc.Close()
+//
 // # How it works
 //
 // Each protocol is a core: a struct without goroutine, lock, clock or socket.

@@ -48,7 +48,12 @@ func ExamplePeerConnection_AcceptDataChannel() {
 		}
 	}
 	serve := func(pc *peerconnection.PeerConnection) {
-		defer pc.Close()
+		go func() { // a client that vanishes without a word is missed after half a minute
+			for s := pc.ConnectionState(); s != peerconnection.ConnectionFailed && s != peerconnection.ConnectionClosed; {
+				s, _ = pc.NextConnectionState(context.Background(), s)
+			}
+			pc.Close()
+		}()
 		for {
 			d, err := pc.AcceptDataChannel(ctx)
 			if err != nil {

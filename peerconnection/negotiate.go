@@ -39,6 +39,8 @@ type negotiation struct {
 	credentials ice.Credentials
 	// remoteCredentials are the peer's, in force; they were paired with ours of then.
 	remoteCredentials, pairedCredentials ice.Credentials
+	// formerUfrag is the peer's of before its last ICE restart.
+	formerUfrag string
 	// restartWanted: the next offer restarts ICE.
 	restartWanted bool
 

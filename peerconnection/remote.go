@@ -145,6 +145,9 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 	// Ours have changed alone when an offer of ours that restarted ICE was taken back.
 	if first || c.isRestart(t) || c.pairedCredentials != c.credentials {
 		c.pairedCredentials = c.credentials
+		if c.remoteCredentials.Ufrag != t.Ufrag {
+			c.formerUfrag = c.remoteCredentials.Ufrag
+		}
 		c.remoteCredentials = ice.Credentials{Ufrag: t.Ufrag, Pwd: t.Pwd}
 		if err := c.ice.SetRemoteCredentials(now, c.remoteCredentials); err != nil {
 			return err

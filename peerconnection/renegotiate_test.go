@@ -1,6 +1,7 @@
 package peerconnection
 
 import (
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -182,5 +183,136 @@ func TestRollbackKeepsCandidates(t *testing.T) {
 	z.mustSet(t, false, SessionDescription{Type: SDPTypeRollback})
 	if len(z.core.ice.Pairs()) != 1 {
 		t.Errorf("%d pairs after the rollback, want that of the candidate", len(z.core.ice.Pairs()))
+	}
+}
+
+// Both sides restart ICE at once; the polite one takes its own offer back.
+func TestBothRestart(t *testing.T) {
+	n, a, z := quietCores(t)
+	now := n.Now()
+	for _, p := range []*simPeer{a, z} {
+		offer, err := p.pc.core.createOffer(&OfferOptions{ICERestart: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.pc.core.setLocalDescription(now, offer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	offer := *z.pc.core.localDescription()
+	if err := a.pc.core.setRemoteDescription(now, offer); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := a.pc.core.createAnswer()
+	if err == nil {
+		err = a.pc.core.setLocalDescription(now, answer)
+	}
+	if err == nil {
+		err = z.pc.core.setRemoteDescription(now, *a.pc.core.localDescription())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Run(func() bool { return false }, 2*time.Minute)
+	for _, p := range []*simPeer{a, z} {
+		pairs := p.pc.core.ice.Pairs()
+		if p.pc.core.state != ConnectionConnected || len(pairs) == 0 || !pairs[0].Nominated || pairs[0].LocalUfrag != p.pc.core.localUfrag() {
+			t.Errorf("%v over %+v", p.pc.core.state, pairs)
+		}
+	}
+}
+
+// The first exchange has no media description; the channel comes later.
+func TestChannelAfterAnEmptySession(t *testing.T) {
+	ctx := within(t, 20*time.Second)
+	a, z := newPeer(t, Config{}), newPeer(t, Config{})
+	signal(t, ctx, a, z, nil)
+	da, dz := connect(t, ctx, a, z)
+	if err := dz.SendText("there at last"); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := da.ReadMessage(ctx); err != nil || string(m.Data) != "there at last" {
+		t.Errorf("%q, %v", m.Data, err)
+	}
+}
+
+// An answer that rejects the data channels ends those that wait, and a later
+// exchange can bring others.
+func TestRejectedDataChannels(t *testing.T) {
+	ctx := within(t, 20*time.Second)
+	a := newPeer(t, Config{})
+	d, _ := a.CreateDataChannel("unwanted", nil)
+	if err := a.SetLocalDescription(SessionDescription{}); err != nil {
+		t.Fatal(err)
+	}
+	rejection := "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n"
+	if err := a.SetRemoteDescription(SessionDescription{SDPTypeAnswer, rejection}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Opened(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("the channel that the peer rejected: %v", err)
+	}
+	if err := d.SendText("x"); err == nil {
+		t.Error("the rejected channel takes a message")
+	}
+	// The same peer changes its mind. It knows the rejected section.
+	if _, err := a.CreateDataChannel("wanted", nil); err != nil {
+		t.Fatal(err)
+	}
+	offer := offerOf(t, a)
+	if strings.Count(offer.SDP, "m=application 0 ") != 1 || strings.Count(offer.SDP, "m=application 9 ") != 1 || !strings.Contains(offer.SDP, "a=group:BUNDLE 1\r\n") {
+		t.Errorf("the offer after a rejection is\n%s", offer.SDP)
+	}
+	if err := a.SetLocalDescription(offer); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A lite peer never controls, whoever offered.
+func TestLitePeer(t *testing.T) {
+	pc := quietPeer(t, 1)
+	pc.mustSet(t, false, SessionDescription{SDPTypeOffer, strings.Replace(chromiumAudioVideoData, "a=group", "a=ice-lite\na=group", 1)})
+	pc.mustSet(t, true, answerOf(t, pc))
+	if !pc.core.ice.Controlling() {
+		t.Error("nobody controls")
+	}
+}
+
+// What the peer says of its largest message, and what it leaves unsaid (RFC
+// 8841, Section 6.1).
+func TestMaxMessageSize(t *testing.T) {
+	for said, want := range map[string]int{
+		"a=max-message-size:1000\n": 1000,
+		"a=max-message-size:0\n":    math.MaxInt32, // no limit
+		"":                          64 << 10,
+		"a=max-message-size:18446744073709551615\n": math.MaxInt32,
+	} {
+		pc := quietPeer(t, 1)
+		pc.mustSet(t, false, SessionDescription{SDPTypeOffer, strings.Replace(chromiumAudioVideoData, "a=max-message-size:262144\n", said, 1)})
+		pc.mustSet(t, true, answerOf(t, pc))
+		if got := pc.core.maxMessageSize(); got != want {
+			t.Errorf("after %q the limit is %d, want %d", said, got, want)
+		}
+	}
+}
+
+// Candidates of before a restart that come late are no use, and do no harm
+// however many they are; those of the next one may come before their description.
+func TestCandidatesOfOtherGenerations(t *testing.T) {
+	n, a, z := quietCores(t)
+	now := n.Now()
+	old := z.pc.core.localUfrag()
+	a.exchange(t, now, z, &OfferOptions{ICERestart: true}, nil, nil)
+	late := ICECandidate{Candidate: "candidate:1 1 udp 1 192.0.2.99 1000 typ host", UsernameFragment: old}
+	for range 2 * maxTrickled {
+		if err := a.pc.core.addICECandidate(now, late); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(a.pc.core.trickled) != 0 {
+		t.Errorf("%d candidates of before the restart are kept", len(a.pc.core.trickled))
+	}
+	if err := a.pc.core.addICECandidate(now, ICECandidate{Candidate: late.Candidate, UsernameFragment: "next"}); err != nil || len(a.pc.core.trickled) != 1 {
+		t.Errorf("a candidate of the restart to come: %v, %d kept", err, len(a.pc.core.trickled))
 	}
 }

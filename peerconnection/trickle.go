@@ -59,6 +59,10 @@ func (c *core) addICECandidate(now time.Time, candidate ICECandidate) error {
 			return fmt.Errorf("peerconnection: the remote candidate is not understood: %w", err)
 		}
 	}
+	if candidate.UsernameFragment != "" && candidate.UsernameFragment == c.formerUfrag {
+		c.cfg.Trace.Note(now, trace.ICE, "remote candidate passed over: it is from before the ICE restart")
+		return nil
+	}
 	// A candidate may come before the description that it belongs to, and one
 	// for an offer is of use only when we have answered.
 	if c.remoteCredentials.Ufrag == "" || c.signaling == SignalingHaveRemoteOffer ||
