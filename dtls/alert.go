@@ -24,6 +24,7 @@ const (
 	AlertInternalError        Alert = 80
 	AlertUserCanceled         Alert = 90
 	AlertNoRenegotiation      Alert = 100
+	AlertMissingExtension     Alert = 109
 	AlertUnsupportedExtension Alert = 110
 )
 
@@ -45,6 +46,7 @@ var alertNames = map[Alert]string{
 	AlertInternalError:        "internal_error",
 	AlertUserCanceled:         "user_canceled",
 	AlertNoRenegotiation:      "no_renegotiation",
+	AlertMissingExtension:     "missing_extension",
 	AlertUnsupportedExtension: "unsupported_extension",
 }
 

@@ -39,7 +39,7 @@ import (
 // readServerHello12 checks that the server chose from what was offered.
 func (h *handshake) readServerHello12(now time.Time, m *serverHello) error {
 	config := &h.c.config
-	if !slices.Contains(config.CipherSuites, m.suite) {
+	if !slices.Contains(config.CipherSuites, m.suite) || m.suite.params().version != DTLS12 {
 		return refuse(AlertIllegalParameter, "the server chose %v, which was not offered", m.suite)
 	}
 	if m.compression != 0 {
@@ -49,7 +49,7 @@ func (h *handshake) readServerHello12(now time.Time, m *serverHello) error {
 	// RFC 5246, Section 7.4.1.4: "If a client receives an extension type in
 	// ServerHello that it did not request in the associated ClientHello, it MUST
 	// abort the handshake with an unsupported_extension fatal alert."
-	if ext.unknown || ext.supportedVersions != nil || ext.srtpProfiles != nil && len(config.SRTPProfiles) == 0 {
+	if ext.unknown || ext.supportedVersions != nil || ext.keyShares != nil || ext.selectedGroup != 0 || ext.cookie != nil || ext.srtpProfiles != nil && len(config.SRTPProfiles) == 0 {
 		return refuse(AlertUnsupportedExtension, "the server answered an extension that was not offered")
 	}
 	if !ext.extendedMasterSecret {
@@ -65,19 +65,28 @@ func (h *handshake) readServerHello12(now time.Time, m *serverHello) error {
 	if ext.ecPointFormats != nil && !slices.Contains(ext.ecPointFormats, uncompressed) {
 		return refuse(AlertIllegalParameter, "the server does not support uncompressed points")
 	}
-	if ext.srtpProfiles != nil {
-		for p := range ext.srtpProfiles.all() {
-			h.srtp = SRTPProfile(p)
-		}
-		// RFC 5764, Section 4.1.1: exactly one profile, of those offered; an MKI
-		// other than the offered one, which is empty, MUST be refused.
-		if len(ext.srtpProfiles) != 2 || !slices.Contains(config.SRTPProfiles, h.srtp) || len(ext.srtpMKI) > 0 {
-			return refuse(AlertIllegalParameter, "the server chose an SRTP profile or key identifier that was not offered")
-		}
+	if err := h.readSRTPChoice(ext); err != nil {
+		return err
 	}
 	h.choose(m.suite)
 	copy(h.secrets.serverRandom[:], m.random)
 	h.c.setState(now, StateAwaitServerCertificate)
+	return nil
+}
+
+// readSRTPChoice learns the SRTP profile that the server chose, if any.
+func (h *handshake) readSRTPChoice(ext *extensions) error {
+	if ext.srtpProfiles == nil {
+		return nil
+	}
+	for p := range ext.srtpProfiles.all() {
+		h.srtp = SRTPProfile(p)
+	}
+	// RFC 5764, Section 4.1.1: exactly one profile, of those offered; an MKI
+	// other than the offered one, which is empty, MUST be refused.
+	if len(ext.srtpProfiles) != 2 || !slices.Contains(h.c.config.SRTPProfiles, h.srtp) || len(ext.srtpMKI) > 0 {
+		return refuse(AlertIllegalParameter, "the server chose an SRTP profile or key identifier that was not offered")
+	}
 	return nil
 }
 
@@ -108,7 +117,7 @@ func (h *handshake) readServerKeyExchange12(now time.Time, body []byte) error {
 	if !ok {
 		return malformed(typeServerKeyExchange)
 	}
-	if !slices.Contains(h.c.config.Groups, m.group) {
+	if !slices.Contains(h.c.config.Groups, m.group) || m.group.curve() == nil {
 		return refuse(AlertIllegalParameter, "the server chose %v, which was not offered", m.group)
 	}
 	// RFC 8422, Section 5.4: the signature is over
@@ -118,10 +127,11 @@ func (h *handshake) readServerKeyExchange12(now time.Time, body []byte) error {
 		return refuse(AlertDecryptError, "the signature in ServerKeyExchange is not of the server's certificate")
 	}
 	h.group = m.group
-	if err := h.generateShare(); err != nil {
+	var err error
+	if h.key, err = generateECDH(h.c.config.Rand, h.group); err != nil {
 		return err
 	}
-	secret, err := h.sharedSecret(m.point)
+	secret, err := sharedECDH(h.group, h.key, m.point)
 	if err != nil {
 		return err
 	}

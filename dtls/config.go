@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/trace"
@@ -24,14 +25,21 @@ type Config struct {
 	// certificate. Its error is shown to the user behind "the peer's certificate
 	// is refused: ".
 	VerifyPeer func(der []byte) error
+	// MinVersion and MaxVersion are the oldest and the newest version to speak.
+	// Both are DTLS12 if zero.
+	MinVersion, MaxVersion Version
 	// CipherSuites, Groups and SRTPProfiles are what is acceptable, best first.
 	// The server's order decides. Without SRTPProfiles use_srtp is not offered.
 	CipherSuites []CipherSuite
 	Groups       []Group
 	SRTPProfiles []SRTPProfile
-	// Cookie makes a server send nothing but a HelloVerifyRequest to a client
-	// that has not shown that it receives at its address (RFC 6347, Section
-	// 4.2.1). ICE has shown that already, so it would be a round trip for nothing.
+	// PathValidated says that the peer is known to receive at its address, as
+	// ICE makes sure. Without it a server sends a client that has not shown it
+	// at most three times the bytes that came from it.
+	PathValidated bool
+	// Cookie makes a server send nothing but a HelloVerifyRequest or a
+	// HelloRetryRequest to such a client (RFC 6347, Section 4.2.1; RFC 9147,
+	// Section 5.1). With PathValidated it is a round trip for nothing.
 	Cookie bool
 	// MTU is the size of the largest datagram of the handshake: 1200 if zero.
 	MTU int
@@ -84,9 +92,12 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("dtls: Config.Groups is empty")
 	}
 	for _, g := range c.Groups {
-		if g.curve() == nil {
+		if !g.known() {
 			return c, fmt.Errorf("dtls: %v is not supported", g)
 		}
+	}
+	if err := c.chooseVersions(); err != nil {
+		return c, err
 	}
 	if c.MTU == 0 {
 		c.MTU = 1200
@@ -107,9 +118,77 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 var (
-	defaultCipherSuites = []CipherSuite{suites[0].suite, suites[1].suite, suites[2].suite}
-	defaultGroups       = []Group{X25519, Secp256r1}
+	defaultCipherSuites = []CipherSuite{
+		suites13[0].suite, suites13[1].suite, suites13[2].suite,
+		suites[0].suite, suites[1].suite, suites[2].suite,
+	}
+	defaultGroups = []Group{X25519MLKEM768, X25519, Secp256r1, Secp384r1}
 )
+
+// The versions between MinVersion and MaxVersion, if these are zero.
+const (
+	defaultMinVersion = DTLS12
+	defaultMaxVersion = DTLS12
+)
+
+// chooseVersions narrows the versions to those that have a cipher suite and a
+// group, and cipher suites and groups to those that the versions have.
+func (c *Config) chooseVersions() error {
+	if c.MinVersion == 0 {
+		c.MinVersion = max(defaultMinVersion, c.MaxVersion) // a greater number is older
+	}
+	if c.MaxVersion == 0 {
+		c.MaxVersion = min(defaultMaxVersion, c.MinVersion)
+	}
+	for _, v := range []Version{c.MinVersion, c.MaxVersion} {
+		if v != DTLS12 && v != DTLS13 {
+			return fmt.Errorf("dtls: %v is not supported", v)
+		}
+	}
+	if c.MaxVersion.before(c.MinVersion) {
+		return fmt.Errorf("dtls: Config.MinVersion is %v and MaxVersion %v", c.MinVersion, c.MaxVersion)
+	}
+	has := func(v Version) bool {
+		return slices.ContainsFunc(c.CipherSuites, func(s CipherSuite) bool { return s.params().version == v })
+	}
+	if !has(DTLS13) {
+		c.MaxVersion = DTLS12
+	}
+	if !has(DTLS12) || len(curves(c.Groups)) == 0 {
+		c.MinVersion = DTLS13
+	}
+	if c.MaxVersion.before(c.MinVersion) {
+		return errors.New("dtls: Config leaves no version of DTLS that has both a cipher suite and a group")
+	}
+	c.CipherSuites = slices.DeleteFunc(slices.Clone(c.CipherSuites), func(s CipherSuite) bool { return !c.speaks(s.params().version) })
+	if !c.speaks(DTLS13) {
+		c.Groups = curves(c.Groups)
+	}
+	return nil
+}
+
+// speaks reports whether v is one of the versions to speak.
+func (c *Config) speaks(v Version) bool { return !v.before(c.MinVersion) && !c.MaxVersion.before(v) }
+
+// versions are those to speak, newest first.
+func (c *Config) versions() (vs []Version) {
+	for _, v := range []Version{DTLS13, DTLS12} {
+		if c.speaks(v) {
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+// offeredShares are the groups that a client sends key shares for, in the hope
+// that the server need not ask for another: the best, and X25519 with the
+// hybrid, which everybody has and which costs 36 bytes more.
+func (c *Config) offeredShares() []Group {
+	if c.Groups[0] == X25519MLKEM768 && slices.Contains(c.Groups, X25519) {
+		return []Group{X25519MLKEM768, X25519}
+	}
+	return c.Groups[:1]
+}
 
 func (c *Config) verifyPeer(der []byte) error {
 	if len(c.Fingerprints) > 0 {

@@ -30,11 +30,20 @@ type Conn struct {
 	timers   timers.Table[timer]
 	layer    recordLayer
 	// writeEpoch is the epoch of what is sent now: 1 once ChangeCipherSpec is.
-	writeEpoch uint16
+	writeEpoch uint64
 	flight     flight
 	hs         *handshake // nil once established or closed
 	chosen     ConnectionState
 	secrets    *secrets // nil until established
+
+	// session is what DTLS 1.3 needs once established; nil before, and in 1.2.
+	session *session13
+	acks    acker
+
+	// validated is set once the peer has shown that it receives at its address;
+	// until then bytesIn and bytesOut are counted.
+	validated         bool
+	bytesIn, bytesOut int
 
 	// early are the records held, and earlySize their bytes; retryEarly is set
 	// when something happened that they may have waited for.
@@ -86,10 +95,12 @@ const (
 	timerHandshake
 	// timerAlert runs after an alert that nobody authenticated; see alertGrace.
 	timerAlert
+	// timerACK runs while the peer's flight is incomplete.
+	timerACK
 )
 
 func (t timer) String() string {
-	return [...]string{"retransmit", "handshake", "alert"}[t]
+	return [...]string{"retransmit", "handshake", "alert", "ack"}[t]
 }
 
 // ConnectionState is what the two ends agreed on.
@@ -114,7 +125,7 @@ func newConn(config Config, isClient bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{config: config, isClient: isClient}
+	c := &Conn{config: config, isClient: isClient, validated: isClient || config.PathValidated}
 	c.hs = &handshake{
 		c:          c,
 		secrets:    new(secrets),
@@ -129,7 +140,7 @@ func newConn(config Config, isClient bool) (*Conn, error) {
 	if _, err := io.ReadFull(config.Rand, random[:]); err != nil {
 		return nil, randError(err)
 	}
-	if config.Cookie && !isClient {
+	if (config.Cookie || config.speaks(DTLS13)) && !isClient {
 		if _, err := io.ReadFull(config.Rand, c.hs.cookieSecret[:]); err != nil {
 			return nil, randError(err)
 		}
@@ -145,7 +156,9 @@ func (c *Conn) Connect(now time.Time) {
 	}
 	c.timers.Set(timerHandshake, now.Add(c.config.HandshakeTimeout))
 	if c.isClient {
-		c.hs.sendClientHello(now, nil)
+		if err := c.hs.sendClientHello(now, nil); err != nil {
+			c.fail(now, asLocal(err))
+		}
 	} else {
 		c.setState(now, StateAwaitClientHello)
 	}
@@ -184,6 +197,10 @@ func (c *Conn) Advance(now time.Time) {
 			c.close(now, &TimeoutError{c.state})
 		case timerAlert:
 			c.close(now, &PeerError{Alert: c.rumour, Unauthenticated: true})
+		case timerACK:
+			c.acks.unsent = true
+			c.acks.delay = min(2*c.acks.delay, maxRTO)
+			c.timers.Set(timerACK, now.Add(c.acks.delay))
 		}
 	}
 }
@@ -195,11 +212,16 @@ func (c *Conn) NextTimeout() time.Time { return c.timers.Next() }
 // alert, to b. It returns b as it is when there is nothing to send.
 func (c *Conn) AppendPacket(now time.Time, b []byte) []byte {
 	start := len(b)
+	room := c.config.MTU
+	if !c.validated {
+		room = min(room, maxAmplification*c.bytesIn-c.bytesOut)
+	}
+	c.updateKeysInTime(now)
 	if f := &c.flight; f.unsent() {
 		if f.begun.IsZero() {
 			f.begun = now
 		}
-		b = f.append(b, &c.layer, c.config.MTU)
+		b = f.append(b, &c.layer, room)
 		if !f.unsent() {
 			f.sentAt = now
 			if !f.final {
@@ -207,15 +229,22 @@ func (c *Conn) AppendPacket(now time.Time, b []byte) []byte {
 			}
 		}
 	}
-	if c.alertUnsent && len(b)-start+c.layer.overhead(c.writeEpoch)+2 <= c.config.MTU {
+	b = c.appendACK(b, room-(len(b)-start))
+	if c.alertUnsent && len(b)-start+c.layer.overhead(c.writeEpoch)+2 <= room {
 		c.alertUnsent, c.alertSentAt = false, now
 		rec := len(b)
 		b = c.layer.begin(b, typeAlert, c.writeEpoch)
 		b = c.alert.append(b)
 		b = c.layer.end(b, rec)
 	}
+	c.bytesOut += len(b) - start
 	return b
 }
+
+// maxAmplification is how many times the bytes that came from an address are
+// sent there before it is known to be the client's: what RFC 9000, Section 8
+// allows QUIC. DTLS leaves the number to us.
+const maxAmplification = 3
 
 // NextEvent returns the next event, if there is one.
 func (c *Conn) NextEvent() (Event, bool) {
@@ -280,6 +309,30 @@ func (c *Conn) establish(now time.Time) {
 	c.flight.shrink()
 	c.retryEarly = true
 	c.timers.StopAll()
+	c.setState(now, StateEstablished)
+	c.events = append(c.events, Established{})
+}
+
+// establish13 ends the handshake of DTLS 1.3. A client's last flight is still on
+// its way then, and is sent again until it is acknowledged.
+func (c *Conn) establish13(now time.Time) {
+	h := c.hs
+	c.chosen = ConnectionState{
+		Version:         DTLS13,
+		CipherSuite:     h.params.suite,
+		Group:           h.group,
+		SRTPProfile:     h.srtp,
+		PeerCertificate: h.peerDER,
+	}
+	c.session = &session13{
+		schedule:     h.exporter,
+		in:           reassembly{next: h.in.next},
+		sendSeq:      h.sendSeq,
+		clientRandom: h.secrets.clientRandom,
+	}
+	c.hs = nil
+	c.retryEarly = true
+	c.timers.Stop(timerAlert)
 	c.setState(now, StateEstablished)
 	c.events = append(c.events, Established{})
 }

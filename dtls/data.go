@@ -4,10 +4,10 @@ package dtls
 // appends its header. The caller appends up to 16,384 bytes of plaintext and
 // calls SealRecord. Before the handshake is done, b comes back as it is.
 func (c *Conn) AppendRecordHeader(b []byte) []byte {
-	if c.state != StateEstablished || c.layer.spent(1) {
+	if c.state != StateEstablished || c.layer.spent(c.writeEpoch) {
 		return b
 	}
-	return c.layer.begin(b, typeApplicationData, 1)
+	return c.layer.begin(b, typeApplicationData, c.writeEpoch)
 }
 
 // SealRecord finishes the record whose header AppendRecordHeader put at
@@ -17,10 +17,10 @@ func (c *Conn) AppendRecordHeader(b []byte) []byte {
 // Where no record can be sent, because the connection is not established, there
 // is no plaintext or too much, it takes the record back: b[:start] is returned.
 func (c *Conn) SealRecord(b []byte, start int) []byte {
-	if c.state != StateEstablished || c.layer.spent(1) {
+	if c.state != StateEstablished || c.layer.spent(c.writeEpoch) {
 		return b[:start]
 	}
-	if n := len(b) - start - recordHeaderSize - c.layer.out.explicit; n <= 0 || n > maxPlaintext {
+	if n := len(b) - start - c.layer.headerSize(); n <= 0 || n > maxPlaintext {
 		return b[:start]
 	}
 	return c.layer.end(b, start)
@@ -39,7 +39,10 @@ func (c *Conn) Seal(b, plaintext []byte) []byte {
 // Overhead is how many bytes longer a record is than its plaintext, once the
 // handshake is done; before that it is the most it may become.
 func (c *Conn) Overhead() int {
-	if c.layer.out == nil {
+	switch {
+	case c.layer.v13 != nil:
+		return overhead13
+	case c.layer.out == nil:
 		return recordHeaderSize + 8 + tagSize
 	}
 	return c.layer.out.overhead()

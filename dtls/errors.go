@@ -44,6 +44,9 @@ type TimeoutError struct {
 }
 
 func (e *TimeoutError) Error() string {
+	if e.Waiting == StateEstablished {
+		return "dtls: the handshake timed out while waiting for the server to acknowledge Finished"
+	}
 	return "dtls: the handshake timed out while waiting for " + e.Waiting.awaits()
 }
 

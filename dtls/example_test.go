@@ -16,20 +16,22 @@ func Example() {
 	certB, _ := dtls.GenerateCertificate(random, now)
 
 	client, err := dtls.NewClient(dtls.Config{
-		Certificate:  certA,
-		Rand:         random,
-		Fingerprints: []dtls.Fingerprint{certB.Fingerprint()}, // from the peer's SDP
-		SRTPProfiles: []dtls.SRTPProfile{dtls.SRTP_AEAD_AES_128_GCM},
+		Certificate:   certA,
+		Rand:          random,
+		Fingerprints:  []dtls.Fingerprint{certB.Fingerprint()}, // from the peer's SDP
+		SRTPProfiles:  []dtls.SRTPProfile{dtls.SRTP_AEAD_AES_128_GCM},
+		PathValidated: true, // there is no path
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	server, err := dtls.NewServer(dtls.Config{
-		Certificate:  certB,
-		Rand:         random,
-		Fingerprints: []dtls.Fingerprint{certA.Fingerprint()},
-		SRTPProfiles: []dtls.SRTPProfile{dtls.SRTP_AEAD_AES_128_GCM},
+		Certificate:   certB,
+		Rand:          random,
+		Fingerprints:  []dtls.Fingerprint{certA.Fingerprint()},
+		SRTPProfiles:  []dtls.SRTPProfile{dtls.SRTP_AEAD_AES_128_GCM},
+		PathValidated: true, // there is no path
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -15,6 +15,8 @@ const (
 	extUseSRTP              = 14     // RFC 5764, Section 4.1.1
 	extExtendedMasterSecret = 23     // RFC 7627, Section 5.1
 	extSupportedVersions    = 43     // RFC 8446, Section 4.2.1
+	extCookie               = 44     // RFC 8446, Section 4.2.2
+	extKeyShare             = 51     // RFC 8446, Section 4.2.8
 	extRenegotiationInfo    = 0xff01 // RFC 5746, Section 3.2
 )
 
@@ -74,6 +76,11 @@ type extensions struct {
 	// a first handshake.
 	renegotiationInfo    []byte
 	extendedMasterSecret bool
+	cookie               []byte
+	// keyShares are a client's KeyShareEntries, or the one of a ServerHello;
+	// selectedGroup is what a HelloRetryRequest has in their place.
+	keyShares     []byte
+	selectedGroup Group
 	// unknown is set when there are others.
 	unknown bool
 }
@@ -135,6 +142,22 @@ func (e *extensions) parseOne(typ uint16, r wire.Reader, from sender) bool {
 		e.srtpMKI = r.Vector8()
 	case extExtendedMasterSecret:
 		e.extendedMasterSecret = true
+	case extCookie:
+		if e.cookie = r.Vector16(); len(e.cookie) == 0 {
+			r.Fail()
+		}
+	case extKeyShare:
+		switch {
+		case from == fromClient:
+			e.keyShares = r.Vector16()
+			return r.Done() && validKeyShares(e.keyShares)
+		case r.Len() == 2:
+			e.selectedGroup = Group(r.Uint16())
+		default:
+			e.keyShares = r.Rest()
+			_, _, rest, ok := nextKeyShare(e.keyShares)
+			return ok && len(rest) == 0
+		}
 	case extRenegotiationInfo:
 		e.renegotiationInfo = r.Vector8()
 	default:
@@ -164,6 +187,22 @@ func (e *extensions) append(b []byte, from sender) []byte {
 	}
 	if e.signatureAlgorithms != nil {
 		b = appendExtension(b, extSignatureAlgorithms, func(b []byte) []byte { return append16(b, e.signatureAlgorithms) })
+	}
+	if e.cookie != nil {
+		b = appendExtension(b, extCookie, func(b []byte) []byte { return append16(b, e.cookie) })
+	}
+	if e.keyShares != nil {
+		b = appendExtension(b, extKeyShare, func(b []byte) []byte {
+			if from == fromServer {
+				return append(b, e.keyShares...)
+			}
+			return append16(b, e.keyShares)
+		})
+	}
+	if e.selectedGroup != 0 {
+		b = appendExtension(b, extKeyShare, func(b []byte) []byte {
+			return binary.BigEndian.AppendUint16(b, uint16(e.selectedGroup))
+		})
 	}
 	if e.srtpProfiles != nil {
 		b = appendExtension(b, extUseSRTP, func(b []byte) []byte { return append8(append16(b, e.srtpProfiles), e.srtpMKI) })

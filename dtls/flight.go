@@ -28,6 +28,8 @@ type flight struct {
 	answers uint16
 	// final: the flight ends the handshake, so no answer is awaited.
 	final bool
+	// sent are the records of DTLS 1.3 that an ACK may name.
+	sent []sentRecord
 	// begun is when it was sent first, sentAt when it was sent last.
 	begun, sentAt time.Time
 	rto           time.Duration
@@ -36,8 +38,10 @@ type flight struct {
 // A flightItem is a message or a ChangeCipherSpec: a piece of the flight's buf.
 type flightItem struct {
 	typ      contentType
-	epoch    uint16
+	epoch    uint64
 	from, to int
+	// acked are the parts of the message's body that the peer has, in order.
+	acked []span
 }
 
 // start empties the flight for a new one, which answers the peer's messages
@@ -54,12 +58,23 @@ func (f *flight) start(now time.Time, seq uint16, initialRTO time.Duration) {
 		rtt := now.Sub(f.begun)
 		f.rto = max(min(rtt+rtt/2, maxRTO), initialRTO)
 	}
-	*f = flight{buf: f.buf[:0], items: f.items[:0], answers: seq, rto: f.rto}
+	*f = flight{buf: f.buf[:0], items: f.items[:0], sent: f.sent[:0], answers: seq, rto: f.rto}
 }
 
 // add puts what buf holds from position from on into the flight.
-func (f *flight) add(typ contentType, epoch uint16, from int) {
-	f.items = append(f.items, flightItem{typ, epoch, from, len(f.buf)})
+func (f *flight) add(typ contentType, epoch uint64, from int) {
+	f.items = append(f.items, flightItem{typ: typ, epoch: epoch, from: from, to: len(f.buf)})
+}
+
+// addMessage adds a message, and returns it as it stands in buf.
+func (f *flight) addMessage(epoch uint64, typ handshakeType, seq uint16, m message) []byte {
+	from := len(f.buf)
+	f.buf = appendHandshakeHeader(f.buf, typ, 0, seq, 0, 0)
+	f.buf = m.append(f.buf)
+	n := len(f.buf) - from - handshakeHeaderSize
+	appendHandshakeHeader(f.buf[:from], typ, n, seq, 0, n)
+	f.add(typeHandshake, epoch, from)
+	return f.buf[from:]
 }
 
 func (f *flight) changeCipherSpec() {
@@ -102,17 +117,25 @@ func (f *flight) append(b []byte, layer *recordLayer, room int) []byte {
 		}
 		m := f.buf[it.from:it.to]
 		body := m[handshakeHeaderSize:]
+		offset, upTo := missing(it.acked, f.offset, len(body))
+		if offset == upTo && len(body) > 0 {
+			f.item, f.offset = f.item+1, 0
+			continue
+		}
 		space -= handshakeHeaderSize
-		left := len(body) - f.offset
+		left := upTo - offset
 		if space < left && space < minFragment {
 			return b
 		}
 		n := min(left, space)
+		if layer.v13 != nil {
+			f.note(sentRecord{recordNumber{it.epoch, layer.next(it.epoch)}, f.item, span{offset, offset + n}})
+		}
 		b = layer.begin(b, typeHandshake, it.epoch)
-		b = appendHandshakeHeader(b, handshakeType(m[0]), len(body), uint16(m[4])<<8|uint16(m[5]), f.offset, n)
-		b = append(b, body[f.offset:f.offset+n]...)
+		b = appendHandshakeHeader(b, handshakeType(m[0]), len(body), uint16(m[4])<<8|uint16(m[5]), offset, n)
+		b = append(b, body[offset:offset+n]...)
 		b = layer.end(b, start)
-		if f.offset += n; f.offset == len(body) {
+		if f.offset = offset + n; f.offset == len(body) {
 			f.item, f.offset = f.item+1, 0
 		}
 	}

@@ -144,3 +144,6 @@ func (r *reassembly) take() (typ handshakeType, body []byte, ok bool) {
 	r.next++
 	return typ, body, true
 }
+
+// forget drops what is held of later messages.
+func (r *reassembly) forget() { *r = reassembly{next: r.next} }

@@ -4,14 +4,14 @@ import (
 	"crypto"
 	"crypto/ecdh"
 	"crypto/hmac"
+	"encoding/binary"
 	"errors"
-	"io"
 	"time"
 )
 
 // A handshake is what exists only until a connection is established. The hello
 // stage in this file is common to the versions of DTLS and chooses one; the
-// steps of version 1.2 are in client12.go and server12.go.
+// steps of each are in client12.go and server12.go, client13.go and server13.go.
 type handshake struct {
 	c       *Conn
 	in      reassembly
@@ -36,6 +36,8 @@ type handshake struct {
 	secrets *secrets
 	// preMaster is the key exchange's result, until the master secret is made.
 	preMaster []byte
+
+	handshake13 // what only version 1.3 has
 }
 
 // A message is a handshake message that can be sent.
@@ -48,19 +50,18 @@ type message interface {
 func (h *handshake) reply(now time.Time) {
 	h.c.flight.start(now, h.in.next, h.c.config.InitialRTO)
 	h.c.timers.Stop(timerRetransmit)
+	h.c.timers.Stop(timerACK)
+	h.c.acks.answered()
 }
 
 // send adds m to the flight and to the transcript.
-func (h *handshake) send(epoch uint16, typ handshakeType, m message) {
-	f := &h.c.flight
-	from := len(f.buf)
-	f.buf = appendHandshakeHeader(f.buf, typ, 0, h.sendSeq, 0, 0)
-	f.buf = m.append(f.buf)
-	body := f.buf[from+handshakeHeaderSize:]
-	appendHandshakeHeader(f.buf[:from], typ, len(body), h.sendSeq, 0, len(body))
+func (h *handshake) send(epoch uint64, typ handshakeType, m message) {
+	b := h.c.flight.addMessage(epoch, typ, h.sendSeq, m)
 	h.sendSeq++
-	f.add(typeHandshake, epoch, from)
-	h.transcript = append(h.transcript, f.buf[from:]...)
+	h.transcript = append(h.transcript, b...)
+	if h.version == DTLS13 {
+		h.shorten(len(h.transcript) - len(b))
+	}
 }
 
 // received adds a message of the peer to the transcript.
@@ -68,6 +69,9 @@ func (h *handshake) received(seq uint16, typ handshakeType, body []byte) {
 	h.before = len(h.transcript)
 	h.transcript = appendHandshakeHeader(h.transcript, typ, len(body), seq, 0, len(body))
 	h.transcript = append(h.transcript, body...)
+	if h.version == DTLS13 {
+		h.shorten(h.before)
+	}
 }
 
 // hashed is the hash of the first n bytes of the transcript with the suite's hash.
@@ -77,35 +81,51 @@ func (h *handshake) hashed(n int) []byte {
 	return d.Sum(make([]byte, 0, 64))
 }
 
-// sendClientHello starts the client's handshake, or starts it over with the
-// server's cookie. "The client MUST use the same parameter values (version,
-// random, session_id, cipher_suites, compression_method) as it did in the
-// original ClientHello" (RFC 6347, Section 4.2.1).
-func (h *handshake) sendClientHello(now time.Time, cookie []byte) {
+// sendClientHello starts the client's handshake, or starts it over with what the
+// server asked for: a cookie, or another key share. "The client MUST use the same
+// parameter values (version, random, session_id, cipher_suites,
+// compression_method) as it did in the original ClientHello" (RFC 6347, Section
+// 4.2.1), and RFC 8446, Section 4.1.2 says so too.
+func (h *handshake) sendClientHello(now time.Time, legacyCookie []byte) error {
 	config := &h.c.config
 	hello := clientHello{
 		version:     DTLS12,
 		random:      h.secrets.clientRandom[:],
-		cookie:      cookie,
+		cookie:      legacyCookie,
 		suites:      newList16(config.CipherSuites),
 		compression: []byte{0},
 		extensions: extensions{
-			supportedGroups:      newList16(config.Groups),
-			ecPointFormats:       []byte{uncompressed},
-			signatureAlgorithms:  signatureSchemeList,
-			extendedMasterSecret: true,
-			renegotiationInfo:    []byte{},
+			supportedGroups:     newList16(config.Groups),
+			signatureAlgorithms: signatureSchemeList,
 		},
 	}
-	if len(config.SRTPProfiles) > 0 {
-		hello.extensions.srtpProfiles = newList16(config.SRTPProfiles)
+	ext := &hello.extensions
+	if config.speaks(DTLS12) {
+		ext.ecPointFormats = []byte{uncompressed}
+		ext.extendedMasterSecret = true
+		ext.renegotiationInfo = []byte{}
 	}
-	// "The initial ClientHello and HelloVerifyRequest are not included in the
-	// calculation of the handshake_messages" (RFC 6347, Section 4.2.1).
-	h.transcript = h.transcript[:0]
+	if config.speaks(DTLS13) {
+		ext.supportedVersions = newList16(config.versions())
+		ext.cookie = h.retryCookie
+		if h.shares == nil {
+			var err error
+			if h.shares, err = generateKeyShares(config.Rand, config.offeredShares()); err != nil {
+				return err
+			}
+		}
+		ext.keyShares = []byte{}
+		for i := range h.shares {
+			ext.keyShares = h.shares[i].appendPublic(ext.keyShares)
+		}
+	}
+	if len(config.SRTPProfiles) > 0 {
+		ext.srtpProfiles = newList16(config.SRTPProfiles)
+	}
 	h.reply(now)
 	h.send(0, typeClientHello, &hello)
 	h.c.setState(now, StateAwaitServerHello)
+	return nil
 }
 
 // maxHelloVerifies is how often a server may ask for a cookie: a second time
@@ -123,9 +143,18 @@ func (h *handshake) readHelloVerifyRequest(now time.Time, body []byte) error {
 	if h.helloVerifies++; h.helloVerifies > maxHelloVerifies {
 		return refuse(AlertUnexpectedMessage, "the server asked for a cookie %d times", h.helloVerifies)
 	}
-	h.sendClientHello(now, m.cookie)
-	return nil
+	if !h.c.config.speaks(DTLS12) {
+		return refuse(AlertProtocolVersion, "the server speaks DTLS 1.2, and only DTLS 1.3 was offered")
+	}
+	// "The initial ClientHello and HelloVerifyRequest are not included in the
+	// calculation of the handshake_messages" (RFC 6347, Section 4.2.1).
+	h.transcript = h.transcript[:0]
+	return h.sendClientHello(now, m.cookie)
 }
+
+// The last bytes of a ServerHello's random, if its server chose DTLS 1.2 and
+// speaks 1.3 (RFC 8446, Section 4.1.3). They are signed in DTLS 1.2.
+const downgradeSentinel = "DOWNGRD\x01"
 
 // readServerHello learns the version that the server chose.
 func (h *handshake) readServerHello(now time.Time, body []byte) error {
@@ -133,28 +162,68 @@ func (h *handshake) readServerHello(now time.Time, body []byte) error {
 	if !ok {
 		return malformed(typeServerHello)
 	}
-	if m.version != DTLS12 {
-		return refuse(AlertProtocolVersion, "the server chose %v, and only DTLS 1.2 was offered", m.version)
+	config := &h.c.config
+	if v := m.extensions.supportedVersions; v != nil && config.speaks(DTLS13) {
+		// RFC 8446, Section 4.2.1: "If the "supported_versions" extension in the
+		// ServerHello contains a version not offered by the client or contains a
+		// version prior to TLS 1.3, the client MUST abort the handshake with an
+		// "illegal_parameter" alert."
+		if v := Version(binary.BigEndian.Uint16(v)); v != DTLS13 || m.version != DTLS12 {
+			return refuse(AlertIllegalParameter, "the server selected %v, which was not offered", v)
+		}
+		return h.readServerHello13(now, &m)
 	}
+	switch {
+	case m.version != DTLS12 && !config.speaks(DTLS13):
+		return refuse(AlertProtocolVersion, "the server chose %v, and only DTLS 1.2 was offered", m.version)
+	case m.version != DTLS12 || !config.speaks(DTLS12):
+		return refuse(AlertProtocolVersion, "the server chose %v, which was not offered", m.version)
+	case h.version == DTLS13:
+		return refuse(AlertIllegalParameter, "the server chose %v after a HelloRetryRequest of DTLS 1.3", m.version)
+	case config.speaks(DTLS13) && string(m.random[randomSize-len(downgradeSentinel):]) == downgradeSentinel:
+		return refuse(AlertIllegalParameter, "the server chose DTLS 1.2 and says that it speaks 1.3: somebody changed the ClientHello on its way")
+	}
+	h.version = DTLS12
 	return h.readServerHello12(now, &m)
 }
 
-// readClientHello asks for a cookie, if that is wanted, and chooses the version.
+// readClientHello chooses the version, and asks for a cookie if that is wanted.
 func (h *handshake) readClientHello(now time.Time, body []byte) error {
 	m, ok := parseClientHello(body)
 	if !ok {
 		return malformed(typeClientHello)
 	}
-	if h.c.config.Cookie {
-		if cookie := h.cookie(&m); !hmac.Equal(cookie, m.cookie) {
+	config := &h.c.config
+	if config.speaks(DTLS13) && offers(&m, DTLS13) {
+		return h.readClientHello13(now, &m)
+	}
+	if config.Cookie {
+		cookie := h.cookie(&m)
+		if !hmac.Equal(cookie, m.cookie) {
 			h.sendHelloVerifyRequest(now, cookie)
 			return nil
 		}
+		h.c.validated = true
 	}
-	if !offers(&m, DTLS12) {
-		return refuse(AlertProtocolVersion, "the client does not speak DTLS 1.2 (it offers %v at most)", m.version)
+	if !config.speaks(DTLS12) || !offers(&m, DTLS12) {
+		return refuse(AlertProtocolVersion, "the client does not speak %v (it offers %v at most)", config.versions()[0], m.newest())
 	}
+	if config.speaks(DTLS13) {
+		copy(h.secrets.serverRandom[randomSize-len(downgradeSentinel):], downgradeSentinel)
+	}
+	h.version = DTLS12
 	return h.readClientHello12(now, &m)
+}
+
+// newest is the newest version that a ClientHello offers, of those that exist.
+func (m *clientHello) newest() Version {
+	newest := m.version
+	for v := range m.extensions.supportedVersions.all() {
+		if newest.before(Version(v)) && v>>8 == 0xfe {
+			newest = Version(v)
+		}
+	}
+	return newest
 }
 
 // offers reports whether a ClientHello offers version v. Where the extension
@@ -187,35 +256,6 @@ func (h *handshake) sendHelloVerifyRequest(now time.Time, cookie []byte) {
 	h.c.flight.final = true
 	h.transcript = h.transcript[:0]
 	h.c.setState(now, StateAwaitClientHello)
-}
-
-// generateShare makes our share of the key exchange from Rand's bytes alone.
-func (h *handshake) generateShare() error {
-	var scalar [32]byte // of both groups
-	for range 2 {       // see generateKey
-		if _, err := io.ReadFull(h.c.config.Rand, scalar[:]); err != nil {
-			return refuse(AlertInternalError, "the source of randomness failed: %v", err)
-		}
-		key, err := h.group.curve().NewPrivateKey(scalar[:])
-		if err == nil {
-			h.key = key
-			return nil
-		}
-	}
-	return refuse(AlertInternalError, "the source of randomness yields no private key: is it random?")
-}
-
-// sharedSecret computes the premaster secret (RFC 8422, Section 5.10).
-func (h *handshake) sharedSecret(point []byte) ([]byte, error) {
-	pub, err := h.group.curve().NewPublicKey(point)
-	if err != nil {
-		return nil, refuse(AlertIllegalParameter, "the peer's key share is not a point of %v", h.group)
-	}
-	secret, err := h.key.ECDH(pub)
-	if err != nil {
-		return nil, refuse(AlertIllegalParameter, "the peer's key share for %v yields no secret", h.group)
-	}
-	return secret, nil
 }
 
 // checkCertificate learns the peer's public key and asks whether it is the

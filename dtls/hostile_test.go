@@ -142,7 +142,7 @@ func TestForgedAlertsDoNotPile(t *testing.T) {
 // that receiveFragment quotes.
 func TestCookieServerKeepsRecordNumbers(t *testing.T) {
 	client, server := configs()
-	server.Cookie = true
+	server.Cookie, server.PathValidated = true, false
 	p := newPair(t, client, server)
 	p.client.layer.seq[0] = 5
 	var seqs []uint64
@@ -166,7 +166,7 @@ func TestCookieServerKeepsRecordNumbers(t *testing.T) {
 // cryptography and keeps nothing of the client.
 func TestNoCookieNoState(t *testing.T) {
 	client, server := configs()
-	server.Cookie = true
+	server.Cookie, server.PathValidated = true, false
 	p := newPair(t, client, server)
 	hello := p.client.AppendPacket(p.now, nil)
 	p.server.Receive(p.now, bytes.Clone(hello))

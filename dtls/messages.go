@@ -11,17 +11,21 @@ import (
 type handshakeType uint8
 
 const (
-	typeHelloRequest       handshakeType = 0
-	typeClientHello        handshakeType = 1
-	typeServerHello        handshakeType = 2
-	typeHelloVerifyRequest handshakeType = 3
-	typeCertificate        handshakeType = 11
-	typeServerKeyExchange  handshakeType = 12
-	typeCertificateRequest handshakeType = 13
-	typeServerHelloDone    handshakeType = 14
-	typeCertificateVerify  handshakeType = 15
-	typeClientKeyExchange  handshakeType = 16
-	typeFinished           handshakeType = 20
+	typeHelloRequest        handshakeType = 0
+	typeClientHello         handshakeType = 1
+	typeServerHello         handshakeType = 2
+	typeHelloVerifyRequest  handshakeType = 3
+	typeNewSessionTicket    handshakeType = 4 // RFC 8446, Section 4.6.1
+	typeEncryptedExtensions handshakeType = 8
+	typeCertificate         handshakeType = 11
+	typeServerKeyExchange   handshakeType = 12
+	typeCertificateRequest  handshakeType = 13
+	typeServerHelloDone     handshakeType = 14
+	typeCertificateVerify   handshakeType = 15
+	typeClientKeyExchange   handshakeType = 16
+	typeFinished            handshakeType = 20
+	typeKeyUpdate           handshakeType = 24
+	typeMessageHash         handshakeType = 254 // never sent; see HelloRetryRequest
 )
 
 // handshakeTypes says, for each message, its name and the most bytes of body
@@ -31,17 +35,20 @@ var handshakeTypes = map[handshakeType]struct {
 	name string
 	max  int
 }{
-	typeHelloRequest:       {"HelloRequest", 0},
-	typeClientHello:        {"ClientHello", 8 << 10}, // ML-KEM key shares alone are 1.2 kB
-	typeServerHello:        {"ServerHello", 4 << 10},
-	typeHelloVerifyRequest: {"HelloVerifyRequest", 3 + 255},
-	typeCertificate:        {"Certificate", 16 << 10}, // a chain of RSA certificates
-	typeServerKeyExchange:  {"ServerKeyExchange", 2 << 10},
-	typeCertificateRequest: {"CertificateRequest", 16 << 10}, // names of authorities
-	typeServerHelloDone:    {"ServerHelloDone", 0},
-	typeCertificateVerify:  {"CertificateVerify", 2 << 10},
-	typeClientKeyExchange:  {"ClientKeyExchange", 1 << 10},
-	typeFinished:           {"Finished", 64},
+	typeHelloRequest:        {"HelloRequest", 0},
+	typeClientHello:         {"ClientHello", 8 << 10}, // ML-KEM key shares alone are 1.2 kB
+	typeServerHello:         {"ServerHello", 4 << 10},
+	typeHelloVerifyRequest:  {"HelloVerifyRequest", 3 + 255},
+	typeNewSessionTicket:    {"NewSessionTicket", 8 << 10},
+	typeEncryptedExtensions: {"EncryptedExtensions", 4 << 10},
+	typeKeyUpdate:           {"KeyUpdate", 1},
+	typeCertificate:         {"Certificate", 16 << 10}, // a chain of RSA certificates
+	typeServerKeyExchange:   {"ServerKeyExchange", 2 << 10},
+	typeCertificateRequest:  {"CertificateRequest", 16 << 10}, // names of authorities
+	typeServerHelloDone:     {"ServerHelloDone", 0},
+	typeCertificateVerify:   {"CertificateVerify", 2 << 10},
+	typeClientKeyExchange:   {"ClientKeyExchange", 1 << 10},
+	typeFinished:            {"Finished", 64},
 }
 
 func (t handshakeType) String() string {
@@ -186,7 +193,7 @@ func (m *serverHello) append(b []byte) []byte {
 	return m.extensions.append(b, fromServer)
 }
 
-func (m *serverHello) String() string { return "ServerHello " + m.suite.String() }
+func (m *serverHello) String() string { return m.name() + " " + m.suite.String() }
 
 // A certificateMessage is RFC 5246, Section 7.4.2. Of the chain only the first
 // certificate matters, the sender's own: it is known by its fingerprint, not by

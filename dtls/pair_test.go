@@ -22,10 +22,23 @@ var certs = func() (c [2]*Certificate) {
 	return c
 }()
 
-// configs returns what a client and a server need to know each other.
+// configs returns what a client and a server of DTLS 1.2 need to know each
+// other.
 func configs() (client, server Config) {
 	client = Config{Certificate: certs[0], Rand: seeded(1), Fingerprints: []Fingerprint{certs[1].Fingerprint()}}
 	server = Config{Certificate: certs[1], Rand: seeded(2), Fingerprints: []Fingerprint{certs[0].Fingerprint()}}
+	for _, c := range []*Config{&client, &server} {
+		c.MaxVersion, c.PathValidated = DTLS12, true
+	}
+	return client, server
+}
+
+// configs13 returns the same for both versions. The server has no X25519MLKEM768:
+// its part of that does not follow from a seed.
+func configs13() (client, server Config) {
+	client, server = configs()
+	client.MaxVersion, server.MaxVersion = DTLS13, DTLS13
+	server.Groups = []Group{X25519, Secp256r1, Secp384r1}
 	return client, server
 }
 

@@ -24,6 +24,8 @@ const (
 	DropDuplicateMessage  = "handshake message seen before"
 	DropRenegotiation     = "attempt to renegotiate"
 	DropWarning           = "warning alert"
+	DropMalformedACK      = "malformed ACK"
+	DropACKInClear        = "ACK in clear"
 	DropAlertNotAuthentic = "fatal alert in clear: believed if the handshake stands still"
 )
 
@@ -36,13 +38,13 @@ func (c *Conn) Receive(now time.Time, datagram []byte) {
 	if c.state == StateNew && !c.isClient {
 		c.Connect(now)
 	}
+	c.bytesIn += len(datagram)
 	for len(datagram) > 0 {
-		rec, rest, ok := parseRecord(datagram)
+		rest, ok := c.receiveNext(now, datagram)
 		if !ok {
 			c.drop(now, DropMalformedRecord, len(datagram))
 			break
 		}
-		c.receiveRecord(now, rec, datagram[:len(datagram)-len(rest)])
 		datagram = rest
 	}
 	for c.retryEarly && c.state != StateClosed {
@@ -50,11 +52,26 @@ func (c *Conn) Receive(now time.Time, datagram []byte) {
 		held := c.early
 		c.early, c.earlySize = nil, 0
 		for _, raw := range held {
-			rec, _, _ := parseRecord(raw)
-			c.receiveRecord(now, rec, raw)
+			c.receiveNext(now, raw)
 		}
 	}
 	c.traceDrop(now)
+}
+
+// receiveNext takes the record at the front of b, of whichever version it is.
+func (c *Conn) receiveNext(now time.Time, b []byte) (rest []byte, ok bool) {
+	if isUnified(b[0]) {
+		rec, rest, ok := parseCiphertext(b)
+		if ok {
+			c.receiveCiphertext(now, rec, b[:len(b)-len(rest)])
+		}
+		return rest, ok
+	}
+	rec, rest, ok := parseRecord(b)
+	if ok {
+		c.receiveRecord(now, rec, b[:len(b)-len(rest)])
+	}
+	return rest, ok
 }
 
 // receiveRecord takes one record; raw is all of it, header included.
@@ -69,7 +86,7 @@ func (c *Conn) receiveRecord(now time.Time, rec record, raw []byte) {
 		c.drop(now, DropPlaintext, len(raw))
 	case rec.epoch == 0:
 		c.receiveClear(now, rec)
-	case rec.epoch > 1:
+	case rec.epoch > 1, c.layer.v13 != nil:
 		c.drop(now, DropEpoch, len(raw))
 	case c.layer.in == nil, rec.typ == typeApplicationData && c.state != StateEstablished:
 		c.hold(now, raw)
@@ -110,6 +127,8 @@ func (c *Conn) receiveClear(now time.Time, rec record) {
 	case typeChangeCipherSpec:
 		// The epoch of the records behind it says the same, and arrives for
 		// sure when they do.
+	case typeACK:
+		c.drop(now, DropACKInClear, len(rec.payload))
 	default:
 		c.drop(now, DropContentType, len(rec.payload))
 	}
@@ -129,6 +148,7 @@ func (c *Conn) receiveProtected(now time.Time, rec record) {
 		return
 	}
 	c.layer.window.Accept(rec.seq)
+	c.validated = true
 	switch rec.typ {
 	case typeApplicationData:
 		if len(plain) > 0 {
@@ -176,7 +196,10 @@ func (c *Conn) receiveHandshake(now time.Time, rec record) {
 // returns a reason when it drops it.
 func (c *Conn) receiveFragment(now time.Time, rec record, f fragment) (drop string) {
 	h := c.hs
-	if h == nil {
+	switch {
+	case h == nil && c.session != nil:
+		return c.receiveAfterHandshake13(now, rec, f)
+	case h == nil:
 		return c.receiveAfterHandshake(now, f)
 	}
 	if int16(f.seq-h.in.next) < 0 {
@@ -185,10 +208,15 @@ func (c *Conn) receiveFragment(now time.Time, rec record, f fragment) (drop stri
 		}
 		return DropDuplicateMessage
 	}
-	// Only Finished stands behind ChangeCipherSpec, and it must. Once it is due
-	// nothing in clear can disturb the handshake any more.
-	protected := rec.epoch == 1
-	if protected != (f.typ == typeFinished) || !protected && steps[c.state].want == typeFinished {
+	if c.layer.v13 != nil {
+		// All that follows the hellos is protected: nothing in clear can disturb
+		// the handshake any more.
+		if rec.epoch != epochHandshake {
+			return DropWrongProtection
+		}
+	} else if protected := rec.epoch == 1; protected != (f.typ == typeFinished) || !protected && steps[c.state].want == typeFinished {
+		// Only Finished stands behind ChangeCipherSpec, and it must. Once it is due
+		// nothing in clear can disturb the handshake any more.
 		return DropWrongProtection
 	}
 	if c.config.Cookie && !c.isClient && f.typ == typeClientHello {

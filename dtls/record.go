@@ -16,6 +16,7 @@ const (
 	typeAlert            contentType = 21
 	typeHandshake        contentType = 22
 	typeApplicationData  contentType = 23
+	typeACK              contentType = 26 // RFC 9147, Section 7
 )
 
 const (
@@ -41,7 +42,7 @@ const (
 type record struct {
 	typ     contentType
 	version Version
-	epoch   uint16
+	epoch   uint64
 	seq     uint64
 	payload []byte // borrowed
 }
@@ -59,7 +60,7 @@ func parseRecord(b []byte) (rec record, rest []byte, ok bool) {
 	rec = record{
 		typ:     contentType(b[0]),
 		version: Version(binary.BigEndian.Uint16(b[1:])),
-		epoch:   binary.BigEndian.Uint16(b[3:]),
+		epoch:   uint64(binary.BigEndian.Uint16(b[3:])),
 		seq:     binary.BigEndian.Uint64(b[3:]) & maxSequence,
 		payload: b[recordHeaderSize:end:end],
 	}
@@ -152,7 +153,7 @@ func (s *protection) open(rec record) ([]byte, bool) {
 	if n < 0 || n > maxPlaintext {
 		return nil, false
 	}
-	s.prepare(rec.typ, rec.version, uint64(rec.epoch)<<48|rec.seq, n)
+	s.prepare(rec.typ, rec.version, rec.epoch<<48|rec.seq, n)
 	if s.explicit != 0 {
 		copy(s.nonce[4:], rec.payload[:8])
 	}
@@ -163,18 +164,23 @@ func (s *protection) open(rec record) ([]byte, bool) {
 
 // A recordLayer numbers and protects records. In DTLS 1.2 there are two
 // epochs: 0 in clear, and 1 from ChangeCipherSpec on; renegotiation, which
-// would start a third, is refused.
+// would start a third, is refused. DTLS 1.3 shares epoch 0 and goes on with 2.
 type recordLayer struct {
-	// seq are the next sequence numbers to send in the epochs.
+	// seq are the next sequence numbers to send in epochs 0 and 1.
 	seq [2]uint64
 	// in and out protect epoch 1; nil until the keys are known.
 	in, out *protection
 	window  replay.Window // of epoch 1
+	// v13 has the epochs from 2 on; nil unless DTLS 1.3 was chosen.
+	v13 *recordLayer13
 }
 
 // begin appends the header of a record and the room for its explicit nonce.
-func (r *recordLayer) begin(b []byte, typ contentType, epoch uint16) []byte {
-	b = appendRecordHeader(b, typ, epoch, r.seq[epoch])
+func (r *recordLayer) begin(b []byte, typ contentType, epoch uint64) []byte {
+	if epoch > 1 {
+		return r.v13.begin(b, typ, epoch)
+	}
+	b = appendRecordHeader(b, typ, uint16(epoch), r.seq[epoch])
 	if epoch != 0 && r.out.explicit != 0 {
 		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
@@ -183,6 +189,9 @@ func (r *recordLayer) begin(b []byte, typ contentType, epoch uint16) []byte {
 
 // end finishes the record that begin started at b[start:].
 func (r *recordLayer) end(b []byte, start int) []byte {
+	if isUnified(b[start]) {
+		return r.v13.end(b, start)
+	}
 	epoch := uint16(b[start+4])
 	seq := r.seq[epoch]
 	r.seq[epoch]++
@@ -194,13 +203,37 @@ func (r *recordLayer) end(b []byte, start int) []byte {
 }
 
 // overhead is how much longer a record of the epoch is than its plaintext.
-func (r *recordLayer) overhead(epoch uint16) int {
-	if epoch == 0 {
+func (r *recordLayer) overhead(epoch uint64) int {
+	switch epoch {
+	case 0:
 		return recordHeaderSize
+	case 1:
+		return r.out.overhead()
 	}
-	return r.out.overhead()
+	return overhead13
+}
+
+// headerSize is how many bytes stand before the plaintext of application data.
+func (r *recordLayer) headerSize() int {
+	if r.v13 != nil {
+		return unifiedHeaderSize
+	}
+	return recordHeaderSize + r.out.explicit
+}
+
+// next is the sequence number of the next record in the epoch.
+func (r *recordLayer) next(epoch uint64) uint64 {
+	if epoch > 1 {
+		return r.v13.out[epoch&3].seq
+	}
+	return r.seq[epoch]
 }
 
 // spent reports whether the epoch has no sequence number left. The last one is
 // kept for the alert that says so.
-func (r *recordLayer) spent(epoch uint16) bool { return r.seq[epoch] >= maxSequence }
+func (r *recordLayer) spent(epoch uint64) bool {
+	if epoch > 1 {
+		return r.v13.out[epoch&3].spent()
+	}
+	return r.seq[epoch] >= maxSequence
+}

@@ -266,7 +266,7 @@ func FuzzRecord(f *testing.F) {
 		if !ok {
 			return
 		}
-		again := appendRecordHeader(nil, rec.typ, rec.epoch, rec.seq)
+		again := appendRecordHeader(nil, rec.typ, uint16(rec.epoch), rec.seq)
 		again[1], again[2] = byte(rec.version>>8), byte(rec.version)
 		again[11], again[12] = byte(len(rec.payload)>>8), byte(len(rec.payload))
 		if again = append(append(again, rec.payload...), rest...); !bytes.Equal(again, b) {

@@ -120,12 +120,12 @@ func TestRefused(t *testing.T) {
 		}, {
 			name: "no cipher suite in common",
 			config: func(client, server *Config) {
-				client.CipherSuites, server.CipherSuites = defaultCipherSuites[:1], defaultCipherSuites[1:]
+				client.CipherSuites, server.CipherSuites = defaultCipherSuites[3:4], defaultCipherSuites[4:]
 			},
 			by: "server", alert: AlertHandshakeFailure, because: "none of our cipher suites",
 		}, {
 			name:   "no group in common",
-			config: func(client, server *Config) { client.Groups, server.Groups = defaultGroups[:1], defaultGroups[1:] },
+			config: func(client, server *Config) { client.Groups, server.Groups = defaultGroups[1:2], defaultGroups[2:] },
 			by:     "server", alert: AlertHandshakeFailure, because: "none of our groups",
 		}, {
 			name: "a client without extended master secret",
@@ -153,8 +153,8 @@ func TestRefused(t *testing.T) {
 			by:   "client", alert: AlertUnsupportedExtension, because: "an extension that was not offered",
 		}, {
 			name: "a suite that was not offered",
-			wire: serverHelloWith(func(m *serverHello) { m.suite = 0x1301 }),
-			by:   "client", alert: AlertIllegalParameter, because: "the server chose cipher suite 0x1301, which was not offered",
+			wire: serverHelloWith(func(m *serverHello) { m.suite = 0x1399 }),
+			by:   "client", alert: AlertIllegalParameter, because: "the server chose cipher suite 0x1399, which was not offered",
 		}, {
 			name: "compression",
 			wire: serverHelloWith(func(m *serverHello) { m.compression = 1 }),
@@ -205,8 +205,8 @@ func TestRefused(t *testing.T) {
 			by: "client", alert: AlertHandshakeFailure, because: "does not accept certificates that sign with ECDSA",
 		}, {
 			name: "a group that was not offered",
-			wire: changing(typeServerKeyExchange, func(b []byte) []byte { b[2] = 24; return b }),
-			by:   "client", alert: AlertIllegalParameter, because: "the server chose group 0x0018, which was not offered",
+			wire: changing(typeServerKeyExchange, func(b []byte) []byte { b[2] = 25; return b }),
+			by:   "client", alert: AlertIllegalParameter, because: "the server chose group 0x0019, which was not offered",
 		}, {
 			name: "a changed key share of the server",
 			wire: changing(typeServerKeyExchange, func(b []byte) []byte { b[10]++; return b }),
@@ -246,7 +246,7 @@ func TestRefused(t *testing.T) {
 			by:   "", // dropped: it would be a fragment of something else
 		}, {
 			name:   "cookies without end",
-			config: func(client, server *Config) { server.Cookie = true },
+			config: func(client, server *Config) { server.Cookie, server.PathValidated = true, false },
 			wire:   changing(typeHelloVerifyRequest, func(b []byte) []byte { b[3]++; return b }),
 			by:     "client", alert: AlertUnexpectedMessage, because: "the server asked for a cookie 4 times",
 		},
@@ -300,7 +300,7 @@ func TestMalformed(t *testing.T) {
 		typeCertificateRequest: false, typeClientKeyExchange: true, typeCertificateVerify: true,
 	} {
 		client, server := configs()
-		server.Cookie = true
+		server.Cookie, server.PathValidated = true, false
 		p := newPair(t, client, server)
 		p.tap = changing(typ, func(b []byte) []byte { return b[:len(b)-1] })
 		p.exchange()
@@ -466,9 +466,9 @@ func TestConfigMistakes(t *testing.T) {
 		"Fingerprints, or VerifyPeer":                  func(c *Config) { c.Fingerprints = nil },
 		`hash function "sha-1" are not accepted`:       func(c *Config) { c.Fingerprints = []Fingerprint{{"sha-1", nil}} },
 		"CipherSuites is empty":                        func(c *Config) { c.CipherSuites = []CipherSuite{} },
-		"cipher suite 0x1301 is not supported":         func(c *Config) { c.CipherSuites = []CipherSuite{0x1301} },
+		"cipher suite 0x1399 is not supported":         func(c *Config) { c.CipherSuites = []CipherSuite{0x1399} },
 		"Groups is empty":                              func(c *Config) { c.Groups = []Group{} },
-		"group 0x11ec is not supported":                func(c *Config) { c.Groups = []Group{0x11ec} },
+		"group 0x11ed is not supported":                func(c *Config) { c.Groups = []Group{0x11ed} },
 		"Config.MTU is 100: at least 200 is needed":    func(c *Config) { c.MTU = 100 },
 		"negative duration":                            func(c *Config) { c.InitialRTO = -1 },
 		"the source of randomness failed: EOF":         func(c *Config) { c.Rand = strings.NewReader("") },

@@ -14,7 +14,9 @@ import (
 func (h *handshake) readClientHello12(now time.Time, m *clientHello) error {
 	config := &h.c.config
 	ext := &m.extensions
-	i := slices.IndexFunc(config.CipherSuites, func(s CipherSuite) bool { return m.suites.contains(uint16(s)) })
+	i := slices.IndexFunc(config.CipherSuites, func(s CipherSuite) bool {
+		return s.params().version == DTLS12 && m.suites.contains(uint16(s))
+	})
 	if i < 0 {
 		return refuse(AlertHandshakeFailure, "the client offers none of our cipher suites")
 	}
@@ -35,13 +37,14 @@ func (h *handshake) readClientHello12(now time.Time, m *clientHello) error {
 		return refuse(AlertIllegalParameter, "the client does not support uncompressed points")
 	}
 	// RFC 8422, Section 5.1: a client that does not list groups takes any.
-	h.group = config.Groups[0]
+	groups := curves(config.Groups)
+	h.group = groups[0]
 	if ext.supportedGroups != nil {
-		i := slices.IndexFunc(config.Groups, func(g Group) bool { return ext.supportedGroups.contains(uint16(g)) })
+		i := slices.IndexFunc(groups, func(g Group) bool { return ext.supportedGroups.contains(uint16(g)) })
 		if i < 0 {
 			return refuse(AlertHandshakeFailure, "the client offers none of our groups for the key exchange")
 		}
-		h.group = config.Groups[i]
+		h.group = groups[i]
 	}
 	if !ext.signatureAlgorithms.contains(uint16(ecdsaSecp256r1SHA256)) {
 		return refuse(AlertHandshakeFailure, "the client does not accept signatures with ECDSA on P-256 and SHA-256")
@@ -61,23 +64,29 @@ func (h *handshake) readClientHello12(now time.Time, m *clientHello) error {
 	if ext.ecPointFormats != nil {
 		hello.extensions.ecPointFormats = []byte{uncompressed}
 	}
-	// RFC 5764, Section 4.1.1: without a profile in common the extension is
-	// not answered. Whether that is the end is for the owner to say.
-	for _, p := range config.SRTPProfiles {
-		if ext.srtpProfiles.contains(uint16(p)) {
-			h.srtp = p
-			hello.extensions.srtpProfiles = newList16([]SRTPProfile{p})
-			break
-		}
-	}
+	hello.extensions.srtpProfiles = h.chooseSRTP(ext)
 	copy(h.secrets.clientRandom[:], m.random)
 	h.choose(suite)
 	return h.sendServerFlight12(now, &hello)
 }
 
+// chooseSRTP is the SRTP profile for the client, as use_srtp answers it. RFC
+// 5764, Section 4.1.1: without a profile in common the extension is not
+// answered. Whether that is the end is for the owner to say.
+func (h *handshake) chooseSRTP(ext *extensions) list16 {
+	for _, p := range h.c.config.SRTPProfiles {
+		if ext.srtpProfiles.contains(uint16(p)) {
+			h.srtp = p
+			return newList16([]SRTPProfile{p})
+		}
+	}
+	return nil
+}
+
 func (h *handshake) sendServerFlight12(now time.Time, hello *serverHello) error {
 	cert := h.c.config.Certificate
-	if err := h.generateShare(); err != nil {
+	var err error
+	if h.key, err = generateECDH(h.c.config.Rand, h.group); err != nil {
 		return err
 	}
 	exchange := serverKeyExchange{
@@ -85,7 +94,6 @@ func (h *handshake) sendServerFlight12(now time.Time, hello *serverHello) error 
 		point:  h.key.PublicKey().Bytes(),
 		scheme: ecdsaSecp256r1SHA256,
 	}
-	var err error
 	exchange.signature, err = sign(cert.Key, h.secrets.clientRandom[:], h.secrets.serverRandom[:], exchange.appendParams(nil))
 	if err != nil {
 		return refuse(AlertInternalError, "cannot sign: %v", err)
@@ -122,7 +130,7 @@ func (h *handshake) readClientKeyExchange12(now time.Time, body []byte) error {
 	if !ok {
 		return malformed(typeClientKeyExchange)
 	}
-	secret, err := h.sharedSecret(m.point)
+	secret, err := sharedECDH(h.group, h.key, m.point)
 	if err != nil {
 		return err
 	}

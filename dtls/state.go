@@ -18,12 +18,24 @@ const (
 	StateAwaitServerHelloDone    // for ServerHelloDone
 	StateAwaitServerFinished     // for Finished, having sent its own
 
+	// In DTLS 1.3 it waits instead, in the order of RFC 9147, Section 5.8.1, for:
+	StateAwaitEncryptedExtensions       // EncryptedExtensions
+	StateAwaitCertificateRequest13      // CertificateRequest
+	StateAwaitServerCertificate13       // Certificate
+	StateAwaitServerCertificateVerify13 // CertificateVerify
+	StateAwaitServerFinished13          // Finished
+
 	// A server waits:
 	StateAwaitClientHello       // for ClientHello, the one with a cookie if it asks for one
 	StateAwaitClientCertificate // for Certificate, having sent ServerHello … ServerHelloDone
 	StateAwaitClientKeyExchange // for ClientKeyExchange
 	StateAwaitCertificateVerify // for CertificateVerify
 	StateAwaitClientFinished    // for Finished
+
+	// In DTLS 1.3, having sent ServerHello … Finished:
+	StateAwaitClientCertificate13 // for Certificate
+	StateAwaitCertificateVerify13 // for CertificateVerify
+	StateAwaitClientFinished13    // for Finished
 
 	StateEstablished // application data flows
 	StateClosed      // Err says why
@@ -32,7 +44,9 @@ const (
 var stateNames = [...]string{
 	"new",
 	"await ServerHello", "await Certificate", "await ServerKeyExchange", "await CertificateRequest", "await ServerHelloDone", "await Finished",
+	"await EncryptedExtensions", "await CertificateRequest", "await Certificate", "await CertificateVerify", "await Finished",
 	"await ClientHello", "await Certificate", "await ClientKeyExchange", "await CertificateVerify", "await Finished",
+	"await Certificate", "await CertificateVerify", "await Finished",
 	"established", "closed",
 }
 
@@ -57,11 +71,21 @@ var steps = [...]step{
 	StateAwaitServerHelloDone:    {typeServerHelloDone, (*handshake).readServerHelloDone12},
 	StateAwaitServerFinished:     {typeFinished, (*handshake).readServerFinished12},
 
+	StateAwaitEncryptedExtensions:       {typeEncryptedExtensions, (*handshake).readEncryptedExtensions},
+	StateAwaitCertificateRequest13:      {typeCertificateRequest, (*handshake).readCertificateRequest13},
+	StateAwaitServerCertificate13:       {typeCertificate, (*handshake).readServerCertificate13},
+	StateAwaitServerCertificateVerify13: {typeCertificateVerify, (*handshake).readServerCertificateVerify13},
+	StateAwaitServerFinished13:          {typeFinished, (*handshake).readServerFinished13},
+
 	StateAwaitClientHello:       {typeClientHello, (*handshake).readClientHello},
 	StateAwaitClientCertificate: {typeCertificate, (*handshake).readClientCertificate12},
 	StateAwaitClientKeyExchange: {typeClientKeyExchange, (*handshake).readClientKeyExchange12},
 	StateAwaitCertificateVerify: {typeCertificateVerify, (*handshake).readCertificateVerify12},
 	StateAwaitClientFinished:    {typeFinished, (*handshake).readClientFinished12},
+
+	StateAwaitClientCertificate13: {typeCertificate, (*handshake).readClientCertificate13},
+	StateAwaitCertificateVerify13: {typeCertificateVerify, (*handshake).readClientCertificateVerify13},
+	StateAwaitClientFinished13:    {typeFinished, (*handshake).readClientFinished13},
 
 	StateClosed: {},
 }

@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/ecdh"
 	"fmt"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -33,6 +32,9 @@ func (v Version) String() string {
 	return fmt.Sprintf("version %#04x", uint16(v))
 }
 
+// before reports whether v is an older version than w.
+func (v Version) before(w Version) bool { return v > w }
+
 // A CipherSuite is a number of IANA's TLS Cipher Suites registry.
 type CipherSuite uint16
 
@@ -43,6 +45,13 @@ const (
 	TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256       CipherSuite = 0xc02b
 	TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384       CipherSuite = 0xc02c
 	TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 CipherSuite = 0xcca9
+)
+
+// The cipher suites of DTLS 1.3 (RFC 8446, Appendix B.4).
+const (
+	TLS_AES_128_GCM_SHA256       CipherSuite = 0x1301
+	TLS_AES_256_GCM_SHA384       CipherSuite = 0x1302
+	TLS_CHACHA20_POLY1305_SHA256 CipherSuite = 0x1303
 )
 
 // tlsEmptyRenegotiationInfoSCSV stands in the list of cipher suites for an
@@ -66,14 +75,23 @@ type suiteParams struct {
 	// explicitNonce how many stand in each record before the ciphertext.
 	fixedIV, explicitNonce int
 	aead                   func(key []byte) (cipher.AEAD, error)
+	version                Version // the only one that has the suite
 }
 
 // suites are the cipher suites we speak, best first: AES in hardware is the
 // fastest, and its 128 bits are as safe as the P-256 key that signs for them.
 var suites = [...]suiteParams{
-	{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", crypto.SHA256, 16, 4, 8, newGCM},
-	{TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", crypto.SHA256, 32, 12, 0, chacha20poly1305.New},
-	{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", crypto.SHA384, 32, 4, 8, newGCM},
+	{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", crypto.SHA256, 16, 4, 8, newGCM, DTLS12},
+	{TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", crypto.SHA256, 32, 12, 0, chacha20poly1305.New, DTLS12},
+	{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", crypto.SHA384, 32, 4, 8, newGCM, DTLS12},
+}
+
+// suites13 are those of DTLS 1.3, which name no key exchange and no kind of
+// certificate: what is agreed on elsewhere (RFC 8446, Appendix B.4).
+var suites13 = [...]suiteParams{
+	{TLS_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256", crypto.SHA256, 16, 12, 0, newGCM, DTLS13},
+	{TLS_CHACHA20_POLY1305_SHA256, "TLS_CHACHA20_POLY1305_SHA256", crypto.SHA256, 32, 12, 0, chacha20poly1305.New, DTLS13},
+	{TLS_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384", crypto.SHA384, 32, 12, 0, newGCM, DTLS13},
 }
 
 func newGCM(key []byte) (cipher.AEAD, error) {
@@ -91,36 +109,10 @@ func (s CipherSuite) params() *suiteParams {
 			return &suites[i]
 		}
 	}
-	return nil
-}
-
-// A Group is a number of IANA's TLS Supported Groups registry (RFC 8422,
-// Section 5.1.1).
-type Group uint16
-
-// The groups for the key exchange.
-const (
-	Secp256r1 Group = 23
-	X25519    Group = 29
-)
-
-func (g Group) String() string {
-	switch g {
-	case Secp256r1:
-		return "secp256r1"
-	case X25519:
-		return "x25519"
-	}
-	return fmt.Sprintf("group %#04x", uint16(g))
-}
-
-// curve returns the group's arithmetic, or nil for a group we do not speak.
-func (g Group) curve() ecdh.Curve {
-	switch g {
-	case Secp256r1:
-		return ecdh.P256()
-	case X25519:
-		return ecdh.X25519()
+	for i := range suites13 {
+		if suites13[i].suite == s {
+			return &suites13[i]
+		}
 	}
 	return nil
 }

@@ -299,7 +299,7 @@ func (c *core) iceEvent(now time.Time, e ice.Event) {
 func (c *core) startDTLS(now time.Time, client bool, fingerprints []dtls.Fingerprint) error {
 	cfg := dtls.Config{
 		Certificate: c.cfg.Certificate, Rand: c.cfg.Rand, Trace: c.cfg.Trace,
-		Fingerprints: fingerprints, MTU: pathMTU,
+		Fingerprints: fingerprints, MTU: pathMTU, PathValidated: true,
 		SRTPProfiles: srtpProfiles,
 	}
 	var err error
