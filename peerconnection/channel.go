@@ -61,6 +61,8 @@ type channel struct {
 	// early is what was written before the channel had a stream.
 	early      []earlyMessage
 	earlyBytes int
+	// unsent is how many bytes of messages were lost with the channel.
+	unsent int
 
 	// inbox holds what has come and was not read, from inboxRead on.
 	inbox     []inboxMessage
@@ -98,7 +100,10 @@ func (c *channel) take() {
 
 // buffered is the channel's bufferedAmount in bytes.
 func (d *DataChannel) buffered() int {
-	if c := d.pc.core.sctp; c != nil && d.hasID && d.state != DataChannelClosed {
+	if d.state == DataChannelClosed {
+		return d.unsent
+	}
+	if c := d.pc.core.sctp; c != nil && d.hasID {
 		return d.earlyBytes + c.BufferedAmount(d.id)
 	}
 	return d.earlyBytes
@@ -555,6 +560,7 @@ func (c *core) endChannel(d *DataChannel, err error) {
 	if d.state == DataChannelOpen || d.state == DataChannelClosing {
 		c.channelsClosed++
 	}
+	d.unsent = d.buffered()
 	d.state, d.err = DataChannelClosed, err
 	d.early, d.earlyBytes = nil, 0
 	c.forgetLabel(d)

@@ -220,8 +220,9 @@ func (c *core) NextTimeout() time.Time {
 	return next
 }
 
-// pump carries what one layer has to say to the others, until none has more.
-func (c *core) pump(now time.Time) {
+// pump carries what one layer has to say to the others, until none has more. It
+// reports whether there was anything.
+func (c *core) pump(now time.Time) (anything bool) {
 	for again := true; again; {
 		again = false
 		for {
@@ -229,7 +230,7 @@ func (c *core) pump(now time.Time) {
 			if !ok {
 				break
 			}
-			again = true
+			again, anything = true, true
 			c.iceEvent(now, e)
 		}
 		if c.dtls != nil {
@@ -238,7 +239,7 @@ func (c *core) pump(now time.Time) {
 				if !ok {
 					break
 				}
-				again = true
+				again, anything = true, true
 				c.dtlsEvent(now, e)
 			}
 		}
@@ -251,12 +252,13 @@ func (c *core) pump(now time.Time) {
 				if !ok {
 					break
 				}
-				again = true
+				again, anything = true, true
 				c.sctpEvent(now, e)
 			}
 		}
 	}
 	c.updateState(now)
+	return anything
 }
 
 // takeMessages brings what has arrived to its channels.

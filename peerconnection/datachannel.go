@@ -351,7 +351,8 @@ func (d *DataChannel) Write(b []byte) (int, error) {
 	}
 }
 
-// BufferedAmount is how many bytes of messages wait to be sent for the first time.
+// BufferedAmount is how many bytes of messages wait to be sent for the first
+// time, or waited for it when the channel ended.
 func (d *DataChannel) BufferedAmount() int {
 	d.pc.mu.Lock()
 	defer d.pc.mu.Unlock()
@@ -373,8 +374,9 @@ func (d *DataChannel) BufferedAmountLowThreshold() int {
 	return d.threshold
 }
 
-// WaitBufferedAmountLow blocks until no more than the threshold is buffered: at
-// once when that is so already.
+// WaitBufferedAmountLow blocks until no more than the threshold is buffered: not
+// at all when that is so already. When the channel ends before that, the error
+// says so.
 func (d *DataChannel) WaitBufferedAmountLow(ctx context.Context) error {
 	d.pc.mu.Lock()
 	defer d.pc.mu.Unlock()

@@ -35,7 +35,7 @@
 // connection:
 //
 //	for s := pc.ConnectionState(); s != peerconnection.ConnectionFailed && s != peerconnection.ConnectionClosed; {
-//		s, _ = pc.NextConnectionState(ctx, s)
+//		s, _ = pc.NextConnectionState(context.Background(), s)
 //	}
 //	pc.Close()
 //

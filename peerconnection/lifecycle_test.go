@@ -318,3 +318,30 @@ func TestCloseFreesTheStack(t *testing.T) {
 	}
 	a.Stats()
 }
+
+// What was not sent when the connection ended stays in the buffered amount, as
+// W3C has it, and is not taken for sent.
+func TestUnsentIsNotSent(t *testing.T) {
+	for _, connected := range []bool{false, true} {
+		n, a, z := quietCores(t)
+		dz := z.pc.core.acceptChannel()
+		d := a.pc.core.channels[dz.id]
+		if !connected {
+			a.pc = quietPeer(t, 1)
+			d, _ = a.pc.CreateDataChannel("x", nil)
+		}
+		if err := a.pc.core.send(n.Now(), d, Binary, make([]byte, 100000)); err != nil {
+			t.Fatal(err)
+		}
+		waited := make(chan error)
+		go func() { waited <- d.WaitBufferedAmountLow(context.Background()) }()
+		time.Sleep(10 * time.Millisecond)
+		a.pc.Close()
+		if err := <-waited; !errors.Is(err, ErrDataChannelClosed) {
+			t.Errorf("connected %v: waiting for what was never sent ends with %v", connected, err)
+		}
+		if err := d.WaitBufferedAmountLow(context.Background()); err == nil || d.BufferedAmount() < 50000 {
+			t.Errorf("connected %v: buffered amount %d after the end, error %v", connected, d.BufferedAmount(), err)
+		}
+	}
+}

@@ -99,7 +99,9 @@ func (pc *PeerConnection) enter() time.Time {
 // leave ends it: sends what there is to send, sets the timer, unlocks.
 func (pc *PeerConnection) leave(now time.Time) {
 	pc.flush(now)
-	pc.core.pump(now) // sending has drained buffers, for which somebody may wait
+	for pc.core.pump(now) { // sending has drained buffers, for which somebody may wait
+		pc.flush(now)
+	}
 	pc.setTimer(now)
 	if pc.core.ended && !pc.doneClosed {
 		pc.doneClosed = true
