@@ -28,8 +28,8 @@ import (
 // of J0, which has no bits of the key: it is the salt, and what the packet says
 // in clear. Sealing a full packet takes a fifth less time than by counterMode alone.
 type bulkCipher struct {
-	// gcm is nil where it would be slow, and if the standard library refuses
-	// such nonces (in FIPS 140-only mode); then counterMode has to do.
+	// gcm is nil where it would be slow, or if the standard library refuses such
+	// nonces; then counterMode has to do.
 	gcm cipher.AEAD
 	// multiples are those of H⁻² by the 16 polynomials of a degree below four.
 	multiples [16]element

@@ -59,9 +59,9 @@ func TestCounterMode(t *testing.T) {
 func TestField(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	one := element{1 << 63, 0}
-	any := func() element { return element{random.Uint64(), random.Uint64()} }
+	random128 := func() element { return element{random.Uint64(), random.Uint64()} }
 	for range 300 {
-		a, b, c := any(), any(), any()
+		a, b, c := random128(), random128(), random128()
 		if a.times(one) != a || a.times(b) != b.times(a) || a.times(b).times(c) != a.times(b.times(c)) {
 			t.Fatal("multiplication is wrong")
 		}

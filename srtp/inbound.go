@@ -20,7 +20,7 @@ type Inbound struct {
 }
 
 // OpenRTP returns the RTP packet in the SRTP packet b, in place. The error is a
-// [Drop]; b is then overwritten nevertheless.
+// [Drop]. After DropNotAuthentic b holds garbage; the others leave it alone.
 func (in *Inbound) OpenRTP(b []byte) ([]byte, error) {
 	n := len(b) - in.rtpTail.size
 	if n < 0 {

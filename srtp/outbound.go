@@ -34,7 +34,8 @@ func (o *Outbound) Overhead() (rtp, rtcp int) {
 
 // SealRTP makes the RTP packet b[start:] an SRTP packet, in place, and returns b
 // with it: longer, and moved if there was no room for that. A packet can be
-// sealed once, and within a source not much later than its successors.
+// sealed once, and not when packets more than a thousand sequence numbers later
+// were: see [ErrReused].
 //
 // If it returns an error b ends at start, so that nothing leaves in clear.
 func (o *Outbound) SealRTP(b []byte, start int) ([]byte, error) {

@@ -17,6 +17,10 @@ const maxIndex = 1<<48 - 1
 // zero, which Appendix A makes roll-over counter 2^32-1, there was no such
 // packet, and seq is far ahead instead. An index over maxIndex means that the
 // key is spent.
+//
+// If the first packets of a source are lost and its numbers wrap meanwhile, the
+// receiver never finds the roll-over counter. A sender therefore begins with a
+// number below 2^15.
 func estimateIndex(w *replay.Window, seq uint16) uint64 {
 	highest, started := w.Highest()
 	if !started {
