@@ -343,6 +343,7 @@ func TestDrops(t *testing.T) {
 		{"port 0", w.tuple, indication(stun.Send, peer("203.0.113.9:0"), data), DropIncomplete},
 		{"an attribute of the future", w.tuple, indication(stun.Send, peer("203.0.113.9:9"), data, attr(0x7777, "")), DropIncomplete},
 		{"another peer", w.tuple, indication(stun.Send, peer("203.0.113.10:9"), data), DropNoPermission},
+		{"a DF bit that cannot be set", w.tuple, indication(stun.Send, peer("203.0.113.9:9"), data, attr(stun.AttrDontFragment, "")), DropIncomplete},
 	} {
 		before := w.host.Stats()
 		w.host.Receive(w.now, c.from, c.packet)

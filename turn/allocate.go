@@ -19,8 +19,8 @@ func (c *Client) writeAllocate(b *stun.Builder) {
 	if c.config.Lifetime > 0 {
 		addLifetime(b, c.config.Lifetime)
 	}
-	// "The client MUST NOT include a REQUESTED-ADDRESS-FAMILY attribute in an
-	// Allocate request that contains a RESERVATION-TOKEN attribute."
+	// A token stands for an address: the server refuses one together with a
+	// family or an even port.
 	reserved := c.config.ReservationToken != [8]byte{}
 	switch {
 	case reserved:
@@ -95,11 +95,17 @@ func (c *Client) allocateDone(now time.Time, r *request, m stun.Message, err err
 	if token, _ := m.Get(stun.AttrReservationToken); len(token) == 8 {
 		relayed.ReservationToken = [8]byte(token)
 	}
-	// "If the client receives an Allocate success response, then it MUST check
-	// that the mapped address and the relayed transport address or addresses are
-	// part of an address family or families that the client understands".
 	if !relayed.Relayed.IsValid() || !relayed.Mapped.IsValid() || relayed.Lifetime <= 0 {
 		c.end(now, &LocalError{Method: stun.Allocate, Err: ErrIncomplete})
+		return
+	}
+	// "If these addresses are not part of an address family or families that the
+	// client is prepared to handle, then the client MUST delete the allocation".
+	// Section 7.3.
+	if is4 := relayed.Relayed.Addr().Is4(); c.config.Family == IPv4 && !is4 || c.config.Family == IPv6 && is4 {
+		c.farewell = &LocalError{Method: stun.Allocate, Err: ErrFamily}
+		c.setState(now, stateClosing)
+		c.send(now, &request{method: stun.Refresh, ends: true})
 		return
 	}
 	c.relayed = [2]netip.AddrPort{relayed.Relayed, relayed.Additional}
@@ -109,17 +115,17 @@ func (c *Client) allocateDone(now time.Time, r *request, m stun.Message, err err
 	c.events = append(c.events, relayed)
 }
 
-// elsewhere tells the caller where to go on. "If the client has been redirected
-// to a server to which it has already sent this request within the last five
-// minutes, it MUST ignore the redirection and consider the transaction to have
-// failed." RFC 8489, Section 10.
+// elsewhere tells the caller where to go on. Whoever is sent to a server that was
+// asked already ignores it and has failed: RFC 8489, Section 10. And after 437
+// "the client SHOULD try three different client transport addresses before
+// giving up on this server". RFC 8656, Section 7.4.
 func (c *Client) elsewhere(now time.Time, refusal *PeerError) {
 	c.restarts++
 	redirected := refusal.Code == stun.CodeTryAlternate
 	switch {
-	case c.restarts > maxRestarts, redirected && slices.Contains(c.tried, refusal.Alternate):
+	case redirected && (c.restarts > maxRestarts || slices.Contains(c.tried, refusal.Alternate)):
 		c.end(now, &LocalError{Method: stun.Allocate, Err: ErrRedirects})
-	case redirected && !refusal.Alternate.IsValid():
+	case c.restarts > maxRestarts, redirected && !refusal.Alternate.IsValid():
 		c.end(now, refusal)
 	default:
 		c.setState(now, stateElsewhere)

@@ -9,7 +9,7 @@ import (
 	"github.com/plainrtc/plainrtc/stun"
 )
 
-// An allocation is what one client has: RFC 8656, Section 2.2. Its permissions
+// An allocation is what one client has: RFC 8656, Section 6. Its permissions
 // and channels expire by themselves, when they are looked at.
 type allocation struct {
 	tuple     FiveTuple
@@ -78,9 +78,9 @@ type wants struct {
 // receiveAllocate handles an Allocate request, in the RFC's order: RFC 8656,
 // Section 7.2.
 func (s *Server) receiveAllocate(now time.Time, q *query) {
-	// "the server checks if the 5-tuple is currently in use by an existing
+	// "The server checks if the 5-tuple is currently in use by an existing
 	// allocation. If yes, the server rejects the request with a 437 (Allocation
-	// Mismatch) error", but answers a retransmission as before.
+	// Mismatch) error." But a retransmission it answers as before: Section 5.
 	if a := q.allocation; a != nil {
 		switch {
 		case a.id != q.TransactionID():
@@ -166,8 +166,8 @@ func (s *Server) wants(q *query) (w wants, code stun.ErrorCode) {
 	w.even = hasEven
 	w.next = hasEven && even[0]&0x80 != 0
 	if token, has := q.Get(stun.AttrReservationToken); has {
-		// It goes with none of those: "the server rejects the request with a 400
-		// (Bad Request) error". And if it is not valid, "508 (Insufficient Capacity)".
+		// It goes with none of those. "If the token is not valid for some reason,
+		// the server rejects the request with a 508 (Insufficient Capacity) error."
 		if hasEven || hasRequested || hasAdditional || len(token) != 8 {
 			return w, stun.CodeBadRequest
 		}
@@ -179,9 +179,8 @@ func (s *Server) wants(q *query) (w wants, code stun.ErrorCode) {
 	switch {
 	case hasRequested && hasAdditional, hasAdditional && w.next:
 		return w, stun.CodeBadRequest
-	// "The server checks if [...] ADDITIONAL-ADDRESS-FAMILY [...] has the value
-	// 0x01 (IPv4 address family). If yes, the server rejects the request with a
-	// 400 (Bad Request) error."
+	// "If yes, and the attribute value is 0x01 (IPv4 address family), then the
+	// server rejects the request with a 400 (Bad Request) error."
 	case hasAdditional && additional != familyIPv6:
 		return w, stun.CodeBadRequest
 	case hasRequested && requested == familyIPv6:
@@ -254,8 +253,8 @@ func (s *Server) RelayOpened(now time.Time, id RelayID, address netip.AddrPort) 
 	s.answer(now, a)
 }
 
-// reservationLifetime: "the server MUST NOT [...] for at least 30 seconds" give
-// away a reserved port. RFC 8656, Section 7.2.
+// reservationLifetime: "The server MUST hold this reservation for at least 30
+// seconds and MAY choose to hold longer". RFC 8656, Section 7.2.
 const reservationLifetime = 30 * time.Second
 
 // listen makes a relay's address known.
@@ -308,7 +307,7 @@ func (s *Server) answer(now time.Time, a *allocation) {
 	s.responses = append(s.responses, r)
 }
 
-// remove ends an allocation: "the server frees [its] resources". RFC 8656, Section 3.2.
+// remove ends an allocation, and everything of it. RFC 8656, Section 6.
 func (s *Server) remove(a *allocation) {
 	delete(s.allocations, a.tuple)
 	s.expiries.remove(&a.expiry)

@@ -15,27 +15,27 @@ const (
 	familyIPv6 = 0x02
 )
 
-// protocolUDP is the only value of REQUESTED-TRANSPORT: "17 (User Datagram
-// Protocol)". RFC 8656, Section 18.7.
+// protocolUDP is the only value of REQUESTED-TRANSPORT that is served: IP's
+// number of UDP. RFC 8656, Section 18.7.
 const protocolUDP = 17
 
 // lifetimes on the wire are in seconds, RFC 8656, Section 18.2.
 const (
-	// defaultLifetime is that of an allocation: "the default lifetime value [is]
-	// 600 seconds". Section 3.2.
+	// defaultLifetime is that of an allocation: "the default lifetime value of 600
+	// seconds (10 minutes)". Section 6.
 	defaultLifetime = 600 * time.Second
 
 	// permissionLifetime: "The Permission Lifetime MUST be 300 seconds
 	// (= 5 minutes)." Section 9.
 	permissionLifetime = 300 * time.Second
 
-	// channelLifetime: "Channel bindings last for 10 minutes unless refreshed."
+	// channelLifetime: "A channel binding lasts for 10 minutes unless refreshed."
 	// Section 12.
 	channelLifetime = 600 * time.Second
 
-	// channelHold is how long a channel that expired stays reserved for its
-	// peer, and the peer for it: so that what is still under way does not reach
-	// the wrong one. Section 12.
+	// channelHold is how long a channel that expired stays reserved for its peer,
+	// and the peer for it: "To prevent race conditions, the client MUST wait 5
+	// minutes after the channel binding expires". Section 12.
 	channelHold = 300 * time.Second
 )
 
@@ -49,6 +49,11 @@ func understood(t stun.AttributeType) bool {
 	}
 	return false
 }
+
+// understoodButDF are those of a server that cannot set the DF bit: it "treats
+// the DONT-FRAGMENT attribute in the Allocate request as an unknown
+// comprehension-required attribute". RFC 8656, Section 7.2.
+func understoodButDF(t stun.AttributeType) bool { return t != stun.AttrDontFragment && understood(t) }
 
 // lifetimeOf returns LIFETIME.
 func lifetimeOf(m stun.Message) (time.Duration, bool) {

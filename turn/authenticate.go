@@ -13,16 +13,13 @@ import (
 // cheap and shows that the source is where it says to be.
 func (s *Server) authenticate(now time.Time, q *query) (stun.ErrorCode, DropReason) {
 	has256 := q.Has(stun.AttrMessageIntegritySHA256)
-	// "If the message does not contain a MESSAGE-INTEGRITY or a
-	// MESSAGE-INTEGRITY-SHA256 attribute, the server MUST generate an error
-	// response with an error code of 401 (Unauthenticated)."
+	// A request without an integrity attribute is the first one of a client that
+	// does not know the realm and a nonce yet: it gets them, by a 401.
 	if !has256 && !q.Has(stun.AttrMessageIntegrity) {
 		return s.unknown(now, q, stun.CodeUnauthenticated)
 	}
-	// "If the message contains a MESSAGE-INTEGRITY or a MESSAGE-INTEGRITY-SHA256
-	// attribute but is missing either the USERNAME or USERHASH, REALM, or NONCE
-	// attribute, the server MUST generate an error response with an error code of
-	// 400 (Bad Request)."
+	// With an integrity attribute, but without something to check it by, a
+	// request is malformed: 400.
 	username, userhash, nonce := q.Username(), q.Userhash(), q.Nonce()
 	if username == nil && userhash == nil || q.Realm() == nil || nonce == nil {
 		return s.unknown(now, q, stun.CodeBadRequest)
@@ -56,9 +53,8 @@ func (s *Server) authenticate(now time.Time, q *query) (stun.ErrorCode, DropReas
 	if !s.limiter.allow(now, q.from) {
 		return 0, DropRateLimited
 	}
-	for password := range s.passwords(now, name) {
-		key, err := stun.LongTermKey(algorithm, name, s.config.Realm, password)
-		if err == nil && check(key) {
+	for key := range s.keys(now, name, algorithm) {
+		if check(key) {
 			q.user, q.key, q.sha256 = name, key, has256
 			return 0, 0
 		}
@@ -74,14 +70,11 @@ func (s *Server) unknown(now time.Time, q *query, code stun.ErrorCode) (stun.Err
 	return code, 0
 }
 
-// algorithm is the one a request uses, whose nonce is ours: "If the request
-// contains neither PASSWORD-ALGORITHMS nor PASSWORD-ALGORITHM, then the request
-// is processed as though PASSWORD-ALGORITHM were MD5. Otherwise, unless (1)
-// PASSWORD-ALGORITHM and PASSWORD-ALGORITHMS are both present, (2)
-// PASSWORD-ALGORITHMS matches the value sent in the response that sent this
-// NONCE, and (3) PASSWORD-ALGORITHM matches one of the entries in
-// PASSWORD-ALGORITHMS, the server MUST generate an error response with an error
-// code of 400 (Bad Request)." RFC 8489, Section 9.2.4.
+// algorithm is the one a request uses, whose nonce is ours: with neither
+// attribute "the request is processed as though PASSWORD-ALGORITHM were MD5".
+// Otherwise both must be there, the list as we sent it with the nonce and the
+// choice out of it; or else somebody has changed the list on the way, and the
+// request gets a 400. RFC 8489, Section 9.2.4.
 func (s *Server) algorithm(m stun.Message) (stun.PasswordAlgorithm, bool) {
 	if !m.Has(stun.AttrPasswordAlgorithms) && !m.Has(stun.AttrPasswordAlgorithm) {
 		return stun.AlgorithmMD5, slices.Contains(s.config.Algorithms, stun.AlgorithmMD5)

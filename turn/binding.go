@@ -18,7 +18,8 @@ const maxBindings = 256
 type binding struct {
 	peer    netip.AddrPort
 	number  uint16 // of a channel; it is never given to another peer
-	pending bool   // a request for it is under way
+	pending bool   // a request for it is under way, or waits
+	waits   bool   // until the allocation has moved
 	wanted  bool   // the caller waits for the answer
 	used    bool   // there was traffic since it was created or renewed
 	renewAt time.Time
@@ -46,7 +47,7 @@ func (c *Client) find(peer netip.AddrPort) *binding {
 
 // CreatePermission asks the server to relay to and from a peer's IP address,
 // whatever the port. The answer is the event PermissionCreated or
-// PermissionEnded. RFC 8656, Section 10.
+// PermissionEnded. RFC 8656, Section 10.1.
 func (c *Client) CreatePermission(now time.Time, peer netip.Addr) error {
 	peer = peer.Unmap().WithZone("")
 	if c.state != stateAllocated {
@@ -60,7 +61,7 @@ func (c *Client) CreatePermission(now time.Time, peer netip.Addr) error {
 
 // BindChannel asks the server for a channel to a peer, which makes the header
 // of data 4 bytes instead of 36 or more; it is a permission too. The answer is
-// the event ChannelBound or ChannelEnded. RFC 8656, Section 12.2.
+// the event ChannelBound or ChannelEnded. RFC 8656, Section 12.1.
 func (c *Client) BindChannel(now time.Time, peer netip.AddrPort) error {
 	peer = unmapped(peer)
 	if c.state != stateAllocated {
@@ -121,11 +122,11 @@ func (c *Client) tell(b *binding) {
 }
 
 func (c *Client) ask(now time.Time, b *binding) {
-	b.pending, b.renewAt = true, time.Time{}
+	b.pending, b.waits, b.renewAt = true, false, time.Time{}
 	c.send(now, &request{method: b.method(), peer: b.peer})
 }
 
-// writeChannelBind writes what a ChannelBind asks for. RFC 8656, Section 12.2.
+// writeChannelBind writes what a ChannelBind asks for. RFC 8656, Section 12.1.
 func (c *Client) writeChannelBind(b *stun.Builder, r *request) {
 	var number [4]byte
 	if channel := c.find(r.peer); channel != nil {
@@ -136,16 +137,26 @@ func (c *Client) writeChannelBind(b *stun.Builder, r *request) {
 }
 
 // bindingDone takes the end of CreatePermission and ChannelBind. RFC 8656,
-// Sections 10.3 and 12.4.
+// Sections 10.3 and 12.3.
 func (c *Client) bindingDone(now time.Time, r *request, err error) {
 	b := c.find(r.peer)
 	if c.state != stateAllocated || b == nil {
 		return
 	}
 	b.pending = false
-	// Nothing of ours is there: a Refresh finds out, or moves it here.
-	if refusal, ok := err.(*PeerError); ok && refusal.Code == stun.CodeAllocationMismatch && !c.asking(stun.Refresh) {
-		c.refresh(now)
+	// "A client receiving a 437 error response to a request other than Allocate
+	// MUST assume the allocation no longer exists." RFC 8656, Section 5. Unless it
+	// is at another address, and the ticket brings it here.
+	if refusal, ok := err.(*PeerError); ok && refusal.Code == stun.CodeAllocationMismatch {
+		if c.ticket == nil {
+			c.end(now, err)
+			return
+		}
+		b.pending, b.waits = true, true
+		if !c.asking(stun.Refresh) {
+			c.send(now, &request{method: stun.Refresh, moves: true})
+		}
+		return
 	}
 	if err != nil {
 		c.drop(b, err)
@@ -159,7 +170,7 @@ func (c *Client) bindingDone(now time.Time, r *request, err error) {
 		return
 	}
 	// "A ChannelBind transaction also creates or refreshes a permission towards
-	// the peer" which lives for 5 minutes, and the channel for 10. Section 12.
+	// the peer", which lives for 5 minutes, and the channel for 10. Section 12.1.
 	permission := netip.AddrPortFrom(b.peer.Addr(), 0)
 	p := c.find(permission)
 	if p == nil {

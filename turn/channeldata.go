@@ -2,8 +2,7 @@ package turn
 
 import "encoding/binary"
 
-// Channel numbers: "0x4000 through 0x4FFF: These values are the allowed channel
-// numbers (4096 possible values)." RFC 8656, Section 12.
+// The channel numbers: those above are reserved. RFC 8656, Section 12.
 const (
 	minChannel = 0x4000
 	maxChannel = 0x4FFF
@@ -12,9 +11,9 @@ const (
 const channelHeader = 4
 
 // Headroom is the space in front of a payload that its header needs at most: of
-// a Send or Data indication with an IPv6 address. [Client.WrapData] and
+// a Send indication with an IPv6 address and DONT-FRAGMENT. [Client.WrapData] and
 // [Server.ReceivePeer] build packets there.
-const Headroom = 20 + 4 + 20 + 4
+const Headroom = 20 + 4 + 20 + 4 + 4
 
 // IsChannelData reports whether a datagram between client and server is
 // ChannelData, by its first byte: RFC 8656, Section 12.
@@ -35,8 +34,8 @@ func IsChannelData(b []byte) bool { return len(b) >= channelHeader && b[0]&0xf0 
 //	|                               |
 //	+-------------------------------+
 //
-// RFC 8656, Section 12.4. The message may be followed by padding: over UDP "the
-// padding is not required but MAY be included", Section 12.5.
+// RFC 8656, Section 12.4. The message may be followed by padding: "Over UDP, the
+// padding is not required but MAY be included." Section 12.5.
 func parseChannelData(b []byte) (number uint16, data []byte, ok bool) {
 	if !IsChannelData(b) {
 		return 0, nil, false
@@ -50,8 +49,9 @@ func parseChannelData(b []byte) (number uint16, data []byte, ok bool) {
 
 // wrapChannelData writes the header in front of the payload b[at:], and over a
 // stream the padding behind it: "Over TCP and TLS-over-TCP, the ChannelData
-// message MUST be padded to a multiple of four bytes", which is "not reflected
-// in the Length field". RFC 8656, Section 12.5.
+// message MUST be padded to a multiple of four bytes in order to ensure the
+// alignment of subsequent messages. The padding is not reflected in the length
+// field of the ChannelData message". RFC 8656, Section 12.5.
 func wrapChannelData(b []byte, at int, number uint16, stream bool) []byte {
 	n := len(b) - at
 	binary.BigEndian.PutUint16(b[at-4:], number)

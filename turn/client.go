@@ -44,8 +44,9 @@ type ClientConfig struct {
 	EvenPort, ReserveNext bool
 	ReservationToken      [8]byte
 
-	// DontFragment asks that datagrams to peers are not fragmented. If the server
-	// does not know how, it is asked again without.
+	// DontFragment asks that datagrams to peers are not fragmented, which only
+	// indications can say: data goes in them even where there is a channel. If the
+	// server does not know how, it is asked again without.
 	DontFragment bool
 
 	// Mobility asks for a ticket, with which Move keeps the allocation when our
@@ -101,6 +102,7 @@ type Client struct {
 	requests []*request // not answered yet, oldest first
 	events   []ClientEvent
 	err      error
+	farewell error // what Closed will tell, in stateClosing
 
 	tried    []netip.AddrPort // servers that were asked
 	restarts int              // how often TryAlternate was told
@@ -168,7 +170,9 @@ type ChannelBound struct {
 }
 
 // ChannelEnded tells that there is no channel for a peer, or not any more; data
-// goes in indications, if there is a permission. Err is as in PermissionEnded.
+// goes in indications, if there is a permission. Err is as in PermissionEnded; if
+// it has the code 400, the server and we do not agree on what channels there are,
+// and it is best to make a new allocation (RFC 8656, Section 12.3).
 type ChannelEnded struct {
 	Peer netip.AddrPort
 	Err  error

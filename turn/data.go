@@ -65,14 +65,14 @@ func (c *Client) WrapData(now time.Time, b []byte, at int, peer netip.AddrPort) 
 		return nil, ErrNoPermission
 	}
 	c.touch(now, permission)
-	if channel != nil {
+	if channel != nil && !c.config.DontFragment {
 		c.touch(now, channel)
 		return wrapChannelData(b, at, channel.number, c.config.Stream), nil
 	}
 	if _, err := io.ReadFull(c.config.Rand, c.indication[:]); err != nil {
 		panic("BUG: the source of randomness failed: " + err.Error())
 	}
-	return wrapIndication(b, at, stun.Send, c.indication, peer), nil
+	return wrapIndication(b, at, stun.Send, c.indication, peer, c.config.DontFragment), nil
 }
 
 // maxPayload is the largest payload that an indication has room for, with
@@ -80,17 +80,23 @@ func (c *Client) WrapData(now time.Time, b []byte, at int, peer netip.AddrPort) 
 const maxPayload = 0xffff - Headroom - 3
 
 // wrapIndication writes a Send or Data indication around the payload b[at:]:
-// XOR-PEER-ADDRESS and DATA. RFC 8656, Section 11.
-func wrapIndication(b []byte, at int, method stun.Method, id stun.TransactionID, peer netip.AddrPort) []byte {
+// XOR-PEER-ADDRESS, DONT-FRAGMENT if df says so, and DATA. RFC 8656, Section 11.
+func wrapIndication(b []byte, at int, method stun.Method, id stun.TransactionID, peer netip.AddrPort, df bool) []byte {
 	n := len(b) - at
 	b = append(b, "\x00\x00\x00"[:padding(n)]...)
 	head := 20 + 4 + 8 + 4
 	if peer.Addr().Is6() {
-		head = Headroom
+		head += 12
+	}
+	if df {
+		head += 4
 	}
 	start := at - head
 	m := stun.NewBuilder(b[start:start], stun.NewType(method, stun.Indication), id)
 	m.AddXORAddress(stun.AttrXORPeerAddress, peer)
+	if df {
+		m.Add(stun.AttrDontFragment, nil)
+	}
 	binary.BigEndian.PutUint16(b[at-4:], uint16(stun.AttrData))
 	binary.BigEndian.PutUint16(b[at-2:], uint16(n))
 	binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start-20))
@@ -109,8 +115,14 @@ func (c *Client) receiveChannelData(now time.Time, packet []byte) string {
 		if b.number != number || !b.pending && !b.installed(now) {
 			continue
 		}
+		// "It is RECOMMENDED that the client discard the ChannelData message if the
+		// client believes there is no active permission towards the peer."
+		p := c.find(netip.AddrPortFrom(b.peer.Addr(), 0))
+		if !b.pending && (p == nil || !p.pending && !p.installed(now)) {
+			return DropNotPeer
+		}
 		c.touch(now, b)
-		if p := c.find(netip.AddrPortFrom(b.peer.Addr(), 0)); p != nil {
+		if p != nil {
 			c.touch(now, p)
 		}
 		c.data, c.hasData = Data{Peer: b.peer, Payload: payload}, true
@@ -119,9 +131,8 @@ func (c *Client) receiveChannelData(now time.Time, packet []byte) string {
 	return DropNoChannel
 }
 
-// receiveIndication takes a Data indication. "If the client receives a Data
-// indication with an XOR-PEER-ADDRESS for which it has no permission, it SHOULD
-// silently discard" it. RFC 8656, Section 11.4.
+// receiveIndication takes a Data indication. It is not authenticated: one of a
+// peer without a permission did not come from the server. RFC 8656, Section 11.4.
 func (c *Client) receiveIndication(now time.Time, m stun.Message) string {
 	peer, ok := m.XORAddress(stun.AttrXORPeerAddress)
 	payload, has := m.Get(stun.AttrData)

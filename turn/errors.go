@@ -33,6 +33,7 @@ const (
 	ErrIncomplete  Reason = "the answer to Allocate lacks the relayed address, the mapped address or the lifetime"
 	ErrStaleNonces Reason = "the server calls each nonce of its own stale"
 	ErrRedirects   Reason = "the server sends us in circles"
+	ErrFamily      Reason = "the relayed address is of another family than was asked for"
 )
 
 // A PeerError is the server's refusal.
@@ -65,12 +66,15 @@ func (e *PeerError) Error() string {
 
 // Wait is how long to leave the server alone after this refusal: after a quota
 // or a capacity is reached "the client SHOULD wait at least 1 minute before
-// trying to create any more allocations with this server". RFC 8656, Section
-// 7.4. It is 0 where waiting does not help.
+// trying to create any more allocations on the server", and 2 minutes when it
+// has given up after 437. RFC 8656, Section 7.4. It is 0 where waiting does not
+// help.
 func (e *PeerError) Wait() time.Duration {
 	switch e.Code {
 	case stun.CodeAllocationQuotaReached, stun.CodeInsufficientCapacity, stun.CodeServerError:
 		return time.Minute
+	case stun.CodeAllocationMismatch:
+		return 2 * time.Minute
 	}
 	return 0
 }

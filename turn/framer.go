@@ -15,9 +15,9 @@ const (
 	framerMax   = 20 + 0xffff
 )
 
-// A Framer cuts a stream into STUN and ChannelData messages: "the length field
-// of a message's header tells where the next one starts". RFC 8656, Section
-// 12.5; RFC 8489, Section 6.2.2. Its zero value is ready.
+// A Framer cuts a stream into STUN and ChannelData messages: the length in a
+// message's header tells where the next one starts. RFC 8656, Section 12.5; RFC
+// 8489, Section 6.2.2. Its zero value is ready.
 //
 //	n, err := conn.Read(f.Space())
 //	f.Wrote(n)

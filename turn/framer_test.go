@@ -51,7 +51,7 @@ func TestIndication(t *testing.T) {
 		00120008 0001023a ea12d54b
 		00130005 68656c6c6f000000`)
 	b := append(make([]byte, Headroom), "hello"...)
-	got := wrapIndication(b, Headroom, stun.Send, stun.TransactionID{11: 1}, peerAddr)
+	got := wrapIndication(b, Headroom, stun.Send, stun.TransactionID{11: 1}, peerAddr, false)
 	if !bytes.Equal(got, want) {
 		t.Errorf("built\n%x, want\n%x", got, want)
 	}

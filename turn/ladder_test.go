@@ -75,6 +75,7 @@ type rungZ struct {
 	said  []string
 	queue [][]byte
 	told  int
+	moves uint16
 }
 
 func (z *rungZ) Receive(now time.Time, packet []byte) {
@@ -162,6 +163,8 @@ func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 				config.IPv6 = true
 			case "mobility":
 				config.Mobility = true
+			case "dont-fragment":
+				config.DontFragment = true
 			case "short-nonces":
 				config.NonceLifetime = 5 * time.Second
 			case "quota":
@@ -273,7 +276,8 @@ func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 			}
 			return nil
 		case "move a":
-			z.tuple.Client = netip.MustParseAddrPort("192.0.2.200:2000")
+			z.moves++
+			z.tuple.Client = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.200"), 2000+z.moves)
 			return a.Move(now)
 		case "rebind a": // a NAT gives us another address, and nobody tells us
 			z.tuple.Client = netip.MustParseAddrPort("192.0.2.99:9999")

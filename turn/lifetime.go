@@ -8,11 +8,12 @@ import (
 	"github.com/plainrtc/plainrtc/stun"
 )
 
-// grant is the lifetime that a client gets: "the server computes a value called
-// the 'desired lifetime' as follows: if the request contains a LIFETIME
-// attribute and the attribute value is zero, then the 'desired lifetime' is
-// zero", which is the caller's; else the smaller of it and the server's maximum,
-// but not less than its default. RFC 8656, Section 8.2.
+// grant is the lifetime that a client gets: "the server computes the minimum of
+// the client's requested lifetime and the server's maximum allowed lifetime. If
+// this computed value is greater than the default lifetime, then the "desired
+// lifetime" is the computed value. Otherwise, the "desired lifetime" is the
+// default lifetime." RFC 8656, Section 8.2. Zero, which ends an allocation, is
+// the caller's.
 func (s *Server) grant(asked time.Duration) time.Duration {
 	return max(min(asked, s.config.MaxLifetime), s.config.Lifetime)
 }
@@ -29,8 +30,10 @@ func (s *Server) receiveRefresh(now time.Time, q *query) {
 		s.refuse(q, stun.CodeAllocationMismatch)
 		return
 	}
-	// "If the REQUESTED-ADDRESS-FAMILY [...] is not one of the allocation's, the
-	// server MUST reply with a 443 (Peer Address Family Mismatch) error."
+	// "If the server receives a Refresh Request with a REQUESTED-ADDRESS-FAMILY
+	// attribute and the attribute value does not match the address family of the
+	// allocation, the server MUST reply with a 443 (Peer Address Family Mismatch)
+	// Refresh error response."
 	which, has := family(q.Message, stun.AttrRequestedAddressFamily)
 	if has && (which != familyIPv4 && which != familyIPv6 || a.relays[index(which == familyIPv6)] == nil) {
 		s.refuse(q, stun.CodePeerAddressFamilyMismatch)
@@ -69,7 +72,7 @@ func (s *Server) end(now time.Time, a *allocation) {
 }
 
 // Disconnected tells that a client's stream ended: its allocation does too,
-// unless it has a ticket to come back with. RFC 8656, Section 3.2; RFC 8016.
+// unless it has a ticket to come back with (RFC 8016).
 func (s *Server) Disconnected(now time.Time, from FiveTuple) {
 	if a := s.allocations[from]; a != nil && !a.mobile {
 		s.end(now, a)

@@ -29,10 +29,9 @@ func (c *Client) challenge(m stun.Message) error {
 	if l.realm == "" || l.nonce == "" {
 		return ErrNoChallenge
 	}
-	// "If the NONCE attribute starts with the 'nonce cookie' with the STUN
-	// Security Feature 'Password algorithms' bit set to 1 and the
-	// PASSWORD-ALGORITHMS attribute is not present", somebody took it out so
-	// that we use the weaker one. RFC 8489, Section 9.2.5.
+	// If the nonce says that there are algorithms, which nobody can change on the
+	// way without the server seeing it, and they are not there, then somebody took
+	// them out so that we use the weaker one. RFC 8489, Section 9.2.5.
 	features, _ := stun.NonceFeatures(m.Nonce())
 	if features&stun.FeaturePasswordAlgorithms != 0 {
 		l.algorithms = m.PasswordAlgorithms()
@@ -63,11 +62,10 @@ func (c *Client) challenge(m stun.Message) error {
 	return nil
 }
 
-// sign adds the credentials to a request: "the client MUST include the USERNAME
-// (or USERHASH), REALM, NONCE, [and] PASSWORD-ALGORITHM", and if the server
-// listed algorithms that list as it came. Then "the subsequent request MUST be
-// authenticated using MESSAGE-INTEGRITY-SHA256 only". RFC 8489, Sections 9.2.3.2
-// and 9.2.5.
+// sign adds the credentials to a request: who, the realm, the nonce, and if the
+// server listed algorithms that list as it came and the one we chose. A server
+// that has a list knows MESSAGE-INTEGRITY-SHA256; one that has none may be of RFC
+// 5389, and does not. RFC 8489, Sections 9.2.3.2 and 9.2.5.
 func (l *login) sign(b *stun.Builder, username string) {
 	if l.key == nil {
 		return
@@ -88,9 +86,8 @@ func (l *login) sign(b *stun.Builder, username string) {
 	b.AddIntegritySHA256(l.key, stun.FullSHA256)
 }
 
-// A stream does not lose: the request is sent once, and "the client [...]
-// considers the transaction to have failed" after as long as over UDP. RFC 8489,
-// Section 6.2.2: Ti = 39.5 s.
+// A stream does not lose: the request is sent once, and given up after as long as
+// over UDP: Ti is 39.5 s. RFC 8489, Section 6.2.2.
 const streamTimeout = 39500 * time.Millisecond
 
 // A closing client is in a hurry: nobody waits for the answer but politeness.
@@ -145,14 +142,12 @@ func (c *Client) finish(now time.Time, r *request) bool {
 	}
 	if refusal, ok := err.(*PeerError); ok {
 		switch refusal.Code {
-		// "If the response is an error response with an error code of 401
-		// (Unauthenticated), the client SHOULD retry the request with a new
-		// transaction" unless it had credentials already. RFC 8489, Section 9.2.5.
+		// 401: the server wants credentials. If it has seen them, they are wrong.
 		case stun.CodeUnauthenticated:
 			if !r.signed || c.replaced(r, m) {
 				err = c.again(now, r, m)
 			}
-		// "438 (Stale Nonce): the client SHOULD retry with the new nonce."
+		// 438: they are right, and the nonce is too old.
 		case stun.CodeStaleNonce:
 			if r.stale++; r.stale > maxStale {
 				err = &LocalError{Method: r.method, Err: ErrStaleNonces}

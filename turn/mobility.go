@@ -13,7 +13,8 @@ import (
 
 // tickets makes and checks mobility tickets: the number of the allocation's
 // relay, how often it moved, and a code over both. RFC 8016 leaves the form to
-// the server. A ticket is good once, since moving makes the next one; and only
+// the server. A ticket is good until the one after it was used, because the
+// answer that brings the next one may be lost and the client move on; and only
 // with the password of the allocation's user.
 type tickets struct {
 	mac hash.Hash
@@ -32,6 +33,11 @@ func (t *tickets) code(id RelayID, generation uint32) []byte {
 
 // ticket returns an allocation's ticket, valid until the next call.
 func (t *tickets) ticket(a *allocation) []byte { return t.code(a.relayID(), a.generation) }
+
+func (t *tickets) valid(ticket []byte, a *allocation) bool {
+	id := a.relayID()
+	return hmac.Equal(ticket, t.code(id, a.generation)) || a.generation > 0 && hmac.Equal(ticket, t.code(id, a.generation-1))
+}
 
 // relayID stands for the allocation in its ticket: the first relay's.
 func (a *allocation) relayID() RelayID {
@@ -57,9 +63,7 @@ func (s *Server) move(now time.Time, q *query, ticket []byte) {
 	id := RelayID(binary.BigEndian.Uint64(ticket))
 	r := s.relays[id]
 	if r == nil || r.allocation == nil || r.allocation.relayID() != id || !r.allocation.mobile || r.allocation.pending > 0 ||
-		!hmac.Equal(ticket, s.tickets.code(id, r.allocation.generation)) {
-		// "If the ticket is not valid [...] 400 (Bad Request)"; but one of an
-		// allocation that is gone finds no allocation.
+		!s.tickets.valid(ticket, r.allocation) {
 		s.refuse(q, stun.CodeAllocationMismatch)
 		return
 	}

@@ -17,7 +17,7 @@ import (
 //	obMatJos2 | security features | base 64 of: Unix seconds (4 bytes) | code (12 bytes)
 //
 // So a nonce that is overheard or replayed is good for nobody else, and a
-// source that has a valid one is where it says to be. RFC 8656, Section 21.1.2
+// source that has a valid one is where it says to be. RFC 8656, Section 5,
 // and RFC 8489, Section 9.2.
 type nonces struct {
 	mac      hash.Hash

@@ -84,7 +84,7 @@ func (a *allocation) forgetPermissions(now time.Time) {
 	a.permissions = slices.DeleteFunc(a.permissions, func(p permission) bool { return !p.expires.After(now) })
 }
 
-// receiveChannelBind handles a ChannelBind request. RFC 8656, Section 12.3.
+// receiveChannelBind handles a ChannelBind request. RFC 8656, Section 12.2.
 func (s *Server) receiveChannelBind(now time.Time, q *query) {
 	a := q.allocation
 	if a == nil || a.pending > 0 {
@@ -104,10 +104,10 @@ func (s *Server) receiveChannelBind(now time.Time, q *query) {
 	}
 	a.channels = slices.DeleteFunc(a.channels, func(c channel) bool { return !c.expires.Add(channelHold).After(now) })
 	a.forgetPermissions(now)
-	// "the channel number is not currently bound to a different transport
-	// address [...] The transport address is not currently bound to a different
-	// channel number. [...] If any of these tests fail, the server replies with a
-	// 400 (Bad Request) error."
+	// "The channel number is not currently bound to a different transport address
+	// (same transport address is OK); The transport address is not currently bound
+	// to a different channel number. If any of these tests fail, the server
+	// replies with a 400 (Bad Request) error."
 	var bound *channel
 	for i := range a.channels {
 		c := &a.channels[i]

@@ -108,15 +108,14 @@ func (s *Server) receiveRequest(now time.Time, from FiveTuple, m stun.Message) D
 		s.reply(q, response{code: code, challenge: code == stun.CodeUnauthenticated || code == stun.CodeStaleNonce})
 		return 0
 	}
-	// "all requests after the initial Allocate must use the same username as
-	// that used to create the allocation [...] otherwise the server MUST reject
-	// the request with a 441 (Wrong Credentials) error". RFC 8656, Section 5. It
-	// is the one refusal of a request whose password is right.
+	// "All requests after the initial Allocate must use the same username as that
+	// used to create the allocation to prevent attackers from hijacking the
+	// client's allocation." RFC 8656, Section 5.
 	if q.allocation != nil && q.user != q.allocation.username {
 		s.refuse(q, stun.CodeWrongCredentials)
 		return 0
 	}
-	if m.UnknownRequired(understood) != nil {
+	if m.UnknownRequired(s.understood) != nil {
 		s.refuseUnknown(q)
 		return 0
 	}
@@ -154,7 +153,7 @@ func (s *Server) refuse(q *query, code stun.ErrorCode) {
 // refuseUnknown makes a 420 due. RFC 8489, Section 6.3.1.
 func (s *Server) refuseUnknown(q *query) {
 	s.stats.Refused++
-	known := understood
+	known := s.understood
 	if q.Method() == stun.Binding {
 		known = nil
 	}
@@ -217,8 +216,7 @@ func (s *Server) AppendPacket(now time.Time, b []byte) ([]byte, FiveTuple) {
 }
 
 // writeChallenge writes what a client needs to authenticate its next request:
-// "The server MUST include a REALM [...], a NONCE [...], [and] a
-// PASSWORD-ALGORITHMS attribute", the last if it has a choice. RFC 8489, Section 9.2.4.
+// the realm, a nonce, and the algorithms if there is a choice. RFC 8489, Section 9.2.4.
 func (s *Server) writeChallenge(now time.Time, m *stun.Builder, to FiveTuple) {
 	m.AddString(stun.AttrRealm, s.config.Realm)
 	m.Add(stun.AttrNonce, s.nonces.nonce(now, to))

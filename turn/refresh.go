@@ -9,9 +9,9 @@ import (
 )
 
 // refreshMargin is how long before its end an allocation, a permission or a
-// channel is refreshed: "the client SHOULD refresh it 1 minute before it
-// expires" leaves room for one transaction that loses everything but its last
-// request. RFC 8656, Section 8.
+// channel is refreshed: "roughly 1 minute before it expires", which leaves room
+// for one transaction that loses everything but its last request. RFC 8656,
+// Section 8.
 const refreshMargin = time.Minute
 
 // renewIn is when to refresh what lives that long.
@@ -41,10 +41,10 @@ func (c *Client) writeRefresh(b *stun.Builder, r *request) {
 // refreshDone takes the end of Refresh. RFC 8656, Section 8.3.
 func (c *Client) refreshDone(now time.Time, r *request, m stun.Message, err error) {
 	if r.ends {
-		// "If the response is a 437 (Allocation Mismatch) to a Refresh with
-		// LIFETIME 0", the allocation is gone, which is what was asked for; of
-		// any other end nobody wants to know either.
-		c.end(now, nil)
+		// After 437 "the allocation no longer exists and it should consider its
+		// request as having effectively succeeded". Of any other end nobody wants
+		// to know either.
+		c.end(now, c.farewell)
 		return
 	}
 	if c.state != stateAllocated {
@@ -69,11 +69,16 @@ func (c *Client) refreshDone(now time.Time, r *request, m stun.Message, err erro
 	if r.moves {
 		c.keepTicket(m)
 		c.events = append(c.events, Moved{})
+		for i := range c.bindings {
+			if b := &c.bindings[i]; b.waits {
+				c.ask(now, b)
+			}
+		}
 	}
 }
 
-// keepTicket keeps the mobility ticket of a success response, which "the client
-// MUST" use the next time. RFC 8016, Section 3.1.3.
+// keepTicket keeps the mobility ticket of a success response for the next time.
+// RFC 8016, Section 3.1.3.
 func (c *Client) keepTicket(m stun.Message) {
 	if ticket, _ := m.Get(stun.AttrMobilityTicket); len(ticket) > 0 {
 		c.ticket = bytes.Clone(ticket)
@@ -92,15 +97,12 @@ func (c *Client) Move(now time.Time) error {
 		return ErrNoTicket
 	}
 	// Whatever else is under way went out from the old address; permissions and
-	// channels are asked for again from the new one.
-	under := c.requests
+	// channels are asked for again when the server knows the new one.
 	c.requests = nil
-	c.send(now, &request{method: stun.Refresh, moves: true})
-	for _, r := range under {
-		if r.method != stun.Refresh {
-			c.send(now, r)
-		}
+	for i := range c.bindings {
+		c.bindings[i].waits = c.bindings[i].pending
 	}
+	c.send(now, &request{method: stun.Refresh, moves: true})
 	return nil
 }
 

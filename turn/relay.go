@@ -50,7 +50,7 @@ func (s *Server) receiveSend(now time.Time, from FiveTuple, m stun.Message) Drop
 	}
 	peer, ok := m.XORAddress(stun.AttrXORPeerAddress)
 	payload, has := m.Get(stun.AttrData)
-	if !ok || !has || peer.Port() == 0 || m.UnknownRequired(understood) != nil {
+	if !ok || !has || peer.Port() == 0 || m.UnknownRequired(s.understood) != nil {
 		return DropIncomplete
 	}
 	peer = unmapped(peer)
@@ -135,7 +135,7 @@ func (s *Server) receivePeer(now time.Time, id RelayID, peer netip.AddrPort, b [
 		}
 	}
 	if packet == nil {
-		packet = wrapIndication(b, at, stun.Data, s.indicationID(), peer)
+		packet = wrapIndication(b, at, stun.Data, s.indicationID(), peer, false)
 	}
 	s.toClient = ToClient{To: a.tuple, Packet: packet}
 	s.hasClient = true

@@ -30,7 +30,7 @@ func (p Protocol) String() string { return [...]string{"UDP", "TCP", "TLS", "DTL
 func (p Protocol) Stream() bool { return p == TCP || p == TLS }
 
 // A FiveTuple identifies a client's allocation: the addresses of both ends and
-// the protocol. RFC 8656, Section 2.2.
+// the protocol. RFC 8656, Section 6.
 type FiveTuple struct {
 	Client, Server netip.AddrPort
 	Protocol       Protocol
@@ -46,7 +46,8 @@ type ServerConfig struct {
 	// a password. It is short: at most 127 bytes.
 	Realm string
 
-	// Users are the static users and their passwords.
+	// Users are the static users and their passwords. The Server keeps keys made
+	// of them, and not the map.
 	Users map[string]string
 
 	// Secrets authenticate time-limited users, as the services of browsers hand
@@ -62,6 +63,10 @@ type ServerConfig struct {
 	// IPv6 says that the shell can open relays with IPv6 addresses, NoIPv4 that it
 	// cannot open others.
 	IPv6, NoIPv4 bool
+
+	// DontFragment says that the shell can send with the DF bit. Without it
+	// DONT-FRAGMENT is an attribute that is not understood.
+	DontFragment bool
 
 	// Lifetime is that of an allocation whose client asks for less or nothing; 0
 	// means 10 minutes. MaxLifetime is the most that a client gets; 0 means an hour.
@@ -114,6 +119,7 @@ type Server struct {
 	addresses   map[netip.AddrPort]*relay // by relayed transport address
 	relayHosts  map[netip.Addr]int        // how many relays have this address
 	reserved    map[[8]byte]*relay        // by reservation token
+	static      map[string]credential     // static users
 	users       map[string]*user          // those that have allocations
 	userhashes  map[[sha256.Size]byte]string
 	expiries    expiries
@@ -121,6 +127,7 @@ type Server struct {
 	tickets     tickets
 	policy      policy
 	limiter     limiter
+	understood  func(stun.AttributeType) bool // which attributes are
 	lastRelay   RelayID
 	draining    bool
 	stats       Stats
@@ -177,10 +184,15 @@ func NewServer(config ServerConfig) (*Server, error) {
 		addresses:   map[netip.AddrPort]*relay{},
 		relayHosts:  map[netip.Addr]int{},
 		reserved:    map[[8]byte]*relay{},
+		static:      map[string]credential{},
 		users:       map[string]*user{},
 		policy:      newPolicy(config),
 		limiter:     newLimiter(config.UnknownRate, config.UnknownTotal, seed[:16]),
 		tickets:     tickets{mac: hmac.New(sha256.New, seed[16:16+sha256.Size])},
+	}
+	s.understood = understood
+	if !config.DontFragment {
+		s.understood = understoodButDF
 	}
 	var features stun.SecurityFeatures
 	if !slices.Equal(config.Algorithms, []stun.PasswordAlgorithm{stun.AlgorithmMD5}) {
@@ -199,10 +211,13 @@ func NewServer(config ServerConfig) (*Server, error) {
 		}
 	}
 	for name, password := range config.Users {
-		if _, err := stun.LongTermKey(stun.AlgorithmMD5, name, config.Realm, password); err != nil {
+		c, err := newCredential(name, config.Realm, password)
+		if err != nil {
 			return nil, fmt.Errorf("turn: the username %q or its password cannot be used: %w", name, err)
 		}
+		s.static[name] = c
 	}
+	s.config.Users = nil
 	s.nonces = newNonces(seed[16+sha256.Size:], config.NonceLifetime, features)
 	return s, nil
 }

@@ -9,14 +9,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/plainrtc/plainrtc/stun"
 )
 
-// maxUsername is the longest: "a variable-length value [...] fewer than 509
-// bytes". RFC 8489, Section 14.3.
+// maxUsername is the longest, in bytes. RFC 8489, Section 14.3.
 const maxUsername = 508
 
 // username returns whom USERNAME or USERHASH names. Whether there is such a
-// user passwords tells, except for a hash.
+// user keys tells, except for a hash.
 func (s *Server) username(username, userhash []byte) (name string, ok bool) {
 	if userhash != nil {
 		if len(userhash) != sha256.Size {
@@ -28,18 +29,35 @@ func (s *Server) username(username, userhash []byte) (name string, ok bool) {
 	return string(username), len(username) > 0 && len(username) <= maxUsername
 }
 
-// passwords returns the passwords that a user may have now: none if there is no
-// such user.
-func (s *Server) passwords(now time.Time, name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		if password, ok := s.config.Users[name]; ok && !yield(password) {
-			return
+// A credential is what is kept of a static user's password: "the server MUST NOT
+// store the password explicitly and MUST store the key value". RFC 8656, Section 6.
+type credential struct{ md5, sha256 *stun.Key }
+
+func newCredential(name, realm, password string) (c credential, err error) {
+	if c.md5, err = stun.LongTermKey(stun.AlgorithmMD5, name, realm, password); err == nil {
+		c.sha256, err = stun.LongTermKey(stun.AlgorithmSHA256, name, realm, password)
+	}
+	return c, err
+}
+
+// keys returns the keys that a user may have now: none if there is no such user.
+func (s *Server) keys(now time.Time, name string, algorithm stun.PasswordAlgorithm) iter.Seq[*stun.Key] {
+	return func(yield func(*stun.Key) bool) {
+		if c, ok := s.static[name]; ok {
+			key := c.md5
+			if algorithm == stun.AlgorithmSHA256 {
+				key = c.sha256
+			}
+			if !yield(key) {
+				return
+			}
 		}
 		if expires, _, ok := timeLimited(name); !ok || !now.Before(expires) {
 			return
 		}
 		for _, secret := range s.config.Secrets {
-			if !yield(TimeLimitedPassword(secret, name)) {
+			key, err := stun.LongTermKey(algorithm, name, s.config.Realm, TimeLimitedPassword(secret, name))
+			if err == nil && !yield(key) {
 				return
 			}
 		}
@@ -86,7 +104,7 @@ type user struct {
 
 // account returns the user behind a username: the same one whatever the time in it.
 func (s *Server) account(username string) string {
-	if _, static := s.config.Users[username]; static {
+	if _, static := s.static[username]; static {
 		return username
 	}
 	if _, who, ok := timeLimited(username); ok && who != "" {
