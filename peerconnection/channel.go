@@ -213,6 +213,7 @@ func (c *core) startChannels(now time.Time) {
 // sendEarly gives the association what had to wait for it. It fails if the
 // peer can't take it: nothing may be lost from a channel's beginning.
 func (c *core) sendEarly(now time.Time, d *DataChannel) error {
+	c.sctp.SetStreamPriority(d.id, uint16(d.priority)) // RFC 8831, Section 6.4
 	if d.sayOpen {
 		d.sayOpen = false
 		if err := c.sendOpen(now, d); err != nil {

@@ -83,7 +83,8 @@ type DataChannelOptions struct {
 	// ID is the stream identifier of a negotiated channel: 0 to 1,023, which
 	// is how many streams browsers allow.
 	ID uint16
-	// Priority is stored and told to the peer; zero means PriorityLow.
+	// Priority is the channel's share, in bytes, when several have something to
+	// send; the peer is told, and does the same if it can. Zero means PriorityLow.
 	Priority Priority
 }
 

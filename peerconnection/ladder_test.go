@@ -93,19 +93,19 @@ func recordNames(b []byte) (names []string) {
 // chunkNames names the chunks of an SCTP packet.
 func chunkNames(b []byte) string {
 	chunks := map[byte]string{0: "DATA", 1: "INIT", 2: "INIT ACK", 3: "SACK", 4: "HEARTBEAT", 5: "HEARTBEAT ACK", 6: "ABORT",
-		10: "COOKIE ECHO", 11: "COOKIE ACK", 130: "RE-CONFIG"}
+		10: "COOKIE ECHO", 11: "COOKIE ACK", 64: "I-DATA", 130: "RE-CONFIG", 194: "I-FORWARD-TSN"}
 	var names []string
 	for b = b[12:]; len(b) >= 4; {
 		size := int(binary.BigEndian.Uint16(b[2:]))
 		name := chunks[b[0]]
-		if b[0] == 0 {
-			switch ppid := binary.BigEndian.Uint32(b[12:]); {
-			case ppid == ppidDCEP && b[16] == dcepOpen:
+		if at := map[byte]int{0: 16, 64: 20}[b[0]]; at > 0 {
+			switch ppid := binary.BigEndian.Uint32(b[at-4:]); {
+			case ppid == ppidDCEP && b[at] == dcepOpen:
 				name += "(DATA_CHANNEL_OPEN)"
 			case ppid == ppidDCEP:
 				name += "(DATA_CHANNEL_ACK)"
 			default:
-				name += fmt.Sprintf("(%q)", b[16:size])
+				name += fmt.Sprintf("(%q)", b[at:size])
 			}
 		}
 		names = append(names, name)

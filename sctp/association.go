@@ -45,6 +45,9 @@ type Config struct {
 	// max-message-size. Zero: no limit.
 	PeerMaxMessageSize int
 
+	// Scheduling says how streams share the association: WeightedFairQueueing.
+	Scheduling SchedulingPolicy
+
 	OutStreams uint16 // outbound streams we ask for: 65535
 	InStreams  uint16 // inbound streams we allow: 65535
 
@@ -151,6 +154,7 @@ func New(cfg Config) *Association {
 		streams: cfg.InStreams,
 	}
 	a.send = sender{mtu: cfg.MTU, pool: &a.pool, control: new(newReno), fell: a.bufferedAmountFell}
+	a.send.queue.scheduler.policy = cfg.Scheduling
 	a.send.start(0)
 	a.send.rto.start(cfg.RTOInitial, cfg.RTOMin, cfg.RTOMax)
 	return a
@@ -281,6 +285,14 @@ func (a *Association) BufferedAmount(stream uint16) int {
 func (a *Association) SetBufferedAmountLow(stream uint16, low int) {
 	s := a.send.queue.stream(stream)
 	s.low, s.watched = low, true
+}
+
+// SetStreamPriority sets the priority of an outgoing stream, which Config's
+// Scheduling gives a meaning: DefaultPriority, until it is set, and again after
+// the stream is reset.
+func (a *Association) SetStreamPriority(stream, priority uint16) {
+	q := &a.send.queue
+	q.scheduler.prioritize(q.stream(stream), priority)
 }
 
 // Buffered is how many bytes of messages wait to be sent, on all streams.

@@ -14,8 +14,10 @@ type loop struct {
 	got  int
 }
 
-func newLoop(t testing.TB) *loop {
-	p := newPipe(t, Config{MTU: 1200}, Config{MTU: 1200})
+func newLoop(t testing.TB) *loop { return newLoopWith(t, Config{MTU: 1200}) }
+
+func newLoopWith(t testing.TB, c Config) *loop {
+	p := newPipe(t, c, c)
 	p.connect()
 	return &loop{now: p.now, a: p.a, z: p.z, buf: make([]byte, 0, 2048)}
 }
@@ -117,12 +119,17 @@ func BenchmarkDeepQueue(b *testing.B) {
 // In steady state neither data nor its acknowledgements allocate, whatever the
 // size of the messages.
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	for _, size := range []int{10, 1024, 5000, 64 << 10} {
-		l := newLoop(t)
-		m := Message{Stream: 1, PPID: 53, Data: make([]byte, size)}
-		l.transfer(2000, m)
-		if n := testing.AllocsPerRun(200, func() { l.transfer(10, m) }); n != 0 {
-			t.Errorf("10 messages of %d bytes: %v allocations", size, n)
+	for _, without := range []Extensions{0, Interleaving} {
+		for _, size := range []int{10, 1024, 5000, 64 << 10} {
+			l := newLoopWith(t, Config{MTU: 1200, Without: without})
+			m := Message{Stream: 1, PPID: 53, Data: make([]byte, size)}
+			other := m
+			other.Stream, other.Unordered = 2, true
+			l.transfer(2000, m)
+			l.transfer(2000, other)
+			if n := testing.AllocsPerRun(200, func() { l.feed(5, m); l.transfer(5, other) }); n != 0 {
+				t.Errorf("10 messages of %d bytes on two streams, without extensions %b: %v allocations", size, without, n)
+			}
 		}
 	}
 }

@@ -173,8 +173,8 @@ func (a *Association) appendChunks(now time.Time, b []byte) []byte {
 func (a *Association) appendPayload(now time.Time, b []byte, start int, data bool) []byte {
 	s := &a.send
 	before := len(b)
-	if s.forwardDue && a.room(b, start) >= 12 && a.state != StateCookieEchoed {
-		b = s.out.appendForward(b, a.room(b, start))
+	if s.forwardDue && a.room(b, start) >= 16 && a.state != StateCookieEchoed {
+		b = s.out.appendForward(b, a.room(b, start), a.peer.has(Interleaving))
 		s.forwardDue, s.forwardedAt = false, now
 	}
 	if data {

@@ -28,13 +28,19 @@ type (
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	\                 User Data (seq n of Stream S)                 \
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
+// A dataChunk may also be an I-DATA chunk (RFC 8260), for which see
+// parseInterleaved.
 type dataChunk struct {
-	flags   uint8
-	tsn     tsn
-	stream  uint16
-	ssn     ssn
-	ppid    uint32
-	payload []byte // borrowed
+	flags       uint8
+	interleaved bool // an I-DATA chunk
+	tsn         tsn
+	stream      uint16
+	ssn         ssn    // DATA only
+	mid         mid    // I-DATA only: Message Identifier
+	fsn         uint32 // I-DATA only: Fragment Sequence Number, zero in the first
+	ppid        uint32 // in I-DATA, of the first fragment only
+	payload     []byte // borrowed
 }
 
 const (
@@ -62,6 +68,9 @@ func parseData(c chunk) (d dataChunk, ok bool) {
 }
 
 func (d *dataChunk) append(b []byte) []byte {
+	if d.interleaved {
+		return d.appendInterleaved(b)
+	}
 	length := dataHeaderSize + len(d.payload)
 	b = append(b, byte(typeData), d.flags, byte(length>>8), byte(length),
 		byte(d.tsn>>24), byte(d.tsn>>16), byte(d.tsn>>8), byte(d.tsn),
@@ -82,6 +91,13 @@ func (d *dataChunk) String() string {
 		if d.flags&f.bit != 0 {
 			flags.WriteByte(f.name)
 		}
+	}
+	if d.interleaved {
+		word := fmt.Sprintf("fsn=%d", d.fsn)
+		if d.flags&flagBegin != 0 {
+			word = fmt.Sprintf("ppid=%d", d.ppid)
+		}
+		return fmt.Sprintf("I-DATA tsn=%d stream=%d mid=%d %s flags=%s data[%d]", d.tsn, d.stream, d.mid, word, flags.String(), len(d.payload))
 	}
 	return fmt.Sprintf("DATA tsn=%d stream=%d ssn=%d ppid=%d flags=%s data[%d]", d.tsn, d.stream, d.ssn, d.ppid, flags.String(), len(d.payload))
 }
@@ -295,6 +311,16 @@ func (c chunk) String() string {
 	case typeData:
 		if d, ok := parseData(c); ok {
 			return d.String()
+		}
+		return bad
+	case typeIData:
+		if d, ok := parseInterleaved(c); ok {
+			return d.String()
+		}
+		return bad
+	case typeIForwardTSN:
+		if f, ok := parseInterleavedForward(c); ok {
+			return f.String()
 		}
 		return bad
 	case typeInit, typeInitAck:

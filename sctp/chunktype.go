@@ -22,9 +22,11 @@ const (
 	typeECNE             chunkType = 12
 	typeCWR              chunkType = 13
 	typeShutdownComplete chunkType = 14
+	typeIData            chunkType = 64  // RFC 8260, Section 2.1
 	typeReconfig         chunkType = 130 // RFC 6525, Section 3.1
 	typePad              chunkType = 132 // RFC 4820, Section 3
 	typeForwardTSN       chunkType = 192 // RFC 3758, Section 3.2
+	typeIForwardTSN      chunkType = 194 // RFC 8260, Section 2.3.1
 )
 
 var chunkNames = map[chunkType]string{
@@ -33,7 +35,7 @@ var chunkNames = map[chunkType]string{
 	typeShutdown: "SHUTDOWN", typeShutdownAck: "SHUTDOWN ACK", typeError: "ERROR",
 	typeCookieEcho: "COOKIE ECHO", typeCookieAck: "COOKIE ACK", typeECNE: "ECNE", typeCWR: "CWR",
 	typeShutdownComplete: "SHUTDOWN COMPLETE", typeReconfig: "RE-CONFIG", typePad: "PAD",
-	typeForwardTSN: "FORWARD TSN",
+	typeForwardTSN: "FORWARD TSN", typeIData: "I-DATA", typeIForwardTSN: "I-FORWARD-TSN",
 }
 
 func (t chunkType) String() string {

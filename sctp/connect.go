@@ -81,7 +81,7 @@ func (a *Association) cookieTimeout(now time.Time) {
 		return
 	}
 	a.echoCookie(now)
-	a.send.out.timeout(now)
+	a.send.again(now)
 }
 
 func (a *Association) setupFailed(now time.Time, waiting string) bool {
@@ -235,13 +235,20 @@ func (a *Association) receiveInitAck(now time.Time, c chunk) {
 // adopt takes over what the peer said.
 func (a *Association) adopt(p peerInit) {
 	a.peerTag = p.tag
+	before := a.peer
 	a.peer = p.extensions
 	a.out = p.outStreams
 	a.recv.streams = p.inStreams
 	a.recv.tracker.start(p.tsn)
 	a.reconfig.peerStart(uint32(p.tsn))
 	a.send.rwnd = int(min(p.rwnd, 1<<30))
-	a.send.out.partial = p.extensions.has(PartialReliability)
+	if !a.send.out.empty() {
+		// What went with a COOKIE ECHO before goes again as what it was: a peer
+		// has no reason to support one thing in INIT and another in INIT ACK.
+		a.peer = a.peer&^Interleaving | before&Interleaving
+	}
+	a.send.out.partial = a.peer.partial()
+	a.send.interleave(a.peer.has(Interleaving), int(min(p.rwnd, 1<<30)))
 	a.send.queue.limit(a.out, &a.pool)
 }
 
@@ -365,6 +372,6 @@ func (a *Association) receiveStaleCookie(now time.Time, info []byte) {
 	a.due.remove(dueCookieEcho)
 	a.timers.Stop(timerT1Cookie)
 	a.peerTag = 0
-	a.send.out.timeout(now) // what went with the cookie goes with the next one
+	a.send.again(now) // what went with the cookie goes with the next one
 	a.sendInit(now)
 }

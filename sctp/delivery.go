@@ -1,14 +1,15 @@
 package sctp
 
-import "github.com/plainrtc/plainrtc/internal/serial"
-
 // A delivery brings whole messages into the order that the user asked for and
 // keeps them until the user takes them (RFC 9260, Section 6.6): an unordered
-// message at once, an ordered one after those with lower SSNs on its stream.
+// message at once, an ordered one after those before it on its stream.
+//
+// Messages are counted by 32 bits, as I-DATA chunks do. An SSN is the lower half
+// of that count.
 type delivery struct {
-	// next is the SSN to deliver next, by stream; it ends at the highest stream
-	// that got an ordered message.
-	next []serial.Number16
+	// next is the number of the message to deliver next, by stream; it ends at
+	// the highest stream that got an ordered message.
+	next []mid
 	// waiting holds messages that came before their turn; a stream without any
 	// is not in it. It is only ever looked up, never ranged over.
 	waiting map[uint16]*waitingList
@@ -18,7 +19,9 @@ type delivery struct {
 
 // An inMessage is a whole message on its way to the user.
 type inMessage struct {
-	data dataChunk // of its first fragment, with the whole payload, in a buffer of ours
+	// data is of its first fragment, with the whole payload, in a buffer of
+	// ours; mid is set whatever the kind of chunk.
+	data dataChunk
 	next *inMessage
 }
 
@@ -46,49 +49,52 @@ func (l *messageList) pop() *inMessage {
 	return m
 }
 
-// A waitingList is one stream's early messages, by SSN.
+// A waitingList is one stream's early messages, by number.
 type waitingList struct{ messageList }
 
 // insert puts m in its place, looking from the front only when m does not
 // belong at the end, where it nearly always does. It refuses a second message
-// of the same SSN.
+// of the same number.
 func (l *waitingList) insert(m *inMessage) bool {
 	switch {
-	case l.tail == nil || l.tail.data.ssn.Before(m.data.ssn):
+	case l.tail == nil || l.tail.data.mid.Before(m.data.mid):
 		l.push(m)
 		return true
-	case m.data.ssn.Before(l.head.data.ssn):
+	case m.data.mid.Before(l.head.data.mid):
 		m.next, l.head = l.head, m
 		return true
 	}
 	p := l.head
-	for p.next != nil && p.next.data.ssn.AtMost(m.data.ssn) {
+	for p.next != nil && p.next.data.mid.AtMost(m.data.mid) {
 		p = p.next
 	}
-	if p.data.ssn == m.data.ssn {
+	if p.data.mid == m.data.mid {
 		return false
 	}
 	m.next, p.next = p.next, m
 	return true
 }
 
-// add takes a whole message; it refuses an ordered one whose SSN was delivered
-// before or is waiting already.
+// add takes a whole message; it refuses an ordered one that was delivered before or
+// is waiting already.
 func (d *delivery) add(data dataChunk) bool {
 	if data.flags&flagUnordered != 0 {
 		d.ready.push(d.message(data))
 		return true
 	}
 	next := d.expected(data.stream)
+	if !data.interleaved {
+		data.mid = unwrap(data.ssn, *next)
+	}
 	switch {
-	case data.ssn == *next:
+	case data.mid == *next:
 		*next++
 		d.ready.push(d.message(data))
 		if len(d.waiting) > 0 {
 			d.drain(data.stream, next)
 		}
 		return true
-	case data.ssn.Before(*next):
+	case data.mid.Before(*next):
 		return false
 	}
 	list := d.waiting[data.stream]
@@ -107,23 +113,32 @@ func (d *delivery) add(data dataChunk) bool {
 	return true
 }
 
-// expected is where stream's next SSN stands.
-func (d *delivery) expected(stream uint16) *serial.Number16 {
+// unwrap is the number, nearest to the next one, whose lower half is an SSN.
+func unwrap(n ssn, next mid) mid { return next + mid(int32(n.Distance(ssn(next)))) }
+
+// late reports whether an ordered message of an I-DATA chunk was delivered or
+// given up before.
+func (d *delivery) late(data *dataChunk) bool {
+	return int(data.stream) < len(d.next) && data.mid.Before(d.next[data.stream])
+}
+
+// expected is where the number of stream's next message stands.
+func (d *delivery) expected(stream uint16) *mid {
 	if n := int(stream) + 1; n > len(d.next) {
-		d.next = append(d.next, make([]serial.Number16, n-len(d.next))...)
+		d.next = append(d.next, make([]mid, n-len(d.next))...)
 	}
 	return &d.next[stream]
 }
 
 // drain makes the messages ready whose turn has come.
-func (d *delivery) drain(stream uint16, next *serial.Number16) {
+func (d *delivery) drain(stream uint16, next *mid) {
 	list := d.waiting[stream]
 	if list == nil {
 		return
 	}
-	for list.head != nil && list.head.data.ssn.AtMost(*next) {
+	for list.head != nil && list.head.data.mid.AtMost(*next) {
 		m := list.pop()
-		*next = m.data.ssn + 1
+		*next = m.data.mid + 1
 		d.ready.push(m)
 	}
 	if list.head == nil {
@@ -131,29 +146,23 @@ func (d *delivery) drain(stream uint16, next *serial.Number16) {
 	}
 }
 
-// forward skips the SSNs that the peer gave up, each stream's last one, and
-// delivers what waited for them: RFC 3758, Section 3.6. What did arrive of the
-// skipped ones is whole and in order, and is delivered too.
-func (d *delivery) forward(skipped skippedStreams, streams uint16) {
-	for i := range skipped.len() {
-		stream, last := skipped.at(i)
-		if stream >= streams {
-			continue
-		}
-		next := d.expected(stream)
-		if last.Before(*next) {
-			continue
-		}
-		list := d.waiting[stream]
-		for list != nil && list.head != nil && list.head.data.ssn.AtMost(last) {
-			d.ready.push(list.pop())
-		}
-		*next = last + 1
-		d.drain(stream, next)
+// skip passes over the messages that the peer gave up on a stream, up to last,
+// and delivers what waited for them: RFC 3758, Section 3.6. What did arrive of
+// the skipped ones is whole and in order, and is delivered too.
+func (d *delivery) skip(stream uint16, last mid) {
+	next := d.expected(stream)
+	if last.Before(*next) {
+		return
 	}
+	list := d.waiting[stream]
+	for list != nil && list.head != nil && list.head.data.mid.AtMost(last) {
+		d.ready.push(list.pop())
+	}
+	*next = last + 1
+	d.drain(stream, next)
 }
 
-// resetStream makes stream begin again at SSN zero (RFC 6525, Section 5.2.2).
+// resetStream makes stream begin again at zero (RFC 6525, Section 5.2.2).
 // What still waits can never be completed by what was skipped and is dropped
 // by the caller.
 func (d *delivery) resetStream(stream uint16, drop func([]byte)) {

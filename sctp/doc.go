@@ -1,6 +1,7 @@
 // Package sctp is the Stream Control Transmission Protocol (RFC 9260) as
 // WebRTC runs it, over DTLS (RFC 8261): many streams of messages in one
-// association, each message whole, ordered or not, reliable or not (RFC 3758),
+// association, each message whole, ordered or not, reliable or not (RFC 3758);
+// long messages that do not hold up others (RFC 8260), streams with priorities,
 // and streams that can be closed and used again (RFC 6525).
 //
 // An [Association] is one end. It has no goroutine, clock or socket: packets
@@ -22,13 +23,14 @@
 //
 // # How to read it
 //
-// The wire is packet, chunktype, chunks, params and errors. The receive side
-// is [receiver]: tracker (which TSNs came), sack (when to say so), reassembly
-// (fragments to messages), delivery (messages in order), window (the memory
-// this takes). The send side is [sender]: sendqueue and scheduler (messages
-// that wait), outstanding (chunks that are not acknowledged), rack (which of them
-// are lost), rate and rto (what acknowledgements measure), congestion with
-// newreno, pacer, forward (messages given up). The two know nothing of each other. association
+// The wire is packet, chunktype, chunks, idata, params, extensions and errors.
+// The receive side is [receiver]: tracker (which TSNs came), sack (when to say
+// so), reassembly and interleaving (fragments of DATA and of I-DATA to
+// messages), delivery (messages in order), window (the memory this takes). The
+// send side is [sender]: sendqueue and scheduler (messages that wait),
+// outstanding (chunks that are not acknowledged), rack (which of them are lost),
+// rate and rto (what acknowledgements measure), congestion with newreno, pacer,
+// forward (messages given up). The two know nothing of each other. association
 // joins them: state, connect, cookie and collision, receive, build, shutdown,
 // reset, heartbeat.
 //
@@ -42,6 +44,8 @@
 // comes next in order is taken even beyond the window, so that the message it
 // belongs to can be finished and delivered. If the window is full of messages
 // that can never be delivered, the association is aborted with Out of Resource.
+// Messages that are interleaved can fill it too: a sender should not begin more
+// of them than it has been offered room for, and ours does not.
 // A message above MaxMessageSize ends the association too, as soon as that
 // much of it came.
 //
@@ -53,6 +57,9 @@
 // is 5 s; SACKs are delayed by 50 ms at most; [Config] says why. Messages given
 // to Send before the association is established leave in the packet of the
 // COOKIE ECHO or COOKIE ACK. The first round trip is measured on the handshake.
+// I-DATA is used with every peer that has it, and the scheduler is weighted fair
+// queueing over chunks, so that a message waits for its share and not for the
+// end of another. Checksums are left out if the peer agrees (RFC 9653).
 // Losses are found by time, as RACK-TLP does (RFC 8985), and not by three miss
 // indications: it finds the loss of a retransmission and of the last packet too,
 // does not take reordering for loss, and takes back what it did when the peer

@@ -38,7 +38,7 @@ func Example() {
 	// Output:
 	// INIT tag=af0e0d36 tsn=3360255415 rwnd=1048576 streams=65535/65535
 	// INIT ACK tag=8efb0458 tsn=2980687027 rwnd=1048576 streams=65535/65535 cookie[81]
-	// COOKIE ECHO cookie[81] + DATA tsn=3360255415 stream=1 ssn=0 ppid=51 flags=BE data[5]
+	// COOKIE ECHO cookie[81] + I-DATA tsn=3360255415 stream=1 mid=0 ppid=51 flags=BE data[5]
 	// stream 1: "hello"
 	// COOKIE ACK + SACK cum=3360255415 rwnd=1048576
 	// sctp.Established

@@ -12,7 +12,19 @@ const (
 	PartialReliability Extensions = 1 << iota // RFC 3758: Message.Limited and Message.Lifetime
 	Reconfiguration                           // RFC 6525: ResetStreams and its like
 	ZeroChecksum                              // RFC 9653: no checksum where DTLS has a better one
+	Interleaving                              // RFC 8260: I-DATA instead of DATA
+	// interleavedForwarding goes with PartialReliability and Interleaving: a peer
+	// that lacks it has no partial reliability if it has interleaving.
+	interleavedForwarding
 )
+
+// partial reports whether messages can be given up, with the chunks agreed on.
+func (e Extensions) partial() bool {
+	if e.has(Interleaving) {
+		return e.has(interleavedForwarding)
+	}
+	return e.has(PartialReliability)
+}
 
 // has reports whether all of f are in e.
 func (e Extensions) has(f Extensions) bool { return e&f == f }
@@ -23,11 +35,14 @@ const edmDTLS = 1
 
 // supported are the extensions that we announce and, if the peer does too, use.
 func (c *Config) supported() Extensions {
-	e := PartialReliability | Reconfiguration
+	e := PartialReliability | Reconfiguration | Interleaving
 	if c.DTLS {
 		e |= ZeroChecksum
 	}
-	return e &^ c.Without
+	if e &^= c.Without; e.has(PartialReliability | Interleaving) {
+		e |= interleavedForwarding
+	}
+	return e
 }
 
 // appendParams writes the parameters that announce the extensions.
@@ -53,6 +68,12 @@ func (e Extensions) chunkTypes() (types []byte) {
 	if e.has(PartialReliability) {
 		types = append(types, byte(typeForwardTSN))
 	}
+	if e.has(Interleaving) {
+		types = append(types, byte(typeIData))
+	}
+	if e.has(interleavedForwarding) {
+		types = append(types, byte(typeIForwardTSN))
+	}
 	return types
 }
 
@@ -66,6 +87,10 @@ func announcedBy(t chunkType) Extensions {
 		// RFC 3758 announces itself by its own parameter, but some stacks name
 		// the chunk here only.
 		return PartialReliability
+	case typeIData:
+		return Interleaving
+	case typeIForwardTSN:
+		return interleavedForwarding
 	}
 	return 0
 }

@@ -8,7 +8,11 @@ func TestZeroChecksumIsTakenOnlyIfAnnounced(t *testing.T) {
 	for _, test := range []struct {
 		config Config
 		taken  bool
-	}{{Config{}, false}, {Config{DTLS: true}, true}, {Config{DTLS: true, Without: ZeroChecksum}, false}} {
+	}{
+		{Config{Without: Interleaving}, false},
+		{Config{Without: Interleaving, DTLS: true}, true},
+		{Config{Without: Interleaving | ZeroChecksum, DTLS: true}, false},
+	} {
 		p := newPipe(t, test.config, Config{DTLS: true})
 		p.connect()
 		if p.z.peer.has(ZeroChecksum) != test.taken {

@@ -11,12 +11,20 @@ import "encoding/binary"
 func (o *outstanding) abandon(n tsn) {
 	m := o.at(n).message
 	m.abandoned = true
+	if m.cut < len(m.data) {
+		o.cutShort = append(o.cutShort, m)
+	}
+	// Other messages' chunks may lie between.
 	first := n
-	for first != o.cum+1 && o.at(first-1).message == m {
+	for first != o.cum+1 && (o.at(first).message != m || o.at(first).flags&flagBegin == 0) {
 		first--
 	}
-	for ; first != o.next && o.at(first).message == m; first++ {
+	for left := m.chunks; left > 0; first++ {
 		c := o.at(first)
+		if c.message != m {
+			continue
+		}
+		left--
 		switch c.state {
 		case chunkInFlight:
 			o.land(c)
@@ -43,37 +51,51 @@ func (o *outstanding) advance() bool {
 	return o.advanced != before
 }
 
-// appendForward appends a FORWARD TSN up to the Advanced.Peer.Ack.Point, or as
-// far as its list of streams fits into room bytes.
-func (o *outstanding) appendForward(b []byte, room int) []byte {
+// appendForward appends a FORWARD TSN, or an I-FORWARD-TSN, up to the
+// Advanced.Peer.Ack.Point, or as far as its list fits into room bytes.
+func (o *outstanding) appendForward(b []byte, room int, interleaved bool) []byte {
 	start := len(b)
-	b = beginChunk(b, typeForwardTSN, 0)
+	typ, entry := typeForwardTSN, 4
+	if interleaved {
+		typ, entry = typeIForwardTSN, skippedMessageSize
+	}
+	b = beginChunk(b, typ, 0)
 	b = binary.BigEndian.AppendUint32(b, 0)
 	list := len(b)
 	newCum := o.cum
-chunks:
 	for newCum != o.advanced {
 		m := o.at(newCum + 1).message
-		if !m.unordered {
-			// One entry a stream, with its last SSN. Streams that gave something
-			// up at the same time are few.
-			for i := list; ; i += 4 {
-				if i == len(b) {
-					if i+4-start > room {
-						break chunks
-					}
-					b = binary.BigEndian.AppendUint16(b, m.stream.id)
-					b = binary.BigEndian.AppendUint16(b, uint16(m.ssn))
-					break
-				}
-				if binary.BigEndian.Uint16(b[i:]) == m.stream.id {
-					binary.BigEndian.PutUint16(b[i+2:], uint16(m.ssn))
-					break
-				}
+		// One entry a stream, with its last message; I-DATA has one for unordered
+		// messages too. Streams that gave something up at the same time are few.
+		if interleaved || !m.unordered {
+			at := list
+			for at < len(b) && !m.skippedBy(b[at:at+entry]) {
+				at += entry
 			}
+			if at == len(b) && at+entry-start > room {
+				break
+			}
+			b = m.putSkipped(b, at, interleaved)
 		}
 		newCum++
 	}
 	binary.BigEndian.PutUint32(b[start+4:], uint32(newCum))
 	return endChunk(b, start)
+}
+
+// skippedBy reports whether an entry is of m's stream and order.
+func (m *outMessage) skippedBy(entry []byte) bool {
+	return binary.BigEndian.Uint16(entry) == m.stream.id && (len(entry) == 4 || entry[3]&1 != 0 == m.unordered)
+}
+
+// putSkipped writes the entry at b[at:], or appends it.
+func (m *outMessage) putSkipped(b []byte, at int, interleaved bool) []byte {
+	rest := b[:at]
+	if interleaved {
+		rest = skippedMessages(rest).append(m.stream.id, m.unordered, m.mid)
+	} else {
+		rest = binary.BigEndian.AppendUint16(rest, m.stream.id)
+		rest = binary.BigEndian.AppendUint16(rest, uint16(m.mid))
+	}
+	return rest[:max(len(rest), len(b))]
 }

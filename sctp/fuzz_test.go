@@ -36,6 +36,16 @@ func roundTrip(t *testing.T, c chunk) {
 		if d, ok := parseData(c); ok {
 			got = d.append(nil)
 		}
+	case typeIData:
+		if d, ok := parseInterleaved(c); ok {
+			got = d.append(nil)
+			copy(got[10:], c.raw[10:12]) // reserved
+		}
+	case typeIForwardTSN:
+		if f, ok := parseInterleavedForward(c); ok {
+			got = f.append(nil)
+			got[1] = c.flags
+		}
 	case typeInit, typeInitAck:
 		if i, ok := parseInit(c); ok {
 			got = i.append(nil, c.typ)
@@ -113,7 +123,12 @@ func FuzzCookie(f *testing.F) {
 // inState returns an association in the state, with data outstanding, data
 // queued and data half received where the state has them.
 func inState(t testing.TB, state State) *pipe {
-	p := newPipe(t, Config{MaxMessageSize: 8 << 10, ReceiveWindow: 32 << 10}, Config{})
+	return inStateWith(t, state, Config{})
+}
+
+func inStateWith(t testing.TB, state State, c Config) *pipe {
+	c.MaxMessageSize, c.ReceiveWindow = 8<<10, 32<<10
+	p := newPipe(t, c, Config{})
 	switch state {
 	case StateClosed:
 	case StateCookieWait:
@@ -152,8 +167,8 @@ func inState(t testing.TB, state State) *pipe {
 // and the user interfere. Memory stays bounded, counts stay right, and nothing
 // panics or goes on for ever.
 func FuzzAssociation(f *testing.F) {
-	for state := range byte(8) {
-		for op := range byte(10) {
+	for state := range byte(16) {
+		for op := range byte(12) {
 			f.Add([]byte{state, op, 3, 1, 2, 3, 4, 5, 6, 7, op, 3, 9, 8, 7, 6, 5, 4, 3, 2, op, 1, 1, 1, 1, 1, 1, 1})
 		}
 	}
@@ -180,7 +195,12 @@ func TestHostilePeer(t *testing.T) {
 // endure does to an association what the input says.
 func endure(t *testing.T, input []byte) {
 	r := wire.NewReader(input)
-	p := inState(t, State(r.Uint8()%8))
+	b := r.Uint8()
+	var c Config
+	if b&8 != 0 {
+		c.Without = Interleaving
+	}
+	p := inStateWith(t, State(b%8), c)
 	p.hold = r.Len()%2 == 0
 	for steps := 0; r.Len() > 0 && steps < 400; steps++ {
 		hostile(p, &r)
@@ -207,6 +227,9 @@ func hostile(p *pipe, r *wire.Reader) {
 			d.tsn += tsn(op) << 8
 		}
 		d.payload = make([]byte, int(r.Uint8())*int(op/16))
+		if d.interleaved = a.peer.has(Interleaving); d.interleaved {
+			d.mid, d.fsn = mid(d.ssn), uint32(op>>4)
+		}
 		chunk = d.append(nil)
 	case 4, 5: // SACK near what is outstanding
 		s := sackChunk{cumTSN: a.send.out.cum + tsn(r.Uint8()%4), rwnd: uint32(r.Uint8()) << 6}
@@ -225,6 +248,14 @@ func hostile(p *pipe, r *wire.Reader) {
 			f.skipped = append(f.skipped, 0, r.Uint8()%4, 0, r.Uint8()%8)
 		}
 		chunk = f.append(nil)
+		if a.peer.has(Interleaving) {
+			i := interleavedForward{newCumTSN: f.newCumTSN}
+			for k := range f.skipped.len() {
+				stream, last := f.skipped.at(k)
+				i.skipped = i.skipped.append(stream, op > 128, mid(last))
+			}
+			chunk = i.append(nil)
+		}
 	case 7: // RE-CONFIG
 		q := resetRequest{typ: paramType(13 + r.Uint8()%6), requestSeq: a.reconfig.peerSeq + uint32(int8(r.Uint8())%3), lastTSN: near(a.recv.tracker.cum)}
 		for n := r.Uint8() % 4; n > 0; n-- {
@@ -322,6 +353,8 @@ func drainHostile(t testing.TB, p *pipe) {
 func samplePackets() [][]byte {
 	h := header{source: 5000, destination: 5000, tag: 0x01020304}
 	data := dataChunk{flags: flagBegin | flagEnd, tsn: 7, stream: 1, ssn: 2, ppid: 51, payload: []byte("hello")}
+	first := dataChunk{interleaved: true, flags: flagBegin, tsn: 7, stream: 1, mid: 70000, ppid: 51, payload: []byte("hel")}
+	second := dataChunk{interleaved: true, flags: flagEnd | flagUnordered | flagImmediate, tsn: 8, stream: 1, mid: 2, fsn: 1, payload: []byte("lo")}
 	outgoing := resetRequest{typ: paramOutgoingReset, requestSeq: 1, responseSeq: 2, lastTSN: 3, streams: []byte{0, 1, 0, 2}}
 	chunks := [][]byte{
 		data.append(nil),
@@ -340,6 +373,9 @@ func samplePackets() [][]byte {
 		appendChunk(nil, typeReconfig, 0, outgoing.append(nil)),
 		appendChunk(nil, typeReconfig, 0, reconfigResponse{5, resultInProgress}.append(nil)),
 		forwardChunk{newCumTSN: 9, skipped: skippedStreams{0, 1, 0, 2}}.append(nil),
+		first.append(nil),
+		second.append(nil),
+		interleavedForward{newCumTSN: 9, skipped: skippedMessages(nil).append(1, false, 70000).append(1, true, 2)}.append(nil),
 		appendChunk(nil, chunkType(0xC1), 0, []byte("unknown")),
 	}
 	var packets [][]byte

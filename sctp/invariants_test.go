@@ -7,23 +7,31 @@ func checkInvariants(t testing.TB, a *Association) {
 	t.Helper()
 	checkOutstanding(t, &a.send.out)
 	queued := 0
-	if last := a.send.queue.scheduler.last; last != nil {
-		for s := last.next; ; s = s.next {
-			n := 0
-			for m := s.head; m != nil; m = m.next {
-				n += len(m.data) - m.cut
-			}
-			if n != s.buffered {
-				t.Fatalf("stream %d has %d bytes buffered and counts %d", s.id, n, s.buffered)
-			}
-			if s.head == nil {
-				t.Fatalf("stream %d is scheduled with nothing to send", s.id)
-			}
-			queued += n
-			if s == last {
-				break
-			}
+	open := 0
+	c := &a.send.queue.scheduler
+	for i, s := range c.heap {
+		if s.turn.index != i || i > 0 && c.before(s, c.heap[(i-1)/2]) {
+			t.Fatalf("stream %d is not where it belongs in the heap", s.id)
 		}
+	}
+	for _, s := range c.all() {
+		if s.head == nil {
+			t.Fatalf("stream %d is scheduled with nothing to send", s.id)
+		}
+		if s.head.cut > 0 {
+			open += len(s.head.data)
+		}
+		n := 0
+		for m := s.head; m != nil; m = m.next {
+			n += len(m.data) - m.cut
+		}
+		if n != s.buffered {
+			t.Fatalf("stream %d has %d bytes buffered and counts %d", s.id, n, s.buffered)
+		}
+		queued += n
+	}
+	if open != c.open {
+		t.Fatalf("messages of %d bytes have begun, counted as %d", open, c.open)
 	}
 	if queued != a.send.queue.buffered {
 		t.Fatalf("%d bytes are buffered, counted as %d", queued, a.send.queue.buffered)
@@ -41,6 +49,21 @@ func checkInvariants(t testing.TB, a *Association) {
 				t.Fatalf("a piece stands at %d, which the Cumulative TSN %d has passed", p.at, a.recv.tracker.cum)
 			}
 		}
+	}
+	partials := 0
+	for _, list := range a.recv.interleaving.lists {
+		for p := list.head; p != nil; p = p.next {
+			partials++
+			if p.begun {
+				charge(p.data.payload)
+			}
+			for s := p.head; s != nil; s = s.next {
+				charge(s.payload)
+			}
+		}
+	}
+	if partials != a.recv.interleaving.live {
+		t.Fatalf("%d unfinished messages, counted as %d", partials, a.recv.interleaving.live)
 	}
 	if live != a.recv.reassembly.live {
 		t.Fatalf("%d pieces, counted as %d", live, a.recv.reassembly.live)

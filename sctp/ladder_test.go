@@ -15,12 +15,14 @@ import (
 
 // TestLadders plays the scenarios under testdata. Their verbs:
 //
-//	config a dtls without=4         a is made anew, over DTLS, and without extensions
+//	config a dtls idata without=4   a is made anew: over DTLS, with I-DATA,
+//	                                without other extensions
 //	connect a                       Connect
 //	send a 1 2000 [unordered] [retransmits=0] [lifetime=100ms] [times=3]
 //	                                a message of 2000 bytes on stream 1
 //	hoard z                         z does not read its messages any more
 //	read z                          z reads them
+//	priority a 1 512                SetStreamPriority
 //	reset a 1 2                     ResetStreams
 //	shutdown a
 //	abort a
@@ -50,7 +52,7 @@ func (r *countingRand) Read(b []byte) (int, error) {
 }
 
 func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
-	config := Config{MTU: 1200, MaxMessageSize: 16 << 10, ReceiveWindow: 32 << 10, CookieLifetime: 5 * time.Second}
+	config := Config{MTU: 1200, MaxMessageSize: 16 << 10, ReceiveWindow: 32 << 10, CookieLifetime: 5 * time.Second, Without: Interleaving}
 	ca, cz := config, config
 	ca.Rand, ca.Trace = &countingRand{98}, traceA
 	cz.Rand, cz.Trace = &countingRand{898}, traceZ
@@ -104,15 +106,17 @@ func (e *end) command(now time.Time, verb string, args []string) error {
 	case "read":
 		e.hoard = false
 	case "reset":
-		var streams []uint16
-		for _, s := range args {
-			n, err := strconv.ParseUint(s, 10, 16)
-			if err != nil {
-				return errors.Join(ladder.ErrUsage, err)
-			}
-			streams = append(streams, uint16(n))
+		streams, err := numbers(args)
+		if err != nil {
+			return err
 		}
 		return e.ResetStreams(now, streams...)
+	case "priority":
+		n, err := numbers(args)
+		if err != nil || len(n) != 2 {
+			return errors.Join(ladder.ErrUsage, err)
+		}
+		e.SetStreamPriority(n[0], n[1])
 	case "send":
 		return e.sendCommand(now, args)
 	default:
@@ -121,17 +125,34 @@ func (e *end) command(now time.Time, verb string, args []string) error {
 	return nil
 }
 
+func numbers(words []string) (list []uint16, err error) {
+	for _, s := range words {
+		n, err := strconv.ParseUint(s, 10, 16)
+		if err != nil {
+			return nil, errors.Join(ladder.ErrUsage, err)
+		}
+		list = append(list, uint16(n))
+	}
+	return list, nil
+}
+
 func (e *end) configure(args []string) (err error) {
-	e.config.DTLS, e.config.Without = false, 0
+	e.config.DTLS, e.config.Without, e.config.Scheduling = false, Interleaving, 0
 	for _, word := range args {
 		name, value, _ := strings.Cut(word, "=")
 		switch name {
 		case "dtls":
 			e.config.DTLS = true
+		case "idata":
+			e.config.Without &^= Interleaving
+		case "policy":
+			var n uint64
+			n, err = strconv.ParseUint(value, 0, 8)
+			e.config.Scheduling = SchedulingPolicy(n)
 		case "without":
 			var n uint64
 			n, err = strconv.ParseUint(value, 0, 8)
-			e.config.Without = Extensions(n)
+			e.config.Without |= Extensions(n)
 		default:
 			err = fmt.Errorf("what is %s?", word)
 		}
@@ -235,6 +256,7 @@ func TestSweeps(t *testing.T) {
 		{"sweep-simultaneous", "# Both ends connect at once, as browsers do.\nsend a 1 100\nsend z 2 100\nconnect a\nconnect z\nrun", agree(StateEstablished, 1, 1)},
 		{"sweep-data", "# A message in fragments and one behind it.\nconnect a\nrun\nsend a 1 6000\nsend a 2 10\nrun", agree(StateEstablished, 2, 0)},
 		{"sweep-shutdown", "# A shutdown waits for what was sent.\nconnect a\nrun\nsend a 1 2000\nsend z 1 2000\nshutdown a\nrun", agree(StateClosed, 1, 1)},
+		{"sweep-idata", "# The same with I-DATA: the short message overtakes.\nconfig a idata\nconfig z idata\nconnect a\nrun\nsend a 1 6000\nsend a 2 10\nsend a 2 3000 unordered\nrun", agree(StateEstablished, 3, 0)},
 		{"sweep-reset", "# A stream is closed both ways, and used again.\nconnect a\nrun\nsend a 1 2000\nreset a 1\nrun\nreset z 1\nrun\nsend a 1 10\nrun", agree(StateEstablished, 2, 0)},
 	} {
 		t.Run(s.name, func(t *testing.T) {

@@ -25,11 +25,24 @@ func TestHostileMemory(t *testing.T) {
 		"beginnings": func(first tsn, i int) dataChunk {
 			return dataChunk{tsn: first + 1 + 2*tsn(i), flags: flagBegin, payload: []byte{1}}
 		},
+		"interleaved strays": func(first tsn, i int) dataChunk {
+			return dataChunk{interleaved: true, tsn: first + 1 + tsn(i), stream: uint16(i), mid: 1, fsn: 9, payload: []byte{1}}
+		},
+		"interleaved beginnings on one stream": func(first tsn, i int) dataChunk {
+			return dataChunk{interleaved: true, tsn: first + 1 + tsn(i), flags: flagBegin, mid: mid(30000 - i), payload: []byte{1}}
+		},
+		"interleaved strays of one message": func(first tsn, i int) dataChunk {
+			return dataChunk{interleaved: true, tsn: first + 1 + tsn(i), fsn: uint32(40000 - i), payload: []byte{1}}
+		},
 		"early messages on many streams": func(first tsn, i int) dataChunk {
 			return dataChunk{tsn: first + 1 + tsn(i), flags: flagBegin | flagEnd, stream: uint16(i), ssn: 1, payload: []byte{1}}
 		},
 	} {
-		p := newPipe(t, Config{}, Config{})
+		c := Config{Without: Interleaving}
+		if probe := chunk(0, 0); probe.interleaved {
+			c.Without = 0
+		}
+		p := newPipe(t, c, Config{})
 		p.connect()
 		p.z = nil
 		before := heap()

@@ -28,6 +28,8 @@ type outstanding struct {
 	advanced tsn
 	// partial: the peer knows FORWARD TSN; without it every message is reliable.
 	partial bool
+	// cutShort are the messages that were abandoned with a rest unsent.
+	cutShort []*outMessage
 	// forget is called with each message whose last chunk left.
 	forget func(*outMessage)
 }
@@ -43,6 +45,7 @@ type sentChunk struct {
 	transmissions int32
 	order         uint32  // of its last transmission
 	before, after listEnd // in the order of transmission, while it is in flight
+	fsn           uint32  // its number in the message
 	state         chunkState
 	flags         uint8
 	flown         flown // what was so at its last transmission

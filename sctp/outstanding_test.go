@@ -28,8 +28,8 @@ func newOutstanding(t *testing.T) *outstandingTest {
 // send sends a message of n chunks of 100 bytes that allows so many
 // retransmissions.
 func (k *outstandingTest) send(n, retransmits int) {
-	m := &outMessage{stream: &k.stream, data: make([]byte, 100*n), cut: 100 * n, maxRetransmits: retransmits, ssn: k.stream.nextSSN}
-	k.stream.nextSSN++
+	m := &outMessage{stream: &k.stream, data: make([]byte, 100*n), cut: 100 * n, maxRetransmits: retransmits, mid: k.stream.nextMID}
+	k.stream.nextMID++
 	for i := range n {
 		k.o.push(k.now, sentChunk{message: m, offset: int32(100 * i), size: 100, transmissions: 1})
 	}
@@ -125,13 +125,13 @@ func TestAbandonAndForward(t *testing.T) {
 	if !k.o.advance() || k.o.advanced != 4 {
 		t.Fatalf("the Advanced.Peer.Ack.Point is %d", k.o.advanced)
 	}
-	c, _, _ := nextChunk(k.o.appendForward(nil, 100))
+	c, _, _ := nextChunk(k.o.appendForward(nil, 100, false))
 	if c.String() != "FORWARD TSN cum=4 stream=0/ssn=1" {
 		t.Errorf("%s", c)
 	}
 	k.sack(5, 7, 7)
 	k.o.advance()
-	c, _, _ = nextChunk(k.o.appendForward(nil, 100))
+	c, _, _ = nextChunk(k.o.appendForward(nil, 100, false))
 	if c.String() != "FORWARD TSN cum=6 stream=0/ssn=3" {
 		t.Errorf("%s", c)
 	}
@@ -151,7 +151,7 @@ func TestForwardAsFarAsItFits(t *testing.T) {
 	}
 	k.o.timeout(k.now)
 	k.o.advance()
-	c, _, _ := nextChunk(k.o.appendForward(nil, 8+3*4))
+	c, _, _ := nextChunk(k.o.appendForward(nil, 8+3*4, false))
 	if c.String() != "FORWARD TSN cum=3 stream=0/ssn=0 stream=1/ssn=0 stream=2/ssn=0" {
 		t.Errorf("%s", c)
 	}

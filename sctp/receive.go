@@ -134,7 +134,10 @@ func (a *Association) chunks(now time.Time, h header, c chunk, rest []byte) {
 // chunk handles one chunk and reports whether to go on with the packet.
 func (a *Association) chunk(now time.Time, h header, c chunk, data, urgent *bool) bool {
 	switch c.typ {
-	case typeData:
+	case typeData, typeIData:
+		if c.typ == typeIData && !a.peer.has(Interleaving) {
+			return a.receiveUnknown(now, c)
+		}
 		return a.receiveData(now, c, data, urgent)
 	case typeSack:
 		a.receiveSack(now, c)
@@ -162,22 +165,36 @@ func (a *Association) chunk(now time.Time, h header, c chunk, data, urgent *bool
 		a.receiveShutdownComplete(now, c)
 	case typeReconfig:
 		a.receiveReconfig(now, c)
-	case typeForwardTSN:
+	case typeForwardTSN, typeIForwardTSN:
+		if c.typ == typeIForwardTSN && !a.peer.has(Interleaving) {
+			return a.receiveUnknown(now, c)
+		}
 		a.receiveForward(now, c, data, urgent)
 	case typeECNE, typeCWR, typePad:
 		// ECN is never negotiated; padding is what it says.
 	default:
-		a.drop(now, dropUnknown, len(c.raw))
-		if c.typ.reportUnknown() {
-			a.reportError(now, UnrecognizedChunkType, c.raw[:min(len(c.raw), maxReported)])
-		}
-		return c.typ.skipUnknown()
+		return a.receiveUnknown(now, c)
 	}
 	return true
 }
 
+// receiveUnknown does with a chunk of unknown type what its type says.
+func (a *Association) receiveUnknown(now time.Time, c chunk) bool {
+	a.drop(now, dropUnknown, len(c.raw))
+	if c.typ.reportUnknown() {
+		a.reportError(now, UnrecognizedChunkType, c.raw[:min(len(c.raw), maxReported)])
+	}
+	return c.typ.skipUnknown()
+}
+
+var dataNotInterleaved = &LocalError{ProtocolViolation, "the peer sent DATA although I-DATA was negotiated"}
+
 func (a *Association) receiveData(now time.Time, c chunk, data, urgent *bool) bool {
-	d, ok := parseData(c)
+	parse := parseData
+	if c.typ == typeIData {
+		parse = parseInterleaved
+	}
+	d, ok := parse(c)
 	if !ok {
 		a.drop(now, dropMalformed, len(c.raw))
 		return false
@@ -185,6 +202,13 @@ func (a *Association) receiveData(now time.Time, c chunk, data, urgent *bool) bo
 	if !a.state.receivesData() {
 		a.drop(now, dropState, len(c.raw))
 		return true
+	}
+	if !d.interleaved && a.peer.has(Interleaving) {
+		// "If I-DATA support has been negotiated on an association, I-DATA chunks
+		// MUST be used for all user messages and DATA chunks MUST NOT be used" (RFC
+		// 8260, Section 2.2.1).
+		a.abort(now, dataNotInterleaved)
+		return false
 	}
 	if len(d.payload) == 0 {
 		// "If an endpoint receives a DATA chunk with no user data (i.e., the Length
@@ -297,8 +321,20 @@ func (a *Association) receiveError(now time.Time, c chunk) {
 
 // receiveForward is the receiver's side of RFC 3758, Section 3.6.
 func (a *Association) receiveForward(now time.Time, c chunk, data, urgent *bool) {
-	f, ok := parseForward(c)
+	var f forwardChunk
+	var i interleavedForward
+	var ok bool
+	if c.typ == typeIForwardTSN {
+		i, ok = parseInterleavedForward(c)
+		f.newCumTSN = i.newCumTSN
+	} else {
+		f, ok = parseForward(c)
+	}
 	switch {
+	case c.typ == typeForwardTSN && a.peer.has(Interleaving):
+		// It cannot name a message of I-DATA chunks.
+		a.drop(now, dropNotNegotiated, len(c.raw))
+		return
 	case !ok:
 		a.drop(now, dropMalformed, len(c.raw))
 		return
@@ -313,5 +349,9 @@ func (a *Association) receiveForward(now time.Time, c chunk, data, urgent *bool)
 		return
 	}
 	*urgent = *urgent || a.recv.tracker.gap()
-	a.recv.forward(f)
+	if c.typ == typeIForwardTSN {
+		a.recv.forwardInterleaved(i)
+	} else {
+		a.recv.forward(f)
+	}
 }

@@ -6,14 +6,15 @@ import "encoding/binary"
 // becomes of their data, and what the next SACK says. It knows nothing of the
 // send side.
 type receiver struct {
-	tracker    tracker
-	ack        acknowledger
-	reassembly reassembly
-	delivery   delivery
-	window     window
-	pool       *buffers
-	streams    uint16 // number of inbound streams
-	lent       int    // buffers that the user holds
+	tracker      tracker
+	ack          acknowledger
+	reassembly   reassembly   // of DATA
+	interleaving interleaving // of I-DATA
+	delivery     delivery
+	window       window
+	pool         *buffers
+	streams      uint16 // number of inbound streams
+	lent         int    // buffers that the user holds
 }
 
 // An outcome is what became of a DATA chunk.
@@ -91,8 +92,10 @@ func (r *receiver) assemble(d *dataChunk, o *outcome) {
 		// Section 6.5: acknowledged all the same.
 		r.reassembly.pass(d.tsn, &r.window, r.pool)
 		o.drop, o.badStream = dropStream, true
+	case d.interleaved && (d.flags&flagUnordered == 0 && r.delivery.late(d) || d.flags&flagUnordered != 0 && r.interleaving.late(d)):
+		o.drop = dropSSN
 	case d.flags&whole != whole:
-		m, done, verdict := r.reassembly.add(d, &r.window, r.pool)
+		m, done, verdict := r.add(d)
 		switch verdict {
 		case fragmentTooLarge:
 			o.abort = tooLarge
@@ -114,6 +117,14 @@ func (r *receiver) assemble(d *dataChunk, o *outcome) {
 	}
 }
 
+// add puts a fragment where it belongs.
+func (r *receiver) add(d *dataChunk) (whole dataChunk, done bool, verdict fragmentVerdict) {
+	if d.interleaved {
+		return r.interleaving.add(d, &r.window, r.pool)
+	}
+	return r.reassembly.add(d, &r.window, r.pool)
+}
+
 var tooLarge = &LocalError{ProtocolViolation, "a message is larger than the max-message-size we announced"}
 
 func (r *receiver) deliver(m dataChunk, o *outcome) {
@@ -129,7 +140,40 @@ func (r *receiver) forward(f forwardChunk) {
 	r.tracker.forward(f.newCumTSN)
 	r.reassembly.forward(old, f.newCumTSN, f.skipped, &r.window, r.pool)
 	r.reassembly.sweep(f.newCumTSN+1, r.tracker.cum, &r.window, r.pool)
-	r.delivery.forward(f.skipped, r.streams)
+	for i := range f.skipped.len() {
+		if stream, last := f.skipped.at(i); stream < r.streams {
+			r.delivery.skip(stream, unwrap(last, *r.delivery.expected(stream)))
+		}
+	}
+}
+
+// forwardInterleaved takes an I-FORWARD-TSN, which says for itself which
+// messages were given up: TSNs do not (RFC 8260, Section 2.3.1).
+func (r *receiver) forwardInterleaved(f interleavedForward) {
+	r.tracker.forward(f.newCumTSN)
+	for i := range f.skipped.len() {
+		stream, unordered, last := f.skipped.at(i)
+		if stream >= r.streams {
+			continue
+		}
+		r.interleaving.skip(stream, unordered, last, &r.window, r.pool)
+		if !unordered {
+			r.delivery.skip(stream, last)
+		}
+	}
+}
+
+// resetStreams makes inbound streams begin again at their first message; no
+// streams: all of them.
+func (r *receiver) resetStreams(streams []uint16) {
+	if len(streams) == 0 {
+		r.interleaving.reset(&r.window, r.pool)
+		r.delivery.resetAll(r.giveBack)
+	}
+	for _, id := range streams {
+		r.interleaving.resetStream(id, &r.window, r.pool)
+		r.delivery.resetStream(id, r.giveBack)
+	}
 }
 
 // appendSack builds the SACK that is due, with as many gap ack blocks as fit
@@ -162,7 +206,7 @@ func (r *receiver) restart(initial tsn) {
 	r.tracker.start(initial)
 	r.ack = acknowledger{}
 	r.reassembly.reset(&r.window, r.pool)
-	r.delivery.resetAll(r.giveBack)
+	r.resetStreams(nil)
 }
 
 func (r *receiver) giveBack(b []byte) { r.window.giveBack(r.pool, b) }
@@ -170,5 +214,6 @@ func (r *receiver) giveBack(b []byte) { r.window.giveBack(r.pool, b) }
 func (r *receiver) shrink() {
 	r.tracker.shrink()
 	r.reassembly.shrink()
+	r.interleaving.shrink()
 	r.delivery.shrink()
 }

@@ -253,7 +253,7 @@ func TestUnknownChunks(t *testing.T) {
 }
 
 func TestBadData(t *testing.T) {
-	p := newPipe(t, Config{InStreams: 2}, Config{})
+	p := newPipe(t, Config{InStreams: 2, Without: Interleaving}, Config{})
 	p.connect()
 	d := dataChunk{flags: flagBegin | flagEnd, tsn: p.a.recv.tracker.cum + 1, stream: 2, payload: []byte{1}}
 	p.a.Receive(p.now, packet(p.a, d.append(nil)))

@@ -272,12 +272,7 @@ func (a *Association) performDeferred() {
 		return
 	}
 	r.deferred = nil
-	if len(d.streams) == 0 {
-		a.recv.delivery.resetAll(a.recv.giveBack)
-	}
-	for _, id := range d.streams {
-		a.recv.delivery.resetStream(id, a.recv.giveBack)
-	}
+	a.recv.resetStreams(d.streams)
 	// Answered at once, if the answer before was In progress: the peer need not
 	// ask again.
 	r.answer.result, r.answerDue = resultPerformed, true
@@ -317,7 +312,7 @@ func (a *Association) resetDone(streams []uint16, denied bool) {
 		s := a.send.queue.stream(id)
 		s.reset = resetNone
 		if !denied {
-			s.nextSSN = 0
+			s.nextMID, s.nextUnordered = 0, 0
 			a.send.queue.forget(s)
 		}
 	}

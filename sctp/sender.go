@@ -240,11 +240,19 @@ func (s *sender) timeout(now time.Time) {
 	s.forwardDue = s.out.partial && s.out.advanced != s.out.cum
 }
 
+// again has everything outstanding sent again, although no timer of DATA's own
+// expired: it went with a COOKIE ECHO that was lost.
+func (s *sender) again(now time.Time) {
+	s.out.timeout(now)
+	s.tidy(now)
+}
+
 // tidy follows up on messages that were abandoned.
 func (s *sender) tidy(now time.Time) {
-	if st := s.queue.scheduler.current(); st != nil && st.head.abandoned {
-		s.dropRest(now, st.head)
+	for _, m := range s.out.cutShort {
+		s.dropRest(now, m)
 	}
+	s.out.cutShort = s.out.cutShort[:0]
 	if s.out.partial && s.out.advance() {
 		s.forwardDue = true
 	}
@@ -264,6 +272,21 @@ func (s *sender) dropRest(now time.Time, m *outMessage) {
 // expired reports whether m's time ran out.
 func (m *outMessage) expired(now time.Time) bool {
 	return !m.expires.IsZero() && !now.Before(m.expires)
+}
+
+// interleave says which kind of chunks there will be, and how much the peer can
+// hold.
+func (s *sender) interleave(on bool, rwnd int) {
+	c := &s.queue.scheduler
+	c.interleaved, c.window, c.packet = on, rwnd/2, s.mtu
+}
+
+// headerSize is what a chunk has beside user data.
+func (s *sender) headerSize() int {
+	if s.queue.scheduler.interleaved {
+		return interleavedHeaderSize
+	}
+	return dataHeaderSize
 }
 
 // ready reports whether a DATA chunk would leave now. If only the pacer holds it
@@ -307,7 +330,7 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 			s.purged = true
 			continue
 		}
-		if !s.cc.canResend(s.out.flight) || len(b)-start+dataSize(int(c.size)) > s.mtu {
+		if !s.cc.canResend(s.out.flight) || len(b)-start+s.headerSize()+padded(int(c.size)) > s.mtu {
 			return s.sentData(now, b, began)
 		}
 		s.out.resend(now, n, c)
@@ -323,7 +346,7 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 		if m == nil || !s.cc.canSend(s.out.flight) || s.out.len() >= maxSpan {
 			break
 		}
-		room := (s.mtu - (len(b) - start) - dataHeaderSize) &^ 3
+		room := (s.mtu - (len(b) - start) - s.headerSize()) &^ 3
 		rest := len(m.data) - m.cut
 		n := min(rest, room)
 		// A fragment that only fills up a packet begun by others would cost
@@ -364,16 +387,20 @@ func (s *sender) appendNew(now time.Time, b []byte, m *outMessage, n int) []byte
 	c := sentChunk{message: m, offset: int32(m.cut), size: int32(n), transmissions: 1}
 	if m.cut == 0 {
 		c.flags = flagBegin
-		// The SSN is assigned only now, so that a message which expires in the
+		// The number is assigned only now, so that a message which expires in the
 		// queue leaves no hole.
-		if !m.unordered {
-			m.ssn = m.stream.nextSSN
-			m.stream.nextSSN++
+		next := &m.stream.nextMID
+		if m.unordered {
+			next = &m.stream.nextUnordered
 		}
+		m.mid = *next
+		*next++
 	}
 	if m.unordered {
 		c.flags |= flagUnordered
 	}
+	c.fsn = m.fsn
+	m.fsn++
 	if m.cut+n == len(m.data) {
 		c.flags |= flagEnd
 		s.stats.messages++
@@ -391,12 +418,17 @@ func (s *sender) appendNew(now time.Time, b []byte, m *outMessage, n int) []byte
 func (s *sender) appendChunk(b []byte, n tsn, c *sentChunk) []byte {
 	m := c.message
 	d := dataChunk{
-		flags:   c.flags,
-		tsn:     n,
-		stream:  m.stream.id,
-		ssn:     m.ssn,
-		ppid:    m.ppid,
-		payload: m.data[c.offset : c.offset+c.size],
+		flags:       c.flags,
+		interleaved: s.queue.scheduler.interleaved,
+		tsn:         n,
+		stream:      m.stream.id,
+		mid:         m.mid,
+		fsn:         c.fsn,
+		ppid:        m.ppid,
+		payload:     m.data[c.offset : c.offset+c.size],
+	}
+	if !m.unordered {
+		d.ssn = ssn(m.mid)
 	}
 	// RFC 7053, Section 4: the SACK is wanted at once where this end can do
 	// nothing until it comes.
@@ -409,13 +441,13 @@ func (s *sender) appendChunk(b []byte, n tsn, c *sentChunk) []byte {
 // restart begins anew with a peer that lost its state: what is outstanding is
 // lost, what is queued stays, every stream begins at SSN zero.
 func (s *sender) restart(initial tsn) {
-	if st := s.queue.scheduler.current(); st != nil && st.head.cut > 0 {
-		s.queue.drop(st.head, s.pool)
+	for _, st := range s.queue.streams { // the order does not show
+		if st.head != nil && st.head.cut > 0 {
+			s.queue.drop(st.head, s.pool)
+		}
+		st.nextMID, st.nextUnordered, st.reset = 0, 0, resetNone
 	}
 	s.out.reset(initial)
-	for _, st := range s.queue.streams { // the order does not show
-		st.nextSSN, st.reset = 0, resetNone
-	}
 	s.rack.start()
 	s.measured, s.reorder, s.probeAt = 0, time.Time{}, time.Time{}
 	s.cc.start(s.mtu, s.control)

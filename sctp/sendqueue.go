@@ -14,10 +14,12 @@ type sendQueue struct {
 
 // An outStream is the sending half of a stream.
 type outStream struct {
-	id      uint16
-	nextSSN ssn
-	head    *outMessage
-	tail    *outMessage
+	id uint16
+	// nextMID and nextUnordered number the stream's next ordered and unordered
+	// message; an SSN is the lower half of the former.
+	nextMID, nextUnordered mid
+	head                   *outMessage
+	tail                   *outMessage
 	// buffered is how many bytes of its messages are not in a DATA chunk yet.
 	buffered int
 	// low is the amount at or below which the user, if watched, is told that
@@ -25,9 +27,7 @@ type outStream struct {
 	low     int
 	watched bool
 	reset   resetState
-	// scheduled and next are the scheduler's.
-	scheduled bool
-	next      *outStream
+	turn    turn // the scheduler's
 }
 
 // An outMessage is one message from Send until its last fragment is
@@ -38,7 +38,8 @@ type outMessage struct {
 	cut            int    // how much of data is in DATA chunks
 	chunks         int    // DATA chunks that outstanding holds
 	ppid           uint32
-	ssn            ssn
+	mid            mid
+	fsn            uint32 // of its next fragment
 	unordered      bool
 	abandoned      bool
 	maxRetransmits int       // -1: as often as it takes
@@ -96,22 +97,32 @@ func (q *sendQueue) first(now time.Time, pool *buffers, fell func(s *outStream, 
 // cut notes that n bytes of m, which first returned, went into a DATA chunk.
 func (q *sendQueue) cut(m *outMessage, n int) {
 	s := m.stream
+	if m.cut == 0 {
+		q.scheduler.begin(m, n)
+	}
 	m.cut += n
 	s.buffered -= n
 	q.buffered -= n
-	if m.cut == len(m.data) {
+	done := m.cut == len(m.data)
+	if done {
+		q.scheduler.finish(m, n)
 		q.pop(s)
 	}
+	q.scheduler.served(s, n, done)
 }
 
 // drop takes the unsent rest of m, the first message of its stream, out of the
 // queue. If nothing of it was sent, m ceases to exist.
 func (q *sendQueue) drop(m *outMessage, pool *buffers) {
 	s, rest := m.stream, len(m.data)-m.cut
+	if m.cut > 0 {
+		q.scheduler.finish(m, rest)
+	}
 	m.cut = len(m.data)
 	s.buffered -= rest
 	q.buffered -= rest
 	q.pop(s)
+	q.scheduler.passed(s)
 	if m.chunks == 0 {
 		q.release(m, pool)
 	}
@@ -124,7 +135,6 @@ func (q *sendQueue) pop(s *outStream) {
 	if s.head == nil {
 		s.tail = nil
 	}
-	q.scheduler.served(s)
 }
 
 // message returns a message to fill in.
@@ -146,34 +156,15 @@ func (q *sendQueue) release(m *outMessage, pool *buffers) {
 
 // limit drops what was queued on streams that the peer turned out not to have.
 func (q *sendQueue) limit(streams uint16, pool *buffers) {
-	last := q.scheduler.last
-	if last == nil {
-		return
-	}
-	first := last.next
-	q.scheduler.last = nil
-	for s := first; ; {
-		next := s.next
-		s.scheduled, s.next = false, nil
+	for _, s := range q.scheduler.all() {
 		if s.id < streams {
-			q.scheduler.activate(s)
-		} else {
-			q.buffered -= s.buffered
-			for m := s.head; m != nil; {
-				rest := m.next
-				m.next, m.cut = nil, len(m.data)
-				if m.chunks == 0 { // else outstanding lets go of it
-					q.release(m, pool)
-				}
-				m = rest
-			}
-			s.head, s.tail, s.buffered = nil, nil, 0
-			delete(q.streams, s.id)
+			continue
 		}
-		if next == first {
-			return
+		for s.head != nil {
+			m := s.head
+			q.drop(m, pool) // what is outstanding of it, outstanding lets go of
 		}
-		s = next
+		delete(q.streams, s.id)
 	}
 }
 

@@ -136,6 +136,14 @@ func (s *script) check(got []Received) {
 	}
 }
 
+// lacking is, one time in three, one extension or more that an end lacks.
+func lacking(rng *rand.Rand) Extensions {
+	if rng.IntN(3) > 0 {
+		return 0
+	}
+	return Extensions(rng.IntN(256)) &^ Reconfiguration
+}
+
 // simulate runs one seed and returns a hash of every datagram.
 func simulate(t *testing.T, seed uint64) uint64 {
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -148,7 +156,7 @@ func simulate(t *testing.T, seed uint64) uint64 {
 		return Config{
 			Rand: random, MTU: 300 + rng.IntN(1200), MaxMessageSize: largest, ReceiveWindow: 1 << (13 + rng.IntN(6)),
 			MaxRetransmits: 1000, MaxInitRetransmits: 1000, RTOMax: 2 * time.Second,
-			DTLS: seed%3 != 0 || side == 'a', // one end in three has no DTLS for all it knows
+			DTLS: rng.IntN(3) > 0, Without: lacking(rng), Scheduling: SchedulingPolicy(rng.IntN(3)),
 		}
 	}
 	p := newPipe(t, config('a'), config('z'))

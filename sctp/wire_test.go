@@ -79,6 +79,9 @@ func TestChunks(t *testing.T) {
 		"RE-CONFIG outgoing reset seq=1 last=3 streams=[1 2]",
 		`RE-CONFIG response seq=5 "In progress"`,
 		"FORWARD TSN cum=9 stream=1/ssn=2",
+		"I-DATA tsn=7 stream=1 mid=70000 ppid=51 flags=B data[3]",
+		"I-DATA tsn=8 stream=1 mid=2 fsn=1 flags=IUE data[2]",
+		"I-FORWARD-TSN cum=9 stream=1/mid=70000 stream=1/mid=U2",
 		"chunk type 193[7]",
 	}
 	for i, packet := range samplePackets() {
@@ -110,6 +113,12 @@ func TestPrefixesFail(t *testing.T) {
 			case typeData:
 				_, ok = parseData(short)
 				ok = ok && n < dataHeaderSize-chunkHeaderSize // beyond, it is less data
+			case typeIData:
+				_, ok = parseInterleaved(short)
+				ok = ok && n < interleavedHeaderSize-chunkHeaderSize
+			case typeIForwardTSN:
+				_, ok = parseInterleavedForward(short)
+				ok = ok && n%8 != 4
 			case typeInit, typeInitAck:
 				var i initChunk
 				if i, ok = parseInit(short); ok {
