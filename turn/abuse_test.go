@@ -58,7 +58,14 @@ func rawXORAddress(a netip.Addr, port uint16, id stun.TransactionID) []byte {
 }
 
 func TestAllowedPeers(t *testing.T) {
-	w := allocated(t, ServerConfig{AllowedPeers: []netip.Prefix{netip.MustParsePrefix("10.5.0.0/16")}}, ClientConfig{})
+	w := allocated(t, ServerConfig{
+		OwnAddresses: []netip.Addr{serverAddr.Addr()},
+		AllowedPeers: []netip.Prefix{netip.MustParsePrefix("10.5.0.0/16"), netip.MustParsePrefix("192.0.2.15/32")},
+	}, ClientConfig{})
+	w.permit(serverAddr)
+	if !w.send(netip.AddrPortFrom(serverAddr.Addr(), 80), "to a service of this very host") {
+		t.Error("an exception for the server's own address is none")
+	}
 	w.permit(netip.MustParseAddrPort("10.5.0.1:9"))
 	w.permit(netip.MustParseAddrPort("10.6.0.1:9"))
 	if !w.send(netip.MustParseAddrPort("10.5.0.1:9"), "inside the exception") {
@@ -328,7 +335,7 @@ func TestDrops(t *testing.T) {
 		want   DropReason
 	}{
 		{"nothing", w.tuple, nil, DropNotSTUN},
-		{"noise", w.tuple, []byte("POST / HTTP/1.1\r\nHost: example.org\r\n\r\n"), DropNotSTUN},
+		{"noise", w.tuple, []byte("\x16\xfe\xfd a DTLS handshake, or whatever"), DropNotSTUN},
 		{"a wrong fingerprint", w.tuple, wrongPrint, DropNotSTUN},
 		{"a response", w.tuple, stunHeader(stun.NewType(stun.Allocate, stun.SuccessResponse)), DropNotRequest},
 		{"a method of the future", w.tuple, stunHeader(stun.NewType(0x00b, stun.Request)), DropUnknownMethod},

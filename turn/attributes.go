@@ -94,7 +94,7 @@ func channelNumber(m stun.Message) (n uint16, ok bool) {
 		return 0, false
 	}
 	n = binary.BigEndian.Uint16(value)
-	return n, n >= minChannel && n <= maxChannel
+	return n, n >= minChannel && n <= maxChannel5766
 }
 
 // unmapped is an address with the IPv4 address taken out of an IPv4-mapped IPv6

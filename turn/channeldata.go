@@ -2,10 +2,14 @@ package turn
 
 import "encoding/binary"
 
-// The channel numbers: those above are reserved. RFC 8656, Section 12.
+// The channel numbers. RFC 8656, Section 12 reserves those above 0x4FFF, so that
+// ChannelData can share a port with everything else (RFC 7983), and our Client
+// does not use them. But clients of RFC 5766 do, among them coturn's, and nothing
+// else that starts so arrives at a server: ours takes them.
 const (
-	minChannel = 0x4000
-	maxChannel = 0x4FFF
+	minChannel     = 0x4000
+	maxChannel     = 0x4FFF
+	maxChannel5766 = 0x7FFF
 )
 
 const channelHeader = 4
@@ -15,9 +19,9 @@ const channelHeader = 4
 // [Server.ReceivePeer] build packets there.
 const Headroom = 20 + 4 + 20 + 4 + 4
 
-// IsChannelData reports whether a datagram between client and server is
-// ChannelData, by its first byte: RFC 8656, Section 12.
-func IsChannelData(b []byte) bool { return len(b) >= channelHeader && b[0]&0xf0 == 0x40 }
+// IsChannelData reports whether a message between client and server is
+// ChannelData: those start with the bits 01, and STUN with 00.
+func IsChannelData(b []byte) bool { return len(b) >= channelHeader && b[0]&0xc0 == 0x40 }
 
 // parseChannelData reads a ChannelData message.
 //

@@ -38,7 +38,7 @@ func TestChannelData(t *testing.T) {
 			t.Errorf("with padding %q: %x %q %v", padding, number, data, ok)
 		}
 	}
-	for first, is := range map[byte]bool{0x00: false, 0x3f: false, 0x40: true, 0x4f: true, 0x50: false, 0x80: false} {
+	for first, is := range map[byte]bool{0x00: false, 0x3f: false, 0x40: true, 0x4f: true, 0x7f: true, 0x80: false} {
 		if IsChannelData([]byte{first, 0, 0, 0}) != is {
 			t.Errorf("first byte %#x", first)
 		}
@@ -103,13 +103,12 @@ func TestFramer(t *testing.T) {
 		stream []byte
 		want   error
 	}{
-		"TLS":              {0, unhex(t, "1603010200010001fc0303"), ErrFraming},
-		"DTLS":             {0, unhex(t, "80000000"), ErrFraming},
-		"reserved channel": {0, unhex(t, "50000004"), ErrFraming},
-		"crooked STUN":     {0, unhex(t, "00010003"), ErrFraming},
-		"STUN of old":      {0, unhex(t, "00010000 00000000 000000000000000000000000"), ErrFraming},
-		"large STUN":       {1500, unhex(t, "00011000"), ErrFrameSize},
-		"large channel":    {1500, unhex(t, "40001000"), ErrFrameSize},
+		"TLS":           {0, unhex(t, "1603010200010001fc0303"), ErrFraming},
+		"DTLS":          {0, unhex(t, "80000000"), ErrFraming},
+		"crooked STUN":  {0, unhex(t, "00010003"), ErrFraming},
+		"STUN of old":   {0, unhex(t, "00010000 00000000 000000000000000000000000"), ErrFraming},
+		"large STUN":    {1500, unhex(t, "00011000"), ErrFrameSize},
+		"large channel": {1500, unhex(t, "40001000"), ErrFrameSize},
 	} {
 		f := &Framer{Max: c.max}
 		if got := pieces(f, c.stream, 4); len(got) > 0 || !errors.Is(f.Err(), c.want) {

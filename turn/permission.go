@@ -54,7 +54,8 @@ func (s *Server) admissible(a *allocation, peer netip.Addr) stun.ErrorCode {
 // isOwn reports whether an address is the server's: then only the ports of its
 // relays are relayed to, for two clients of one server.
 func (s *Server) isOwn(a *allocation, peer netip.Addr) bool {
-	return s.relayHosts[peer] > 0 || peer == a.tuple.Server.Addr().Unmap() || s.policy.isOwn(peer)
+	own := s.relayHosts[peer] > 0 || peer == a.tuple.Server.Addr().Unmap() || slices.Contains(s.policy.own, peer)
+	return own && !s.policy.excepts(peer)
 }
 
 // permit installs or refreshes a permission, if there is room.

@@ -56,15 +56,16 @@ func newPolicy(c ServerConfig) policy {
 	return p
 }
 
-func (p *policy) isOwn(a netip.Addr) bool { return slices.Contains(p.own, a) }
-
 // denies reports whether an address, which is no IPv4-mapped IPv6 one and has no
-// zone, is out of bounds. An exception is no exception for the server's own
-// addresses: those of its relays are dealt with elsewhere.
+// zone, is out of bounds.
 func (p *policy) denies(a netip.Addr) bool {
-	if p.isOwn(a) {
-		return true
-	}
-	in := func(prefix netip.Prefix) bool { return prefix.Contains(a) }
-	return slices.ContainsFunc(p.denied, in) && !slices.ContainsFunc(p.allowed, in)
+	return !contain(p.allowed, a) && (slices.Contains(p.own, a) || contain(p.denied, a))
+}
+
+// excepts reports whether an address is an exception: open, though it may be the
+// server's own.
+func (p *policy) excepts(a netip.Addr) bool { return contain(p.allowed, a) }
+
+func contain(prefixes []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }

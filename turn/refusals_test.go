@@ -146,7 +146,7 @@ func TestRefusals(t *testing.T) {
 		{"channel without number", channel, peer("203.0.113.9:9"), 400, false},
 		{"channel without peer", channel, number, 400, false},
 		{"channel number below", channel, with(attr(stun.AttrChannelNumber, "\x3f\xff\x00\x00"), peer("203.0.113.9:9")), 400, false},
-		{"channel number above", channel, with(attr(stun.AttrChannelNumber, "\x50\x00\x00\x00"), peer("203.0.113.9:9")), 400, false},
+		{"channel number above", channel, with(attr(stun.AttrChannelNumber, "\x80\x00\x00\x00"), peer("203.0.113.9:9")), 400, false},
 		{"channel to port 0", channel, with(number, peer("203.0.113.9:0")), 400, false},
 		{"channel to IPv6", channel, with(number, peer("[2001:db8::9]:9")), 443, false},
 		{"channel to a private address", channel, with(number, peer("192.168.0.1:9")), 403, false},

@@ -80,9 +80,9 @@ type ServerConfig struct {
 	// carry together, both directions, headers not counted; 0 means no bound.
 	UserBandwidth int
 
-	// AllowedPeers are exceptions from DeniedPeers, which is DefaultDeniedPeers if
-	// nil. OwnAddresses are the host's, never relayed to: the addresses of relays
-	// and of 5-tuples need not be listed.
+	// DeniedPeers are not relayed to; nil means DefaultDeniedPeers. Nor are
+	// OwnAddresses, the host's: those of relays and of 5-tuples need not be
+	// listed. AllowedPeers are exceptions from both.
 	DeniedPeers, AllowedPeers []netip.Prefix
 	OwnAddresses              []netip.Addr
 
