@@ -78,7 +78,7 @@ func TestIdleMemory(t *testing.T) {
 		for _, p := range pipes {
 			p.a, p.z = nil, nil
 		}
-		each := (before - heap()) / (2 * pairs)
+		each := (int(before) - int(heap())) / (2 * pairs)
 		t.Logf("%s: %d bytes", what, each)
 		if each > 6<<10 {
 			t.Errorf("%s: an association holds %d bytes", what, each)
