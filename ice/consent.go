@@ -57,6 +57,17 @@ func (a *Agent) consentDue(now time.Time) {
 	}
 }
 
+// consentBeside sends the next consent check now, with the answer to the
+// peer's, if the shortest interval since the last one has passed: so the two
+// ends of an idle path wake up together, and not each for itself. The interval
+// is the shorter of two random ones, and in the same bounds.
+func (a *Agent) consentBeside(now time.Time, p *pair) {
+	if p == a.selected && p == a.nominated && p.state == PairSucceeded && p.missed == 0 && now.Sub(p.answeredAt) >= consentPeriod*8/10 {
+		a.startConsent(now)
+		a.enqueue(p)
+	}
+}
+
 // silence is how long the selected path may be silent.
 func (a *Agent) silence() time.Duration {
 	if a.config.Lite {

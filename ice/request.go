@@ -136,6 +136,7 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 	if p != a.selected {
 		a.probeSelected(now, p)
 	}
+	a.consentBeside(now, p)
 }
 
 // sessionFor returns the session that a check with that username belongs to,
