@@ -346,23 +346,32 @@ func (c *core) dtlsEvent(now time.Time, e dtls.Event) {
 }
 
 // startSCTP makes the association that the data channels run over. Both sides
-// begin at once: whoever gets its INIT through first saves a round trip.
+// begin at once: whoever gets its INIT through first saves a round trip. If the
+// descriptions had both INIT chunks (SNAP), it is established already.
 func (c *core) startSCTP(now time.Time) {
 	if c.sctp != nil {
 		return
 	}
-	c.sctp = sctp.New(sctp.Config{
+	cfg := c.sctpConfig()
+	cfg.LocalInit, cfg.RemoteInit = c.localInit, c.remoteInit
+	cfg.MTU = pathMTU - c.dtls.Overhead()
+	c.sctp = sctp.New(cfg)
+	c.sctp.Connect(now)
+	c.startChannels(now)
+}
+
+// sctpConfig is what is known of the association before there is a path.
+func (c *core) sctpConfig() sctp.Config {
+	return sctp.Config{
 		Rand: c.cfg.Rand, Trace: c.cfg.Trace,
 		LocalPort: sctpPort, RemotePort: c.remoteSCTPPort,
-		DTLS: true, MTU: pathMTU - c.dtls.Overhead(), MaxMessageSize: localMaxMessageSize,
+		DTLS: true, MaxMessageSize: localMaxMessageSize,
 		OutStreams: maxStreams, InStreams: maxStreams,
 		// Whether the peer is alive is ICE's to say (RFC 7675): a path that was
 		// lost may come back, or an ICE restart find another, however long that
 		// takes, and the messages go on.
 		MaxRetransmits: math.MaxInt32, MaxInitRetransmits: math.MaxInt32,
-	})
-	c.sctp.Connect(now)
-	c.startChannels(now)
+	}
 }
 
 func (c *core) sctpEvent(now time.Time, e sctp.Event) {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/sctp"
 	"github.com/plainrtc/plainrtc/sdp"
 )
 
@@ -126,7 +127,7 @@ func (c *core) describe(typ SDPType, sections []section, restart ice.Credentials
 	if len(bundled) > 0 {
 		s.Attributes = append(s.Attributes, sdp.Bundle(bundled...))
 	}
-	for _, section := range sections {
+	for i, section := range sections {
 		m := sdp.NewDataMedia()
 		m.Kind, m.Protocol, m.Formats = section.kind, section.protocol, section.formats
 		if section.rejected {
@@ -146,10 +147,26 @@ func (c *core) describe(typ SDPType, sections []section, restart ice.Credentials
 			m.Attributes = append(m.Attributes, sdp.MID(section.mid))
 		}
 		m.Attributes = append(m.Attributes, sdp.SCTPPort(sctpPort), sdp.MaxMessageSize(localMaxMessageSize))
+		if offer == nil && c.offersInit() || offer != nil && c.answersInit(&offer.Media[i]) {
+			if c.localInit == nil {
+				c.localInit = sctp.NewInit(c.sctpConfig())
+			}
+			m.Attributes = append(m.Attributes, sdp.SCTPInit(c.localInit))
+		}
 		s.Media = append(s.Media, m)
 	}
 	c.made = description{SessionDescription{Type: typ, SDP: s.String()}, s, sections, restart}
 	return c.made.SessionDescription
+}
+
+// offersInit reports whether an offer has our INIT chunk in it: until there is an
+// association, and from then on if there is one that began so.
+func (c *core) offersInit() bool { return c.sctp == nil || c.remoteInit != nil }
+
+// answersInit reports whether an answer has it: if the offer has the peer's.
+func (c *core) answersInit(offered *sdp.Media) bool {
+	init, ok := offered.SCTPInit()
+	return ok && sctp.CheckInit(init) == nil && c.offersInit()
 }
 
 // iceOptions: RFC 8838, Section 4, and "An ICE agent compliant to this

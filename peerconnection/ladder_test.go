@@ -138,7 +138,8 @@ func setupStack(t testing.TB, ta, tz *trace.Tracer) *ladder.Pair {
 		Describe: func(from string, packet []byte) string { return peers[from].describe(packet) },
 		Command: func(now time.Time, verb, peer string, args []string) error {
 			switch verb {
-			case "connect": // offer, answer, both applied at once
+			case "connect", "connect-plain": // offer, answer, both applied at once; a has no SNAP
+				a.plain = verb == "connect-plain"
 				d, err := a.pc.CreateDataChannel("chat", nil)
 				if err != nil {
 					return err

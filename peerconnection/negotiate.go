@@ -48,11 +48,14 @@ type negotiation struct {
 	// before the description they belong to, or before our answer to it.
 	trickled []ICECandidate
 
-	setup             sdp.Setup // ours, once it is decided
-	fingerprints      []dtls.Fingerprint
-	dtlsConnecting    bool
-	remoteSCTPPort    uint16
-	remoteMessageSize uint64 // zero before it is known
+	setup          sdp.Setup // ours, once it is decided
+	fingerprints   []dtls.Fingerprint
+	dtlsConnecting bool
+	remoteSCTPPort uint16
+	// localInit is our INIT chunk as our descriptions tell it, once one does;
+	// remoteInit is the peer's (SNAP, draft-hancke-tsvwg-snap).
+	localInit, remoteInit []byte
+	remoteMessageSize     uint64 // zero before it is known
 }
 
 // A side is one side's descriptions (W3C pendingLocalDescription and its like).

@@ -229,3 +229,45 @@ func FuzzSetRemoteDescription(f *testing.F) {
 		pc.core.addICECandidate(now, ICECandidate{Candidate: candidate})
 	})
 }
+
+// SNAP: an offer has our INIT chunk, an answer only if the offer has a good one,
+// and what was said once is said again.
+func TestInitInDescriptions(t *testing.T) {
+	initOf := func(d SessionDescription) string {
+		_, rest, _ := strings.Cut(d.SDP, "a=sctp-init:")
+		value, _, _ := strings.Cut(rest, "\r\n")
+		return value
+	}
+	for name, test := range map[string]struct {
+		change func(offer string) string
+		answer bool
+	}{
+		"both":      {func(offer string) string { return offer }, true},
+		"none":      {func(offer string) string { return strings.Replace(offer, "a=sctp-init:", "a=x-", 1) }, false},
+		"malformed": {func(offer string) string { return strings.Replace(offer, "a=sctp-init:A", "a=sctp-init:B", 1) }, false},
+		"no base64": {func(offer string) string { return strings.Replace(offer, "a=sctp-init:A", "a=sctp-init:*", 1) }, false},
+		"Chromium's": {func(offer string) string {
+			return strings.Replace(offer, "a=sctp-init:", "a=sctp-init:AQAAHjcSLlcAUAAA/////8DkV3HAAAAEgAgABoLA\r\na=x-", 1)
+		}, true},
+	} {
+		a, z := quietPeer(t, 1), quietPeer(t, 2)
+		if _, err := a.CreateDataChannel("test", nil); err != nil {
+			t.Fatal(err)
+		}
+		offer := offerOf(t, a)
+		a.mustSet(t, true, offer)
+		if initOf(offer) == "" || initOf(offerOf(t, a)) != initOf(offer) {
+			t.Errorf("%s: the offer has the INIT chunk %q, and then %q", name, initOf(offer), initOf(offerOf(t, a)))
+		}
+		offer.SDP = test.change(offer.SDP)
+		z.mustSet(t, false, offer)
+		answer := answerOf(t, z)
+		if (initOf(answer) != "") != test.answer {
+			t.Errorf("%s: the answer has the INIT chunk %q", name, initOf(answer))
+		}
+		z.mustSet(t, true, answer)
+		if got := z.core.remoteInit != nil; got != test.answer {
+			t.Errorf("%s: the answerer took the offerer's INIT chunk: %v", name, got)
+		}
+	}
+}

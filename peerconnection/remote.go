@@ -10,6 +10,7 @@ import (
 
 	"github.com/plainrtc/plainrtc/dtls"
 	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/sctp"
 	"github.com/plainrtc/plainrtc/sdp"
 )
 
@@ -167,6 +168,12 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 		}
 	}
 	c.remoteSCTPPort, _ = data.SCTPPort()
+	if c.sctp == nil {
+		c.remoteInit = nil
+		if init, ok := data.SCTPInit(); ok && sctp.CheckInit(init) == nil {
+			c.remoteInit = init
+		}
+	}
 	c.remoteMessageSize = data.MaxMessageSize()
 	if c.remoteMessageSize == 0 {
 		c.remoteMessageSize = math.MaxInt32

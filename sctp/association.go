@@ -28,6 +28,11 @@ type Config struct {
 	// but ZeroChecksum needs DTLS.
 	Without Extensions
 
+	// LocalInit and RemoteInit are the INIT chunks that the ends told each other
+	// beforehand, ours as NewInit made it (SNAP). With both of them Connect
+	// establishes the association at once; otherwise they count for nothing.
+	LocalInit, RemoteInit []byte
+
 	// MTU is the size of the largest SCTP packet: what is left of a datagram
 	// after DTLS. 1160, which fits a 1200-byte datagram under any cipher suite.
 	MTU int
@@ -120,6 +125,7 @@ type Association struct {
 	tie      tieTags
 	secret   [32]byte // authenticates our cookies
 
+	snap  *snap      // if there was no handshake
 	setup *setup     // in StateCookieWait and StateCookieEchoed
 	peer  Extensions // what the peer supports, of what we do
 	out   uint16     // outbound streams: until agreed, those we ask for

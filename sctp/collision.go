@@ -52,7 +52,7 @@ func (a *Association) collide(k cookie) collision {
 // restart is action A: the peer begins anew, and so do we.
 func (a *Association) restart(now time.Time, k cookie) {
 	a.cfg.Trace.Note(now, trace.SCTP, "the peer restarted")
-	a.localTag = k.localTag
+	a.localTag, a.snap = k.localTag, nil
 	a.send.restart(k.localTSN)
 	a.recv.restart(k.peer.tsn)
 	a.reconfig = reconfig{}

@@ -27,16 +27,20 @@ type setup struct {
 	preservative uint32    // milliseconds to ask for after a stale cookie
 }
 
-// Connect sends INIT. It does nothing unless the state is StateClosed and the
+// Connect sends INIT, or establishes the association at once if both ends have
+// told each other theirs. It does nothing unless the state is StateClosed and the
 // association never was established.
 func (a *Association) Connect(now time.Time) {
 	if a.state != StateClosed || a.ended {
 		return
 	}
-	a.localTag = a.random32()
-	a.setup = &setup{initial: tsn(a.random32())}
-	a.send.start(a.setup.initial)
-	a.reconfig.start(uint32(a.setup.initial))
+	initial := a.chooseTag()
+	a.send.start(initial)
+	a.reconfig.start(uint32(initial))
+	if a.accelerate(now, initial) {
+		return
+	}
+	a.setup = &setup{initial: initial}
 	a.sendInit(now)
 }
 
@@ -153,6 +157,13 @@ func (a *Association) receiveInit(now time.Time, c chunk) {
 		peer:     p,
 	}
 	switch a.state {
+	case StateEstablished:
+		if a.unaware(p) {
+			k.localTag, k.localTSN = a.localTag, a.snap.initial
+			break
+		}
+		// Section 5.2.2: a fresh tag, and Tie-Tags.
+		k.localTag, k.localTSN, k.tie = a.random32(), tsn(a.random32()), a.tie
 	case StateClosed:
 		if a.ended {
 			a.replyAbort(p.tag, 0, nil)
@@ -173,7 +184,6 @@ func (a *Association) receiveInit(now time.Time, c chunk) {
 		a.due.add(dueShutdownAck)
 		return
 	default:
-		// Section 5.2.2: a fresh tag, and Tie-Tags.
 		k.localTag, k.localTSN, k.tie = a.random32(), tsn(a.random32()), a.tie
 	}
 	b := appendParam(nil, paramStateCookie, k.append(nil, a.secret[:]))

@@ -31,7 +31,7 @@
 // outstanding (chunks that are not acknowledged), rack (which of them are lost),
 // rate and rto (what acknowledgements measure), congestion with newreno, pacer,
 // forward (messages given up). The two know nothing of each other. association
-// joins them: state, connect, cookie and collision, receive, build, shutdown,
+// joins them: state, connect, snap, cookie and collision, receive, build, shutdown,
 // reset, heartbeat.
 //
 // # Memory
@@ -57,6 +57,7 @@
 // is 5 s; SACKs are delayed by 50 ms at most; [Config] says why. Messages given
 // to Send before the association is established leave in the packet of the
 // COOKIE ECHO or COOKIE ACK. The first round trip is measured on the handshake.
+// Two ends that were told each other's INIT need no handshake (SNAP): [NewInit].
 // I-DATA is used with every peer that has it, and the scheduler is weighted fair
 // queueing over chunks, so that a message waits for its share and not for the
 // end of another. Checksums are left out if the peer agrees (RFC 9653).

@@ -17,6 +17,8 @@ import (
 //
 //	config a dtls idata without=4   a is made anew: over DTLS, with I-DATA,
 //	                                without other extensions
+//	snap a                          both are made anew, and know each other's INIT
+//	unaware a                       the signalling did not tell a
 //	connect a                       Connect
 //	send a 1 2000 [unordered] [retransmits=0] [lifetime=100ms] [times=3]
 //	                                a message of 2000 bytes on stream 1
@@ -64,6 +66,13 @@ func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 		A: ends["a"], Z: ends["z"],
 		Describe: describeLines,
 		Command: func(now time.Time, verb, peer string, args []string) error {
+			if verb == "snap" {
+				a, z := ends["a"], ends["z"]
+				a.config.LocalInit, z.config.LocalInit = NewInit(a.config), NewInit(z.config)
+				a.config.RemoteInit, z.config.RemoteInit = z.config.LocalInit, a.config.LocalInit
+				a.Association, z.Association = New(a.config), New(z.config)
+				return nil
+			}
 			return ends[peer].command(now, verb, args)
 		},
 		Events: func(now time.Time, peer string) []string { return ends[peer].drain(now) },
@@ -99,7 +108,11 @@ func (e *end) command(now time.Time, verb string, args []string) error {
 		e.Shutdown(now)
 	case "abort":
 		e.Abort(now, "bye")
+	case "unaware":
+		e.config.RemoteInit = nil
+		e.Association = New(e.config)
 	case "crash":
+		e.config.LocalInit, e.config.RemoteInit = nil, nil
 		e.Association = New(e.config)
 	case "hoard":
 		e.hoard = true
@@ -257,6 +270,7 @@ func TestSweeps(t *testing.T) {
 		{"sweep-data", "# A message in fragments and one behind it.\nconnect a\nrun\nsend a 1 6000\nsend a 2 10\nrun", agree(StateEstablished, 2, 0)},
 		{"sweep-shutdown", "# A shutdown waits for what was sent.\nconnect a\nrun\nsend a 1 2000\nsend z 1 2000\nshutdown a\nrun", agree(StateClosed, 1, 1)},
 		{"sweep-idata", "# The same with I-DATA: the short message overtakes.\nconfig a idata\nconfig z idata\nconnect a\nrun\nsend a 1 6000\nsend a 2 10\nsend a 2 3000 unordered\nrun", agree(StateEstablished, 3, 0)},
+		{"sweep-snap", "# Both know the other's INIT from the signalling.\nsnap a\nsend a 1 2000\nsend z 2 100\nconnect a\nconnect z\nrun", agree(StateEstablished, 1, 1)},
 		{"sweep-reset", "# A stream is closed both ways, and used again.\nconnect a\nrun\nsend a 1 2000\nreset a 1\nrun\nreset z 1\nrun\nsend a 1 10\nrun", agree(StateEstablished, 2, 0)},
 	} {
 		t.Run(s.name, func(t *testing.T) {

@@ -159,7 +159,13 @@ func simulate(t *testing.T, seed uint64) uint64 {
 			DTLS: rng.IntN(3) > 0, Without: lacking(rng), Scheduling: SchedulingPolicy(rng.IntN(3)),
 		}
 	}
-	p := newPipe(t, config('a'), config('z'))
+	ca, cz := config('a'), config('z')
+	snap := rng.IntN(4) == 0
+	if snap {
+		ca.LocalInit, cz.LocalInit = NewInit(ca), NewInit(cz)
+		ca.RemoteInit, cz.RemoteInit = cz.LocalInit, ca.LocalInit
+	}
+	p := newPipe(t, ca, cz)
 	p.delay = time.Duration(1+rng.IntN(80)) * time.Millisecond
 	loss, again, late := rng.Float64()*0.3, rng.Float64()*0.1, rng.Float64()*0.3
 	jitter := time.Duration(1 + rng.IntN(int(2*p.delay)))
@@ -185,7 +191,11 @@ func simulate(t *testing.T, seed uint64) uint64 {
 	for i := range sides {
 		sides[i].s = &script{t: t, rng: rng, side: "az"[i], sent: map[uint16][]simMessage{}, life: map[uint16]int{}, left: 5 + rng.IntN(60)}
 	}
-	switch rng.IntN(3) {
+	connect := rng.IntN(3)
+	if snap {
+		connect = 2
+	}
+	switch connect {
 	case 0:
 		p.a.Connect(p.now)
 	case 1:
