@@ -30,7 +30,7 @@ type H264Packetizer struct {
 	limit     int
 }
 
-// Start begins an access unit, in Annex B.
+// Start begins an access unit, in Annex B. What is no NAL unit of H.264 is left out.
 func (p *H264Packetizer) Start(frame []byte, limit int) error {
 	if limit < minLimit {
 		return ErrLimit
@@ -39,13 +39,13 @@ func (p *H264Packetizer) Start(frame []byte, limit int) error {
 		return ErrEmpty
 	}
 	if p.SingleNAL {
-		for nal, rest := nextNAL(frame); nal != nil; nal, rest = nextNAL(rest) {
+		for nal, rest := nextH264(frame); nal != nil; nal, rest = nextH264(rest) {
 			if len(nal) > limit {
 				return ErrTooLarge
 			}
 		}
 	}
-	p.nal, p.rest = nextNAL(frame)
+	p.nal, p.rest = nextH264(frame)
 	p.sent, p.limit = 0, limit
 	if p.nal == nil {
 		return ErrFrame
@@ -53,13 +53,25 @@ func (p *H264Packetizer) Start(frame []byte, limit int) error {
 	return nil
 }
 
+func nextH264(stream []byte) (nal, rest []byte) {
+	for {
+		if nal, rest = nextNAL(stream); nal == nil || validH264(nal[0]) {
+			return nal, rest
+		}
+		stream = rest
+	}
+}
+
+// validH264 reports whether a NAL unit's type is H.264's own.
+func validH264(header byte) bool { return header&0x1f >= 1 && header&0x1f < h264STAPA }
+
 // Append appends the access unit's next payload to b.
 func (p *H264Packetizer) Append(b []byte) (_ []byte, last bool) {
 	if len(p.nal) > p.limit {
 		return p.appendFragment(b)
 	}
 	if !p.SingleNAL {
-		if next, _ := nextNAL(p.rest); next != nil && 1+2+len(p.nal)+2+len(next) <= p.limit {
+		if next, _ := nextH264(p.rest); next != nil && 1+2+len(p.nal)+2+len(next) <= p.limit {
 			return p.appendAggregate(b)
 		}
 	}
@@ -68,7 +80,7 @@ func (p *H264Packetizer) Append(b []byte) (_ []byte, last bool) {
 
 // advance goes on to the next NAL unit.
 func (p *H264Packetizer) advance(b []byte) (_ []byte, last bool) {
-	p.nal, p.rest = nextNAL(p.rest)
+	p.nal, p.rest = nextH264(p.rest)
 	p.sent = 0
 	return b, p.nal == nil
 }
@@ -132,14 +144,14 @@ func (d *H264Depacketizer) Append(frame, payload []byte) ([]byte, error) {
 		return frame, ErrFragment
 	}
 	switch {
-	case t >= 1 && t <= 23:
+	case validH264(t):
 		return append(appendStartCode(frame), payload...), nil
 
 	case t == h264STAPA:
 		r := wire.NewReader(payload[1:])
 		for out := frame; ; {
 			nal := r.Vector16()
-			if len(nal) == 0 {
+			if len(nal) == 0 || !validH264(nal[0]) {
 				return frame, ErrMalformed
 			}
 			out = append(appendStartCode(out), nal...)
@@ -150,7 +162,7 @@ func (d *H264Depacketizer) Append(frame, payload []byte) ([]byte, error) {
 
 	case t == h264FUA:
 		// "the Start bit and End bit MUST NOT both be set to one". Section 5.8.
-		if len(payload) < 3 || payload[1]&0xc0 == 0xc0 {
+		if len(payload) < 3 || payload[1]&0xc0 == 0xc0 || !validH264(payload[1]) {
 			return frame, ErrMalformed
 		}
 		start := payload[1]&0x80 != 0
@@ -182,21 +194,21 @@ func (d *H264Depacketizer) Finish() error {
 func inspectH264(payload []byte) (i Info, err error) {
 	key := func(header byte) bool { return header&0x1f == h264IDR || header&0x1f == h264SPS }
 	switch t := payload[0] & 0x1f; {
-	case t >= 1 && t <= 23:
+	case validH264(t):
 		return Info{Start: true, Key: key(payload[0])}, nil
 	case t == h264STAPA:
 		i.Start = true
 		r := wire.NewReader(payload[1:])
 		for r.Len() > 0 {
 			nal := r.Vector16()
-			if len(nal) == 0 {
+			if len(nal) == 0 || !validH264(nal[0]) {
 				return Info{}, ErrMalformed
 			}
 			i.Key = i.Key || key(nal[0])
 		}
 		return i, nil
 	case t == h264FUA:
-		if len(payload) < 3 {
+		if len(payload) < 3 || !validH264(payload[1]) {
 			return Info{}, ErrMalformed
 		}
 		i.Start = payload[1]&0x80 != 0

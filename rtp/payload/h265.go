@@ -33,8 +33,7 @@ type H265Packetizer struct {
 	limit     int
 }
 
-// Start begins an access unit, in Annex B. A NAL unit of one byte, which has not
-// even its header, is left out.
+// Start begins an access unit, in Annex B. What is no NAL unit of H.265 is left out.
 func (p *H265Packetizer) Start(frame []byte, limit int) error {
 	if limit < minLimit {
 		return ErrLimit
@@ -52,12 +51,15 @@ func (p *H265Packetizer) Start(frame []byte, limit int) error {
 
 func nextH265(stream []byte) (nal, rest []byte) {
 	for {
-		if nal, rest = nextNAL(stream); nal == nil || len(nal) >= h265Header {
+		if nal, rest = nextNAL(stream); nal == nil || validH265(nal) {
 			return nal, rest
 		}
 		stream = rest
 	}
 }
+
+// validH265 reports whether nal has its header, and a type that is H.265's own.
+func validH265(nal []byte) bool { return len(nal) >= h265Header && h265Type(nal[0]) < h265AP }
 
 // Append appends the access unit's next payload to b.
 func (p *H265Packetizer) Append(b []byte) (_ []byte, last bool) {
@@ -133,7 +135,7 @@ type H265Depacketizer struct{ open bool } // a fragment is unfinished
 
 // Append appends the NAL units, or the fragment, of a payload.
 func (d *H265Depacketizer) Append(frame, payload []byte) ([]byte, error) {
-	if len(payload) <= h265Header {
+	if len(payload) < h265Header {
 		return frame, ErrMalformed
 	}
 	t := h265Type(payload[0])
@@ -148,7 +150,7 @@ func (d *H265Depacketizer) Append(frame, payload []byte) ([]byte, error) {
 		r := wire.NewReader(payload[h265Header:])
 		for out := frame; ; {
 			nal := r.Vector16()
-			if len(nal) < h265Header {
+			if !validH265(nal) {
 				return frame, ErrMalformed
 			}
 			out = append(appendStartCode(out), nal...)
@@ -159,7 +161,7 @@ func (d *H265Depacketizer) Append(frame, payload []byte) ([]byte, error) {
 
 	case t == h265FU:
 		// "the S bit and E bit MUST NOT both be set to 1", Section 4.4.3.
-		if len(payload) < 4 || payload[2]&0xc0 == 0xc0 {
+		if len(payload) < 4 || payload[2]&0xc0 == 0xc0 || payload[2]&0x3f >= h265AP {
 			return frame, ErrMalformed
 		}
 		start := payload[2]&0x80 != 0
@@ -189,7 +191,7 @@ func (d *H265Depacketizer) Finish() error {
 // inspectH265 looks at the first NAL unit, and at those with it. A payload that
 // does not continue a fragment may be the first of an access unit.
 func inspectH265(payload []byte) (i Info, err error) {
-	if len(payload) <= h265Header {
+	if len(payload) < h265Header {
 		return Info{}, ErrMalformed
 	}
 	key := func(t byte) bool { return t >= h265FirstIRAP && t <= h265LastIRAP || t == h265VPS || t == h265SPS }
@@ -201,14 +203,14 @@ func inspectH265(payload []byte) (i Info, err error) {
 		r := wire.NewReader(payload[h265Header:])
 		for r.Len() > 0 {
 			nal := r.Vector16()
-			if len(nal) < h265Header {
+			if !validH265(nal) {
 				return Info{}, ErrMalformed
 			}
 			i.Key = i.Key || key(h265Type(nal[0]))
 		}
 		return i, nil
 	case t == h265FU:
-		if len(payload) < 4 {
+		if len(payload) < 4 || payload[2]&0x3f >= h265AP {
 			return Info{}, ErrMalformed
 		}
 		i.Start = payload[2]&0x80 != 0
