@@ -11,8 +11,9 @@
 //	H265        7798          an access unit, as an Annex B byte stream
 //	AV1         AV1 RTP spec  a temporal unit, as OBUs that have their size
 //
-// Beside these: telephone events, which are DTMF tones ([Event], RFC 4733), and
-// redundant audio ([Redundancy], RFC 2198).
+// Beside these: telephone events, which are DTMF tones ([Event], RFC 4733),
+// redundant audio ([Redundancy], RFC 2198), and what a retransmission carries
+// ([ParseRTX], RFC 4588).
 //
 // # Cutting
 //
