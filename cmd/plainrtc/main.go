@@ -9,7 +9,7 @@ import (
 )
 
 // commands are what plainrtc can do, in the order that help lists them.
-var commands = []command{serveCommand, echoCommand}
+var commands = []command{serveCommand, echoCommand, newDTLSCommand(os.Stdin)}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
