@@ -339,7 +339,7 @@ func (c *core) receiveMessage(now time.Time, m sctp.Received) {
 		c.sctp.Release(now, m)
 		return
 	}
-	if d == nil || d.closedByUser {
+	if d == nil || d.closedByUser || d.remoteClosed {
 		c.drop(now, trace.DCEP, dropNoChannel, len(m.Data))
 		c.sctp.Release(now, m)
 		return

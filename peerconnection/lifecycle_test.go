@@ -345,3 +345,40 @@ func TestUnsentIsNotSent(t *testing.T) {
 		}
 	}
 }
+
+// After the peer has reset its stream, what comes on it is of the stream's next
+// use, and not one more message of the channel that was closed.
+func TestNothingAfterTheEnd(t *testing.T) {
+	n, sa, sz := quietCores(t)
+	now := n.Now()
+	a, z := &sa.pc.core, &sz.pc.core
+	options := &DataChannelOptions{Negotiated: true, ID: 500}
+	make := func(c *core) *DataChannel {
+		ch, err := newChannel("negotiated", options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := c.newDataChannel(ch)
+		if err := c.addChannel(now, d); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	da, old := make(a), make(z)
+	a.send(now, da, Text, []byte("last words"))
+	settle(now, a, z)
+	a.closeChannel(now, da)
+	carry(now, a, z, false) // a's reset
+	carry(now, z, a, false) // done, and z's own
+	carry(now, a, z, true)  // done: lost
+	if err := a.send(now, make(a), Text, []byte("of the next use")); err != nil {
+		t.Fatal(err)
+	}
+	settle(now, a, z)
+	if m, err := old.ReadMessage(t.Context()); err != nil || string(m.Data) != "last words" {
+		t.Fatalf("%q, %v", m.Data, err)
+	}
+	if m, err := old.ReadMessage(t.Context()); err != io.EOF {
+		t.Errorf("after the end: %q, %v", m.Data, err)
+	}
+}
