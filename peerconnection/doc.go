@@ -55,13 +55,13 @@
 // between them:
 //
 //	                     PeerConnection              lock, clock, timer, sockets
-//	                           │                     (peerconnection.go, mux.go, route.go)
+//	                           │                     (peerconnection.go, doors.go, mux.go, route.go)
 //	datagram ──► demux ──► core.Receive              (core.go, demux.go)
 //	               ├─ STUN ──► ice.Agent             which path works
 //	               └─ DTLS ──► dtls.Conn             keys; opens records in place
 //	                              └──► sctp.Association   messages, in order, whole
 //	                                      └──► channel    data channels, DCEP
-//	                                                 (channel.go, dcep.go)
+//	                                                 (channel.go, inbox.go, closing.go, dcep.go)
 //
 // and the other way, core.AppendPacket asks them in turn for the next datagram:
 // ICE first, which sends on paths of its own; then the DTLS handshake; then SCTP,

@@ -382,3 +382,26 @@ func TestNothingAfterTheEnd(t *testing.T) {
 		t.Errorf("after the end: %q, %v", m.Data, err)
 	}
 }
+
+// A reader that is always a message behind does not make the inbox grow.
+func TestInboxDoesNotGrow(t *testing.T) {
+	n, sa, sz := quietCores(t)
+	now := n.Now()
+	dz := sz.pc.core.acceptChannel()
+	da := sa.pc.core.channels[dz.id]
+	for i := range 20_000 {
+		if err := sa.pc.core.send(now, da, Binary, []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		settle(now, &sa.pc.core, &sz.pc.core)
+		if now = now.Add(time.Millisecond); i < 10 {
+			continue
+		}
+		m := dz.inbox[dz.inboxRead]
+		dz.take()
+		sz.pc.core.release(now, m)
+	}
+	if unread := len(dz.inbox) - dz.inboxRead; unread != 10 || cap(dz.inbox) > 64 {
+		t.Errorf("%d messages wait in an inbox for %d", unread, cap(dz.inbox))
+	}
+}

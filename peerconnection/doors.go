@@ -1,0 +1,153 @@
+package peerconnection
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/internal/trace"
+)
+
+// The three doors into the core, and what leaving by one of them does.
+
+// now is the one clock of the stack.
+func (pc *PeerConnection) now() time.Time { return time.Now() }
+
+// enter begins every call into the core.
+func (pc *PeerConnection) enter() time.Time {
+	pc.mu.Lock()
+	return pc.now()
+}
+
+// leave ends it: sends what there is to send, sets the timer, unlocks.
+func (pc *PeerConnection) leave(now time.Time) {
+	pc.flush(now)
+	for pc.core.pump(now) { // sending has drained buffers, for which somebody may wait
+		pc.flush(now)
+	}
+	pc.setTimer(now)
+	if pc.core.ended && !pc.doneClosed {
+		pc.doneClosed = true
+		close(pc.done)
+	}
+	pc.mu.Unlock()
+}
+
+// receive is the door for datagrams: those of one batch that are ours.
+func (pc *PeerConnection) receive(local netip.AddrPort, batch []packet) {
+	now := pc.enter()
+	for i := range batch {
+		pc.core.Receive(now, ice.Path{Local: local, Remote: batch[i].From}, batch[i].Data)
+	}
+	pc.leave(now)
+}
+
+// timeout is the door for time.
+func (pc *PeerConnection) timeout() {
+	now := pc.enter()
+	pc.timerAt = time.Time{}
+	pc.core.Advance(now)
+	pc.leave(now)
+}
+
+// timerSlack bounds how far the timer is from where it should be. It fires that
+// much too early rather than being moved with every packet, and finds nothing
+// due; and it fires up to that much too late, on a beat that all connections
+// share, when what is due is seconds away. So a thousand idle connections wake
+// the processor a few times a second, and not a thousand times.
+const timerSlack = 100 * time.Millisecond
+
+// setTimer sets the timer to the core's next timeout.
+func (pc *PeerConnection) setTimer(now time.Time) {
+	next := pc.core.NextTimeout()
+	if next.IsZero() || pc.isClosed {
+		return
+	}
+	if next.Sub(now) > 10*timerSlack {
+		next = onBeat(next)
+	}
+	if !pc.timerAt.IsZero() && !next.Before(pc.timerAt) && next.Sub(pc.timerAt) < timerSlack {
+		return
+	}
+	pc.timerAt = next
+	wait := max(next.Sub(now), 0)
+	if pc.timer == nil {
+		pc.timer = time.AfterFunc(wait, pc.timeout)
+	} else {
+		pc.timer.Reset(wait)
+	}
+}
+
+// firstBeat is when the beat began that timers share. Its monotonic reading
+// counts: the wall clock may be set at any time.
+var firstBeat = time.Now()
+
+// onBeat is the first beat after t.
+func onBeat(t time.Time) time.Time {
+	return t.Add(timerSlack - t.Sub(firstBeat)%timerSlack)
+}
+
+// A slab is where a flush builds its datagrams: as many as one system call
+// takes. Slabs belong to nobody between flushes.
+const slabSize = 64 << 10
+
+var slabs = sync.Pool{New: func() any { return new([slabSize]byte) }}
+
+// maxDatagram is more than any layer builds.
+const maxDatagram = 1500
+
+// flush sends everything that the core has to send. Datagrams of the same size
+// to the same address go in one call.
+func (pc *PeerConnection) flush(now time.Time) {
+	if pc.isClosed {
+		return
+	}
+	slab := slabs.Get().(*[slabSize]byte)
+	defer slabs.Put(slab)
+	b := slab[:0]
+	var path ice.Path
+	segment := 0
+	for {
+		n := len(b)
+		if n+maxDatagram > slabSize {
+			pc.send(path, b, segment)
+			b, n = b[:0], 0
+		}
+		var to ice.Path
+		b, to = pc.core.AppendPacket(now, b)
+		size := len(b) - n
+		if size == 0 {
+			break
+		}
+		if pc.mux != nil {
+			pc.mux.learn(pc, to, b[n:])
+		}
+		if n > 0 && (to != path || size > segment) {
+			pc.send(path, b[:n], segment)
+			b, n = append(b[:0], b[n:]...), 0
+		}
+		if n == 0 {
+			path, segment = to, size
+		}
+		if size < segment {
+			// A shorter datagram ends a batch.
+			pc.send(path, b, segment)
+			b = b[:0]
+		}
+	}
+	if len(b) > 0 {
+		pc.send(path, b, segment)
+	}
+}
+
+// send sends one batch. An error is not the caller's: the network loses
+// datagrams anyway, and every layer repairs what it has lost.
+func (pc *PeerConnection) send(path ice.Path, b []byte, segment int) {
+	if pc.mux == nil || len(b) == 0 {
+		return
+	}
+	if err := pc.mux.send(path, b, segment); err != nil {
+		pc.core.cfg.Trace.Note(pc.now(), trace.UDP, "not sent: "+err.Error())
+	}
+}
