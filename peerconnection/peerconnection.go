@@ -209,11 +209,12 @@ func (pc *PeerConnection) AddICECandidate(candidate ICECandidate) error {
 }
 
 // RestartICE makes the next offer one that looks for paths anew, with new
-// credentials (RFC 8445, Section 9). The connection goes on meanwhile.
+// credentials (RFC 8445, Section 9). The connection goes on meanwhile. Before
+// there is a local description there is nothing to restart.
 func (pc *PeerConnection) RestartICE() {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
-	pc.core.restartWanted = true
+	pc.core.restartWanted = pc.core.local.newest() != nil
 }
 
 // CreateDataChannel makes a data channel. It may be written to at once; what is

@@ -316,3 +316,46 @@ func TestCandidatesOfOtherGenerations(t *testing.T) {
 		t.Errorf("a candidate of the restart to come: %v, %d kept", err, len(a.pc.core.trickled))
 	}
 }
+
+// Before there is anything to restart, RestartICE does nothing, also later.
+func TestRestartOfNothing(t *testing.T) {
+	a, z := quietPeer(t, 1), quietPeer(t, 2)
+	a.CreateDataChannel("x", nil)
+	a.RestartICE()
+	same := func(s string) string { return s }
+	a.mustSet(t, false, answered(t, a, z, same))
+	before := a.core.localUfrag()
+	a.mustSet(t, false, answered(t, a, z, same))
+	if a.core.localUfrag() != before {
+		t.Error("the second offer restarts ICE, which nobody has asked for since")
+	}
+	a.RestartICE()
+	a.mustSet(t, false, answered(t, a, z, same))
+	if a.core.localUfrag() == before {
+		t.Error("the third offer does not restart ICE")
+	}
+}
+
+// A mux that is closed under its connections takes their paths, and nothing else.
+func TestMuxClosedUnderConnections(t *testing.T) {
+	ctx := within(t, 20*time.Second)
+	mux, err := ListenUDPMux(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, z, late := newPeer(t, Config{Mux: mux}), newPeer(t, Config{}), newPeer(t, Config{Mux: mux})
+	da, _ := connect(t, ctx, a, z)
+	mux.Close()
+	if err := da.SendText("into the void"); err != nil {
+		t.Errorf("writing: %v", err)
+	}
+	late.CreateDataChannel("x", nil)
+	if err := late.SetLocalDescription(SessionDescription{}); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("a connection on a closed mux: %v", err)
+	}
+	for _, pc := range []*PeerConnection{a, late} {
+		if err := pc.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
