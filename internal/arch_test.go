@@ -47,7 +47,8 @@ var neighbours = map[string][]string{
 // and its sockets, and the calls that block on them. Every other file there is
 // the core: the composition of the layers, itself without I/O.
 var shell = []string{
-	"peerconnection.go", // the lock, the timer and the three doors
+	"peerconnection.go", // the struct and the user's calls
+	"doors.go",          // the lock, the timer and the three doors
 	"datachannel.go",    // the user's calls on a channel, which take the lock and block
 	"mux.go",            // UDP sockets shared by connections
 	"gate.go",           // where blocking calls wait
