@@ -243,6 +243,14 @@ func TestUserQuota(t *testing.T) {
 			t.Errorf("allocation %d, of %s, is answered by %v, want %v", i, c.name, code, c.want)
 		}
 	}
+	// Whoever leaves makes room.
+	h.Advance(start.Add(time.Hour))
+	if len(h.users) != 0 {
+		t.Errorf("%d users are kept without allocations", len(h.users))
+	}
+	if code := allocate("1767300003:alice", 99); code != 0 {
+		t.Errorf("the quota is not given back: %v", code)
+	}
 }
 
 func TestUserBandwidth(t *testing.T) {
@@ -401,5 +409,84 @@ func TestBusy(t *testing.T) {
 	}
 	if n := h.Stats().Drops[DropBusy]; n != maxResponses {
 		t.Errorf("%d are dropped", n)
+	}
+}
+
+// Whoever sends from a client's address, and knows its name and its nonce, still
+// needs its password.
+func TestHijack(t *testing.T) {
+	h := newHost(t, ServerConfig{})
+	a, thief := newAsker(t, h, "alice", "wonderland"), newAsker(t, h, "alice", "a guess")
+	if code := a.ask(stun.Allocate, udp); code != 0 {
+		t.Fatal(code)
+	}
+	thief.nonce = a.nonce
+	for _, m := range []stun.Method{stun.Allocate, stun.Refresh, stun.CreatePermission, stun.ChannelBind} {
+		if code := thief.ask(m, with(attr(stun.AttrLifetime, "\x00\x00\x00\x00"), peer("203.0.113.66:6"))); code != stun.CodeUnauthenticated {
+			t.Errorf("%v by somebody else is answered by %v", m, code)
+		}
+	}
+	if len(h.allocations) != 1 || len(h.allocations[tuple].permissions) != 0 {
+		t.Error("somebody else changed the allocation")
+	}
+}
+
+// What is not renewed ends: a permission after five minutes, a channel after ten.
+func TestNothingOutlivesItsTime(t *testing.T) {
+	r := newRelaying(t)
+	for after, want := range map[time.Duration][2]bool{
+		5*time.Minute - time.Second:  {true, true},
+		5*time.Minute + time.Second:  {false, true},
+		10*time.Minute - time.Second: {false, true},
+		10*time.Minute + time.Second: {false, false},
+	} {
+		for i, packet := range [][]byte{r.indication, r.channel} {
+			r.host.Receive(start.Add(after), r.tuple, packet)
+			if _, ok := r.host.NextToPeer(); ok != want[i] {
+				t.Errorf("after %v packet %d is relayed: %v", after, i, ok)
+			}
+		}
+		r.host.ReceivePeer(start.Add(after), r.relay, peerAddr, r.space, Headroom)
+		if _, ok := r.host.NextToClient(); ok != want[0] {
+			t.Errorf("after %v the peer is relayed: %v", after, ok)
+		}
+	}
+}
+
+// A ticket is good for its own user alone, and no longer than its successor.
+func TestTickets(t *testing.T) {
+	h := newHost(t, ServerConfig{Mobility: true})
+	a, thief := newAsker(t, h, "alice", "wonderland"), newAsker(t, h, "bob", "builder")
+	if code := a.ask(stun.Allocate, with(udp, attr(stun.AttrMobilityTicket, ""))); code != 0 {
+		t.Fatal(code)
+	}
+	ticket := func() string { value, _ := a.answer.Get(stun.AttrMobilityTicket); return string(value) }
+	first := ticket()
+	thief.from.Client = netip.MustParseAddrPort("192.0.2.66:6")
+	if code := thief.ask(stun.Refresh, attr(stun.AttrMobilityTicket, first)); code != stun.CodeWrongCredentials {
+		t.Errorf("another user's ticket is answered by %v", code)
+	}
+	move := func(port uint16, with string, want stun.ErrorCode) {
+		t.Helper()
+		a.from.Client = netip.AddrPortFrom(clientAddr.Addr(), port)
+		a.nonce = nil
+		if code := a.ask(stun.Refresh, attr(stun.AttrMobilityTicket, with)); code != want {
+			t.Errorf("moving to port %d is answered by %v, want %v", port, code, want)
+		}
+	}
+	move(1, first, 0)
+	second := ticket()
+	if second == first {
+		t.Error("the ticket is the same")
+	}
+	move(2, first, 0) // the answer might have been lost
+	third := ticket()
+	move(3, third, 0)
+	move(4, first, stun.CodeAllocationMismatch)
+	move(4, second, stun.CodeAllocationMismatch)
+	move(4, "short", stun.CodeBadRequest)
+	move(4, strings.Repeat("x", ticketSize), stun.CodeAllocationMismatch)
+	if len(h.allocations) != 1 || len(h.open) != 1 {
+		t.Errorf("%d allocations, %d relays", len(h.allocations), len(h.open))
 	}
 }

@@ -46,12 +46,27 @@
 // expire; what a source may ask without credentials is limited, and so is all
 // of it together; every table has a bound.
 //
+// # Where it goes its own way
+//
+//   - The Server checks the nonce before the password: it is cheaper, and shows
+//     that the source is where it says to be.
+//   - A time-limited username is checked when an allocation is made. The
+//     allocation may be refreshed beyond that time, as coturn allows.
+//   - The Server takes the channel numbers of RFC 5766, up to 0x7FFF.
+//   - Both addresses of a dual allocation have one time to expiry.
+//   - A channel carries data to its peer for its ten minutes, though the permission
+//     that lets the peer answer needs to be renewed after five: RFC 8656, Section
+//     12.6 asks for no more.
+//   - After 437 the Client tries its mobility ticket, if it has one, before it
+//     gives up: a NAT may have changed our address.
+//
 // # How it is built
 //
 // In the order of a session. Wire: attributes, channeldata, framer, errors. The
 // client: client, login (RFC 8489, Section 9.2), allocate, refresh, binding
 // (permissions and channels), data. The server: server, receive, authenticate,
-// nonce, users, limiter, allocation, lifetime, permission, relay, policy, stats.
+// nonce, users, limiter, allocation, lifetime, mobility, permission, relay,
+// policy, stats.
 //
 // # Out of scope
 //

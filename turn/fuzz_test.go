@@ -3,6 +3,7 @@ package turn
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -141,8 +142,15 @@ func FuzzServer(f *testing.F) {
 // A server whose client has the right password, and no manners: requests of
 // any content, signed.
 func FuzzAuthenticated(f *testing.F) {
-	f.Add([]byte{3, 1, 0, 0x19, 4, 17, 0, 0, 0, 4, 4, 1, 1, 0})
-	f.Add([]byte{9, 2, 0, 0x0c, 4, 0x40, 0, 0, 0, 1, 0x12, 8, 0, 1, 2, 2, 2, 2, 2, 2, 8, 1, 1, 0x12, 8, 0, 1, 2, 2, 2, 2, 2, 2})
+	allocate := []byte{0, 1, 0, 0x19, 4, 17, 0, 0, 0, 1}
+	both := []byte{0, 2, 1, 0x19, 4, 17, 0, 0, 0, 0x80, 4, 2, 0, 0, 0, 1}
+	reserve := []byte{0, 2, 0, 0x19, 4, 17, 0, 0, 0, 0x18, 1, 0x80, 1}
+	bind := []byte{3, 2, 0, 0x0c, 4, 0x40, 0, 0, 0, 0x12, 8, 0, 1, 2, 2, 2, 2, 2, 2, 1}
+	permit := []byte{2, 1, 0, 0x12, 8, 0, 1, 2, 2, 2, 2, 2, 2, 1}
+	end := []byte{1, 1, 0, 0x0d, 4, 0, 0, 0, 0, 1}
+	f.Add(slices.Concat(allocate, bind, permit))
+	f.Add(slices.Concat(both, allocate, end, bind, end))
+	f.Add(slices.Concat(reserve, end, allocate))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		a := newAsker(t, newHost(t, ServerConfig{IPv6: true, Mobility: true, UnknownRate: 1 << 20}), "alice", "wonderland")
 		next := func() (b byte) {

@@ -223,3 +223,47 @@ func TestWrongFamily(t *testing.T) {
 		t.Error(c.Err())
 	}
 }
+
+// What a server, or somebody in its name, sends to a client that has not asked
+// for it.
+func TestClientDrops(t *testing.T) {
+	w := allocated(t, ServerConfig{}, ClientConfig{})
+	w.bind(peerAddr)
+	data := func(peer netip.AddrPort) []byte {
+		b := append(make([]byte, Headroom), "data"...)
+		return wrapIndication(b, Headroom, stun.Data, stun.TransactionID{}, peer, false)
+	}
+	stranger := netip.MustParseAddrPort("203.0.113.66:6")
+	channel := []byte("\x40\x00\x00\x04data")
+	for _, c := range []struct {
+		name   string
+		after  time.Duration
+		packet []byte
+		want   string
+	}{
+		{"a peer's data", 0, data(peerAddr), ""},
+		{"data on its channel", 0, channel, ""},
+		{"data of another port of it", 0, data(netip.AddrPortFrom(peerAddr.Addr(), 1)), ""},
+		{"a stranger's data", 0, data(stranger), DropNotPeer},
+		{"another channel", 0, []byte("\x40\x01\x00\x04data"), DropNoChannel},
+		{"half of it", 0, channel[:6], DropMalformed},
+		{"a peer's data, after its permission", 6 * time.Minute, data(peerAddr), DropNotPeer},
+		{"data on its channel, after its permission", 6 * time.Minute, channel, DropNotPeer},
+		{"data on its channel, after that", 11 * time.Minute, channel, DropNoChannel},
+		{"a Data indication without data", 0, stunHeader(stun.NewType(stun.Data, stun.Indication)), DropMalformed},
+		{"an answer to nothing", 0, stunHeader(stun.NewType(stun.Refresh, stun.SuccessResponse)), DropNotExpected},
+		{"a request", 0, stunHeader(stun.BindingRequest), DropNotExpected},
+		{"noise", 0, []byte("\x00noise"), string(stun.ErrShort)},
+	} {
+		before := len(w.drops.Drops())
+		w.Client.Receive(start.Add(c.after), c.packet)
+		_, ok := w.NextData()
+		drops := w.drops.Drops()[before:]
+		switch {
+		case c.want == "" && (!ok || len(drops) > 0):
+			t.Errorf("%s is dropped: %v", c.name, drops)
+		case c.want != "" && (ok || len(drops) != 1 || drops[0] != c.want):
+			t.Errorf("%s: %v, %v, want %q", c.name, ok, drops, c.want)
+		}
+	}
+}
