@@ -20,81 +20,62 @@ const (
 // ExtensionProfile returns the 16 bits that say what form the header extension
 // has, and the header extension whole. ok tells whether there is any.
 func (p Packet) ExtensionProfile() (profile uint16, block []byte, ok bool) {
-	if p.extensions == 0 {
+	if p.b[0]&0x10 == 0 {
 		return 0, nil, false
 	}
-	return binary.BigEndian.Uint16(p.b[p.extensions-4:]), p.b[p.extensions:p.payload:p.payload], true
+	at := fixedHeader + 4*int(p.b[0]&0x0f)
+	return binary.BigEndian.Uint16(p.b[at:]), p.b[at+4 : p.payload : p.payload], true
 }
 
 // Extension returns the value of the first element with the given id. Writing to
 // the value changes the packet.
 func (p Packet) Extension(id uint8) (value []byte, ok bool) {
-	if id == 0 {
-		return nil, false
-	}
-	at := elements(p)
-	for {
-		found, value, ok := at.next()
-		if !ok || found == id {
-			return value, ok
+	block, twoByte := p.elements()
+	for found, at, end := nextElement(block, 0, twoByte); found != 0; found, at, end = nextElement(block, end, twoByte) {
+		if found == id {
+			return block[at:end:end], true
 		}
 	}
+	return nil, false
 }
 
 // Extensions yields the elements of the header extension, in their order, and
 // without padding. Writing to a value changes the packet.
 func (p Packet) Extensions() iter.Seq2[uint8, []byte] {
 	return func(yield func(uint8, []byte) bool) {
-		at := elements(p)
-		for {
-			id, value, ok := at.next()
-			if !ok || !yield(id, value) {
+		block, twoByte := p.elements()
+		for id, at, end := nextElement(block, 0, twoByte); id != 0; id, at, end = nextElement(block, end, twoByte) {
+			if !yield(id, block[at:end:end]) {
 				return
 			}
 		}
 	}
 }
 
-// A cursor walks over the elements of a header extension.
-type cursor struct {
-	b       []byte
-	twoByte bool
-}
-
-func elements(p Packet) cursor {
+// elements returns the header extension when it is one of RFC 8285, and in which
+// form. Of another kind only its sender knows what it means.
+func (p Packet) elements() (block []byte, twoByte bool) {
 	profile, block, _ := p.ExtensionProfile()
 	switch {
 	case profile == oneByteProfile:
-		return cursor{b: block}
+		return block, false
 	case profile&0xfff0 == twoByteProfile:
-		return cursor{b: block, twoByte: true}
-	default: // RFC 3550's own kind of extension, of which only the sender knows what it means
-		return cursor{}
+		return block, true
 	}
+	return nil, false
 }
 
-// next returns the next element, whose id is never 0. An element that is cut off
-// ends the list.
-func (c *cursor) next() (id uint8, value []byte, ok bool) {
-	for len(c.b) > 0 && c.b[0] == 0 { // "padding bytes have the value of 0"
-		c.b = c.b[1:]
+// nextElement finds the element at b[from:], behind padding. Its value is
+// b[at:end], and the next element is at b[end:]. An id of 0 ends the list, and so
+// does an element that is cut off.
+func nextElement(b []byte, from int, twoByte bool) (id uint8, at, end int) {
+	for from < len(b) && b[from] == 0 { // "padding bytes have the value of 0"
+		from++
 	}
-	if len(c.b) == 0 {
-		return 0, nil, false
+	if from >= len(b) {
+		return 0, 0, 0
 	}
-	var head, n int
-	if c.twoByte {
-		//	 0                   1
-		//	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5
-		//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-		//	|       ID      |     length    |
-		//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-		if len(c.b) < 2 {
-			c.b = nil
-			return 0, nil, false
-		}
-		head, id, n = 2, c.b[0], int(c.b[1])
-	} else {
+	if !twoByte {
 		//	 0
 		//	 0 1 2 3 4 5 6 7
 		//	+-+-+-+-+-+-+-+-+
@@ -102,20 +83,28 @@ func (c *cursor) next() (id uint8, value []byte, ok bool) {
 		//	+-+-+-+-+-+-+-+-+
 		//
 		// "The 4-bit length is the number, minus one, of data bytes".
-		head, id, n = 1, c.b[0]>>4, int(c.b[0]&0x0f)+1
+		id, at = b[from]>>4, from+1
+		end = at + int(b[from]&0x0f) + 1
 		// "If the ID value 15 is used, its length field MUST be ignored, processing
 		// of the entire extension MUST terminate at that point". Section 4.2. And the
 		// same for id 0 with a length greater than 0: Section 4.1.2.
-		if id == 15 || id == 0 {
-			c.b = nil
-			return 0, nil, false
+		if id == 15 || end > len(b) {
+			return 0, 0, 0
 		}
+		return id, at, end
 	}
-	if head+n > len(c.b) {
-		c.b = nil
-		return 0, nil, false
+	//	 0                   1
+	//	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5
+	//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+	//	|       ID      |     length    |
+	//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+	if from+2 > len(b) {
+		return 0, 0, 0
 	}
-	value = c.b[head : head+n : head+n]
-	c.b = c.b[head+n:]
-	return id, value, true
+	id, at = b[from], from+2
+	end = at + int(b[from+1])
+	if end > len(b) {
+		return 0, 0, 0
+	}
+	return id, at, end
 }

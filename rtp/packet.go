@@ -28,10 +28,11 @@ const fixedHeader = 12
 type Packet struct {
 	b []byte
 
-	// Where the header extension's elements and the payload start, and where the
-	// payload ends, counted from the start of the packet. extensions is 0 when
-	// there is no header extension.
-	extensions, payload, end uint32
+	// Where the payload starts, counted from the start of the packet, and how much
+	// padding follows it. With these a Packet is four words, which is the most that
+	// the compiler keeps in registers.
+	payload uint32
+	padding uint8
 }
 
 // Is reports whether a datagram that arrived where several protocols share a
@@ -58,7 +59,6 @@ func Parse(b []byte) (Packet, error) {
 	if isRTCP(b[1] | 0x80) {
 		return Packet{}, ErrRTCP
 	}
-	p := Packet{b: b, end: uint32(len(b))}
 	at := fixedHeader + 4*int(b[0]&0x0f)
 	if at > len(b) {
 		return Packet{}, ErrShort
@@ -67,23 +67,21 @@ func Parse(b []byte) (Packet, error) {
 		if at+4 > len(b) {
 			return Packet{}, ErrExtension
 		}
-		p.extensions = uint32(at + 4)
 		at += 4 + 4*int(binary.BigEndian.Uint16(b[at+2:]))
 		if at > len(b) {
 			return Packet{}, ErrExtension
 		}
 	}
-	p.payload = uint32(at)
+	padding := uint8(0)
 	if b[0]&0x20 != 0 {
 		// "The last octet of the padding contains a count of how many padding
 		// octets should be ignored, including itself." RFC 3550, Section 5.1.
-		n := int(b[len(b)-1])
-		if n == 0 || n > len(b)-at {
+		padding = b[len(b)-1]
+		if padding == 0 || int(padding) > len(b)-at {
 			return Packet{}, ErrPadding
 		}
-		p.end -= uint32(n)
 	}
-	return p, nil
+	return Packet{b, uint32(at), padding}, nil
 }
 
 // IsZero reports whether p is the zero Packet.
@@ -98,10 +96,13 @@ func (p Packet) HeaderSize() int { return int(p.payload) }
 
 // Payload returns what is between header and padding. It is empty in a packet
 // of padding alone, as senders use to probe for bandwidth.
-func (p Packet) Payload() []byte { return p.b[p.payload:p.end:p.end] }
+func (p Packet) Payload() []byte {
+	end := len(p.b) - int(p.padding)
+	return p.b[p.payload:end:end]
+}
 
 // PaddingSize is the number of padding bytes.
-func (p Packet) PaddingSize() int { return len(p.b) - int(p.end) }
+func (p Packet) PaddingSize() int { return int(p.padding) }
 
 // Marker reports the marker bit: the end of a video frame, the start of a talk spurt.
 func (p Packet) Marker() bool { return p.b[1]&0x80 != 0 }
