@@ -71,8 +71,8 @@
 // # Out of scope
 //
 // Sockets, TLS and the resolution of names are the shell's. TCP allocations (RFC
-// 6062) are not in these cores. ICMP errors are not relayed, which RFC 8656
-// asks for and nobody's socket layer makes easy; a received ICMP attribute is
-// ignored. A third-party token (RFC 7635) is neither asked for nor accepted. A
+// 6062) are not in these cores. ICMP errors are not relayed, which RFC 8656 asks
+// for and nobody's socket layer makes easy; a Data indication that brings one is
+// dropped. A third-party token (RFC 7635) is neither asked for nor accepted. A
 // packet's DSCP, TTL and ECN are the shell's to copy or not.
 package turn
