@@ -69,7 +69,7 @@ func (p Packet) elements() (block []byte, twoByte bool) {
 // b[at:end], and the next element is at b[end:]. An id of 0 ends the list, and so
 // does an element that is cut off.
 func nextElement(b []byte, from int, twoByte bool) (id uint8, at, end int) {
-	for from < len(b) && b[from] == 0 { // "padding bytes have the value of 0"
+	for from < len(b) && b[from] == 0 { // padding bytes are zeros
 		from++
 	}
 	if from >= len(b) {

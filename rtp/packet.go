@@ -40,9 +40,8 @@ type Packet struct {
 // does not claim (RFC 5761, Section 4).
 func Is(b []byte) bool { return len(b) >= 2 && b[0]>>6 == 2 && !isRTCP(b[1]) }
 
-// isRTCP reports whether a packet's second byte is an RTCP packet type: "RTCP
-// packet types in the range 192-223", which leaves payload types 64 to 95
-// unusable. RFC 5761, Section 4.
+// isRTCP reports whether a packet's second byte is an RTCP packet type, 192 to
+// 223, which leaves payload types 64 to 95 unusable. RFC 5761, Section 4.
 func isRTCP(second byte) bool { return second >= 192 && second <= 223 }
 
 // Parse checks that b is one RTP packet. It keeps b and does not allocate.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The one-byte example of RFC 8285, Section 4.2: "an extension with three
-// elements and some padding".
+// The shape of the example in RFC 8285, Section 4.2: three elements in one-byte
+// form and some padding. Its data are letters here.
 var rfc8285OneByte = []byte{0xBE, 0xDE, 0, 3, 0x10, 'a', 0x21, 'b', 'c', 0, 0, 0x33, 'd', 'e', 'f', 'g'}
 
 func withBlock(block []byte, payload string) []byte {
@@ -83,8 +83,8 @@ func TestExtensionBlocks(t *testing.T) {
 		block []byte
 		want  []element
 	}{
-		{"RFC 8285's example of one-byte headers", rfc8285OneByte, []element{{1, "a"}, {2, "bc"}, {3, "defg"}}},
-		{"RFC 8285's example of two-byte headers: an empty one, a padded one, a long one",
+		{"the shape of RFC 8285's example of one-byte headers", rfc8285OneByte, []element{{1, "a"}, {2, "bc"}, {3, "defg"}}},
+		{"the shape of RFC 8285's example of two-byte headers: an empty one, a padded one, a long one",
 			[]byte{0x10, 0, 0, 3, 1, 0, 2, 1, 'b', 0, 3, 4, 'c', 'd', 'e', 'f'}, []element{{1, ""}, {2, "b"}, {3, "cdef"}}},
 		{"appbits are ignored", []byte{0x10, 0x0f, 0, 1, 1, 2, 'a', 'b'}, []element{{1, "ab"}}},
 		{"id 15 ends one-byte headers", []byte{0xBE, 0xDE, 0, 1, 0x10, 'a', 0xf0, 'b'}, []element{{1, "a"}}},

@@ -97,9 +97,8 @@ type AV1Packetizer struct {
 	flags byte // N, in the first payload
 }
 
-// Start begins a frame: a row of OBUs, each with its size. Those that "SHOULD be
-// removed when transmitted", which are temporal delimiters and tile lists, and
-// padding are left out. Section 5.
+// Start begins a frame: a row of OBUs, each with its size. Temporal delimiters and
+// tile lists, which senders should remove (Section 5), and padding are left out.
 func (p *AV1Packetizer) Start(frame []byte, limit int) error {
 	if limit < minLimit {
 		return ErrLimit
@@ -123,7 +122,7 @@ func (p *AV1Packetizer) Start(frame []byte, limit int) error {
 		if !r.OK() || o.header[0]&0x80 != 0 {
 			return ErrFrame
 		}
-		// "The OBU size field … SHOULD be set to 0", which saves it. Section 5.
+		// The element's length says it: senders should do without a size. Section 5.
 		o.header[0] &^= obuHasSize
 		switch obuType(o.header[0]) {
 		case obuTemporalDelimiter, obuTileList, obuPadding:
@@ -228,7 +227,7 @@ func (e *elements) next() (element []byte, ok bool) {
 }
 
 // Append appends the OBUs of a payload. Temporal delimiters and tile lists, which
-// "SHOULD be ignored by the receiver", and padding are left out.
+// receivers must ignore (Section 5), and padding are left out.
 func (d *AV1Depacketizer) Append(frame, payload []byte) ([]byte, error) {
 	if len(payload) < 2 {
 		return frame, ErrEmpty

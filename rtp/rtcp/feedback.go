@@ -81,8 +81,8 @@ func (p Packet) FullIntraRequests() iter.Seq[FullIntraRequest] {
 	}
 }
 
-// AppendFIR appends requests for key frames. "The 'SSRC of media source' is not
-// used and SHALL be set to 0." Section 4.3.1.2.
+// AppendFIR appends requests for key frames. In their header "the 'SSRC of media
+// source' is not used and SHALL be set to 0". RFC 5104, Section 4.3.1.2.
 func AppendFIR(b []byte, sender uint32, requests ...FullIntraRequest) []byte {
 	b, start := beginFeedback(b, FIR, sender, 0)
 	for _, f := range requests {
