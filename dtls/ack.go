@@ -173,6 +173,12 @@ func (c *Conn) receiveACK(now time.Time, body []byte) {
 	for _, n := range m {
 		news = f.acknowledge(n) || news
 	}
+	for i := range f.items {
+		// Who has keys has our ServerHello, said so or not.
+		if it := &f.items[i]; it.epoch == 0 {
+			it.acked = []span{{0, it.to - it.from - handshakeHeaderSize}}
+		}
+	}
 	switch {
 	case !news:
 	case f.arrived():

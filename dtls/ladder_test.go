@@ -1,6 +1,7 @@
 package dtls
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -69,6 +70,7 @@ type rung struct {
 	isClient bool
 	send     [][]byte
 	got      []string
+	said     map[string]string // what describe said of datagrams
 }
 
 func (r *rung) make() {
@@ -107,7 +109,7 @@ func setupLadder(t testing.TB, a, z *trace.Tracer) *ladder.Pair {
 	}
 	return &ladder.Pair{
 		A: rungs["a"], Z: rungs["z"],
-		Describe: func(_ string, packet []byte) string { return describe(packet) },
+		Describe: func(from string, packet []byte) string { return rungs[from].describe(packet) },
 		Command: func(now time.Time, verb, peer string, args []string) error {
 			r := rungs[peer]
 			if r == nil {
@@ -167,13 +169,106 @@ func (r *rung) command(now time.Time, verb string, args []string) error {
 		r.send = append(r.send, alertMessage{levelFatal, AlertHandshakeFailure}.append(b))
 	case "close":
 		r.Close(now)
+	case "newest": // let that be the newest version it speaks
+		r.config.MaxVersion = map[string]Version{"1.2": DTLS12, "1.3": DTLS13}[args[0]]
+		r.make()
+	case "groups": // let these be the groups it knows
+		r.config.Groups = nil
+		for _, g := range groups {
+			if slices.Contains(args, g.name) {
+				r.config.Groups = append(r.config.Groups, g.group)
+			}
+		}
+		r.make()
+	case "unvalidated": // let its path be one that ICE did not find
+		r.config.PathValidated = false
+		r.make()
+	case "update": // its keys, or those of both
+		return r.UpdateKeys(now, len(args) > 0 && args[0] == "both")
+	case "post": // a message after the handshake that we never send
+		typ := map[string]handshakeType{"ticket": typeNewSessionTicket, "request": typeCertificateRequest, "hello": typeClientHello}[args[0]]
+		f := &r.Conn.flight
+		f.start(now, r.session.in.next, r.Conn.config.InitialRTO)
+		f.addMessage(r.writeEpoch, typ, r.session.sendSeq, &finished{make([]byte, 40)})
+		r.session.sendSeq++
 	default:
-		return fmt.Errorf("%w: there is connect, cookie, mtu, stranger, send, renegotiate, forge and close", ladder.ErrUsage)
+		return fmt.Errorf("%w: there is connect, cookie, mtu, stranger, send, renegotiate, forge, close, newest, groups, unvalidated, update and post", ladder.ErrUsage)
 	}
 	return nil
 }
 
 func TestLadders(t *testing.T) { ladder.Run(t, "testdata/handshake.ladder", setupLadder) }
+
+// describe says what is in a datagram that r sends: it has the keys. When a held
+// one arrives it may have them no more.
+func (r *rung) describe(datagram []byte) string {
+	if _, ok := r.said[string(datagram)]; !ok {
+		if r.said == nil {
+			r.said = map[string]string{}
+		}
+		r.said[string(datagram)] = r.describeNow(datagram)
+	}
+	return r.said[string(datagram)]
+}
+
+func (r *rung) describeNow(datagram []byte) string {
+	if len(datagram) == 0 || r.layer.v13 == nil {
+		return describe(datagram)
+	}
+	var lines []string
+	for b := bytes.Clone(datagram); len(b) > 0; {
+		rec, rest, ok := parseCiphertext(b)
+		if !ok {
+			_, rest, _ = parseRecord(b)
+			lines = append(lines, describe(b[:len(b)-len(rest)]))
+			b = rest
+			continue
+		}
+		b = rest
+		k := *r.layer.v13.out[rec.epochBits()]
+		seq, _ := k.number(&rec)
+		typ, plain, ok := k.open(&rec, seq)
+		if !ok {
+			return "a record that its own keys do not open"
+		}
+		// Figure 6 of RFC 9147 marks what is protected with {} and [].
+		mark := "[%s]"
+		if k.epoch == epochHandshake {
+			mark = "{%s}"
+		}
+		switch typ {
+		case typeHandshake:
+			for _, line := range describeFragments(plain) {
+				name, details, _ := strings.Cut(line, "\t")
+				lines = append(lines, strings.TrimRight(fmt.Sprintf(mark, name)+"\t"+details, "\t"))
+			}
+		case typeAlert:
+			m, _ := parseAlert(plain)
+			lines = append(lines, fmt.Sprintf(mark, "Alert")+"\t"+m.description.String())
+		case typeACK:
+			m, _ := parseACK(plain)
+			lines = append(lines, fmt.Sprintf(mark, "ACK")+"\t"+strings.Trim(fmt.Sprint(m), "[]"))
+		default:
+			lines = append(lines, fmt.Sprintf(mark, "Application Data")+fmt.Sprintf("\t%d bytes", len(plain)))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func setupLadder13(t testing.TB, a, z *trace.Tracer) *ladder.Pair {
+	p := setupLadder(t, a, z)
+	for _, r := range []*rung{p.A.(*rung), p.Z.(*rung)} {
+		client, server := configs13()
+		client.Trace, server.Trace = a, z
+		if r.config = server; r.isClient {
+			r.config = client
+		}
+		r.make()
+	}
+	return p
+}
+
+func TestLadders13(t *testing.T) { ladder.Run(t, "testdata/handshake13.ladder", setupLadder13) }
 
 // agreed is what must hold after every handshake, whatever happened to it.
 func agreed(p *ladder.Pair) error {
@@ -205,6 +300,22 @@ func TestHandshakeSurvivesAnySingleFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ladder.Sweep(t, "testdata/sweep-"+name+".ladder", script, setupLadder, agreed)
+		})
+	}
+}
+
+// TestHandshake13SurvivesAnySingleFault does the same in DTLS 1.3.
+func TestHandshake13SurvivesAnySingleFault(t *testing.T) {
+	for name, script := range map[string]string{
+		"plain":      "connect a\nrun",
+		"retry":      "groups z secp256r1\nconnect a\nrun",
+		"cookie":     "cookie z\nunvalidated z\nconnect a\nrun",
+		"fragmented": "mtu a 300\nmtu z 300\nconnect a\nrun",
+		"update":     "connect a\nrun\nupdate a both\nsend a one\nsend z two\nrun",
+		"down":       "newest z 1.2\nconnect a\nrun",
+	} {
+		t.Run(name, func(t *testing.T) {
+			ladder.Sweep(t, "testdata/sweep13-"+name+".ladder", script, setupLadder13, agreed)
 		})
 	}
 }

@@ -35,6 +35,12 @@ func parsed(typ handshakeType, body []byte) (message, bool) {
 	case typeClientKeyExchange:
 		m, ok := parseClientKeyExchange(body)
 		return &m, ok
+	case typeEncryptedExtensions:
+		m, ok := parseEncryptedExtensions(body)
+		return &m, ok
+	case typeKeyUpdate:
+		m, ok := parseKeyUpdate(body)
+		return &m, ok
 	case typeFinished:
 		return &finished{body}, len(body) == verifyDataSize
 	}

@@ -110,7 +110,11 @@ func (c *Conn) hold(now time.Time, raw []byte) {
 func (c *Conn) receiveClear(now time.Time, rec record) {
 	switch rec.typ {
 	case typeHandshake:
+		before := c.layer.v13
 		c.receiveHandshake(now, rec)
+		if c.isClient && c.layer.v13 != before {
+			c.acks.received(recordNumber{0, rec.seq}) // ServerHello
+		}
 	case typeAlert:
 		m, ok := parseAlert(rec.payload)
 		switch {

@@ -9,7 +9,9 @@ func (c *Conn) receiveCiphertext(now time.Time, rec ciphertext, raw []byte) {
 	switch {
 	case c.state == StateClosed:
 		c.drop(now, DropClosed, len(raw))
-		c.repeatAlert(now, typeHandshake) // perhaps: it is not opened any more
+		if rec.epochBits() == epochHandshake {
+			c.repeatAlert(now, typeHandshake) // most likely: it is not opened any more
+		}
 		return
 	case c.state == StateNew:
 		c.drop(now, DropNotStarted, len(raw))
