@@ -128,7 +128,7 @@ var (
 // The versions between MinVersion and MaxVersion, if these are zero.
 const (
 	defaultMinVersion = DTLS12
-	defaultMaxVersion = DTLS12
+	defaultMaxVersion = DTLS13
 )
 
 // chooseVersions narrows the versions to those that have a cipher suite and a

@@ -54,7 +54,7 @@ func Example() {
 	server.Receive(now, client.AppendPacket(now, nil))
 	fmt.Println(server.Err())
 	// Output:
-	// DTLS 1.2 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 x25519 SRTP_AEAD_AES_128_GCM
+	// DTLS 1.3 TLS_AES_128_GCM_SHA256 X25519MLKEM768 SRTP_AEAD_AES_128_GCM
 	// the server got "hello"
 	// dtls: the peer closed the connection
 }

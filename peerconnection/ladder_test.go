@@ -26,7 +26,8 @@ import (
 type ladderPeer struct {
 	pc     *PeerConnection
 	path   ice.Path
-	sealed []byte // the SCTP packet in the record that was sent last
+	sealed []byte            // the SCTP packet in the record that was sent last
+	said   map[string]string // what describe said of datagrams
 }
 
 func (p *ladderPeer) Receive(now time.Time, packet []byte) { p.pc.core.Receive(now, p.path, packet) }
@@ -43,8 +44,19 @@ func (p *ladderPeer) Trace(e *trace.Event) {
 	}
 }
 
-// describe says what a datagram of p's is.
+// describe says what a datagram of p's is; when a held one arrives, what it said
+// when it was sent.
 func (p *ladderPeer) describe(b []byte) string {
+	if _, ok := p.said[string(b)]; !ok {
+		if p.said == nil {
+			p.said = map[string]string{}
+		}
+		p.said[string(b)] = p.describeNow(b)
+	}
+	return p.said[string(b)]
+}
+
+func (p *ladderPeer) describeNow(b []byte) string {
 	switch classify(b) {
 	case datagramSTUN:
 		m, err := stun.Parse(b)
@@ -57,7 +69,7 @@ func (p *ladderPeer) describe(b []byte) string {
 		}
 		return "STUN " + m.Type().String() + "\t" + details
 	case datagramDTLS:
-		if b[0] == 23 {
+		if b[0] == 23 || b[0]&0xe3 == 0x23 && len(b) == len(p.sealed)+p.pc.core.dtls.Overhead() {
 			return "SCTP\t" + chunkNames(p.sealed)
 		}
 		return "DTLS\t" + strings.Join(recordNames(b), ", ")
@@ -70,6 +82,17 @@ func recordNames(b []byte) (names []string) {
 	handshakes := map[byte]string{1: "ClientHello", 2: "ServerHello", 11: "Certificate", 12: "ServerKeyExchange",
 		13: "CertificateRequest", 14: "ServerHelloDone", 15: "CertificateVerify", 16: "ClientKeyExchange"}
 	for len(b) >= 13 {
+		if b[0]&0xe0 == 0x20 { // DTLS 1.3, and we have no keys
+			name := "[…]"
+			if b[0]&3 == 2 {
+				name = "{…}"
+			}
+			if len(names) == 0 || names[len(names)-1] != name {
+				names = append(names, name)
+			}
+			b = b[5+int(binary.BigEndian.Uint16(b[3:])):]
+			continue
+		}
 		size := int(binary.BigEndian.Uint16(b[11:]))
 		body := b[13 : 13+size]
 		switch {
@@ -115,6 +138,7 @@ func chunkNames(b []byte) string {
 }
 
 func setupStack(t testing.TB, ta, tz *trace.Tracer) *ladder.Pair {
+	replayCrypto(t)
 	addresses := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:1000"), netip.MustParseAddrPort("192.0.2.2:2000")}
 	peers := map[string]*ladderPeer{}
 	for i, name := range []string{"a", "z"} {

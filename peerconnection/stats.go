@@ -45,7 +45,7 @@ type TransportStats struct {
 	ICEState                     string `json:"iceState"`
 	DTLSState                    string `json:"dtlsState"`            // new, connecting, connected, closed, failed
 	DTLSRole                     string `json:"dtlsRole"`             // client, server, or unknown
-	TLSVersion                   string `json:"tlsVersion,omitempty"` // as on the wire: FEFD is DTLS 1.2
+	TLSVersion                   string `json:"tlsVersion,omitempty"` // as on the wire: FEFD is DTLS 1.2, FEFC is 1.3
 	DTLSCipher                   string `json:"dtlsCipher,omitempty"`
 	SRTPCipher                   string `json:"srtpCipher,omitempty"`
 	SelectedCandidatePairID      string `json:"selectedCandidatePairId,omitempty"`
