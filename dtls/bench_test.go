@@ -2,6 +2,7 @@ package dtls
 
 import (
 	"crypto/cipher"
+	"slices"
 	"testing"
 
 	"github.com/plainrtc/plainrtc/internal/replay"
@@ -14,6 +15,24 @@ func BenchmarkHandshake(b *testing.B) {
 		b.Run(suite.name, func(b *testing.B) {
 			client, server := configs()
 			client.CipherSuites = []CipherSuite{suite.suite}
+			b.ReportAllocs()
+			for b.Loop() {
+				p := newPair(b, client, server)
+				p.exchange()
+				if !p.client.Established() || !p.server.Established() {
+					b.Fatal(p.client.Err(), p.server.Err())
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkHandshake13 is the same in DTLS 1.3, with and without ML-KEM.
+func BenchmarkHandshake13(b *testing.B) {
+	for _, group := range []Group{X25519MLKEM768, X25519, Secp256r1} {
+		b.Run(group.String(), func(b *testing.B) {
+			client, server := configs13()
+			client.Groups, server.Groups = []Group{group}, []Group{group}
 			b.ReportAllocs()
 			for b.Loop() {
 				p := newPair(b, client, server)
@@ -39,8 +58,8 @@ func BenchmarkGenerateCertificate(b *testing.B) {
 // BenchmarkRecord compares records of application data with the bare AEAD.
 func BenchmarkRecord(b *testing.B) {
 	const size = 1200
-	for _, suite := range suites {
-		client, server := configs()
+	for _, suite := range slices.Concat(suites[:], suites13[:]) {
+		client, server := configs13()
 		client.CipherSuites = []CipherSuite{suite.suite}
 		p := newPair(b, client, server)
 		p.exchange()
@@ -65,9 +84,16 @@ func BenchmarkRecord(b *testing.B) {
 		run("seal bare", func() { bareSeal(bare, buf[:size]) })
 
 		// Opening needs a fresh record each time: the window forgets.
+		var before replay.Window
+		if l := p.client.layer.v13; l != nil {
+			before.Accept(l.out[epochApplication].seq - 1)
+		}
 		sealed := p.client.Seal(nil, make([]byte, size))
 		run("open", func() {
 			p.server.layer.window = replay.Window{}
+			if l := p.server.layer.v13; l != nil {
+				l.in[epochApplication].window = before
+			}
 			d := append(buf, sealed...)
 			p.server.Receive(start, d)
 			if _, ok := p.server.NextData(); !ok {

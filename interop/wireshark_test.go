@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plainrtc/plainrtc/dtls"
 	"github.com/plainrtc/plainrtc/internal/trace"
 	"github.com/plainrtc/plainrtc/peerconnection"
 )
@@ -38,8 +39,9 @@ func captureOpens(t *testing.T, weOffer bool) {
 	}
 	const words = "these words are in the capture"
 	ctx := testContext(t)
-	// Wireshark keeps keys by path, so there is one: we have one address.
-	cfg := peerconnection.Config{Addresses: []netip.Addr{hostAddress(t)}}
+	// Wireshark keeps keys by path, so there is one: we have one address. And
+	// Debian's knows DTLS 1.2 only.
+	cfg := peerconnection.Config{Addresses: []netip.Addr{hostAddress(t)}, MaxDTLSVersion: dtls.DTLS12}
 	our, their := newPlainPeer(t, cfg, pcapng), chromium.new(t)
 	offerer, answerer := peer(their), peer(our)
 	if weOffer {

@@ -63,6 +63,9 @@ type coreConfig struct {
 	Rand        io.Reader
 	Trace       *trace.Tracer
 	Certificate *dtls.Certificate
+
+	MaxDTLSVersion dtls.Version
+	DTLSGroups     []dtls.Group
 }
 
 // srtpProfiles are offered even for data alone: peers that could add media later
@@ -303,6 +306,7 @@ func (c *core) startDTLS(now time.Time, client bool, fingerprints []dtls.Fingerp
 		Certificate: c.cfg.Certificate, Rand: c.cfg.Rand, Trace: c.cfg.Trace,
 		Fingerprints: fingerprints, MTU: pathMTU, PathValidated: true,
 		SRTPProfiles: srtpProfiles,
+		MaxVersion:   c.cfg.MaxDTLSVersion, Groups: c.cfg.DTLSGroups,
 	}
 	var err error
 	c.dtlsClient = client

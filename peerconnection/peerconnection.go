@@ -35,6 +35,12 @@ type Config struct {
 	// loopback interface when there is no other.
 	Addresses []netip.Addr
 
+	// MaxDTLSVersion is the newest version of DTLS to speak, and DTLSGroups are
+	// the groups for its key exchange, best first. Zero, they are what package
+	// dtls has by default. Wireshark 4.0, for one, decrypts no DTLS 1.3.
+	MaxDTLSVersion dtls.Version
+	DTLSGroups     []dtls.Group
+
 	// Tracer follows the connection; see [NewLogTracer] and [Capture]. It may be nil.
 	Tracer *Tracer
 
@@ -82,7 +88,10 @@ func New(cfg Config) (*PeerConnection, error) {
 			return nil, fmt.Errorf("peerconnection: no certificate could be made: %w", err)
 		}
 	}
-	err := pc.core.init(pc, coreConfig{Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate})
+	err := pc.core.init(pc, coreConfig{
+		Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate,
+		MaxDTLSVersion: cfg.MaxDTLSVersion, DTLSGroups: cfg.DTLSGroups,
+	})
 	return pc, err
 }
 

@@ -246,7 +246,7 @@ func TestTraceFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(string(b), "\x0a\x0d\x0d\x0a") || !strings.Contains(string(b), "CLIENT_RANDOM") {
+	if !strings.HasPrefix(string(b), "\x0a\x0d\x0d\x0a") || !strings.Contains(string(b), "CLIENT_TRAFFIC_SECRET_0") {
 		t.Errorf("%d bytes that are not a pcapng file with the keys", len(b))
 	}
 	// It holds the keys: it is for its owner.
