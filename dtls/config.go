@@ -26,7 +26,8 @@ type Config struct {
 	// is refused: ".
 	VerifyPeer func(der []byte) error
 	// MinVersion and MaxVersion are the oldest and the newest version to speak.
-	// Both are DTLS12 if zero.
+	// DTLS12 and DTLS13 if zero. A version without a cipher suite and a group is
+	// not spoken.
 	MinVersion, MaxVersion Version
 	// CipherSuites, Groups and SRTPProfiles are what is acceptable, best first.
 	// The server's order decides. Without SRTPProfiles use_srtp is not offered.
