@@ -11,10 +11,10 @@ import (
 // sent for a flight that stays incomplete, and for what has no answer: the
 // client's last flight, and messages after the handshake.
 //
-// "Implementations have some discretion about when to generate ACKs" (Section
-// 7.1). Ours for an incomplete flight waits for a quarter of the time that a
-// sender waits, as recommended, and is not hurried by a gap: most gaps are
-// datagrams that overtook each other.
+// "Implementations have some discretion about which events to treat as signs of
+// disruption" (Section 7.1). Ours for an incomplete flight waits for a quarter of
+// the time that a sender waits, as recommended, and is not hurried by a gap: most
+// gaps are datagrams that overtook each other.
 //
 // ACKs in clear, which may be sent for ClientHello and ServerHello, are neither
 // sent nor believed. Anybody could forge one, and stop a message that never

@@ -218,9 +218,9 @@ func (k *protection13) seal(b []byte, start int, typ contentType) []byte {
 // number decrypts and completes the record's number, which becomes readable in
 // its header.
 func (k *protection13) number(rec *ciphertext) (seq uint64, ok bool) {
-	// "the ciphertext is at least 16 bytes long [...] Receivers MUST reject
-	// shorter records as if they had failed deprotection" (RFC 9147, Section
-	// 4.2.3). A tag and a content type are longer.
+	// "This procedure requires the ciphertext length to be at least 16 bytes.
+	// Receivers MUST reject shorter records as if they had failed deprotection"
+	// (RFC 9147, Section 4.2.3). A tag and a content type are longer.
 	if len(rec.body) < tagSize+1 {
 		return 0, false
 	}
@@ -232,9 +232,9 @@ func (k *protection13) number(rec *ciphertext) (seq uint64, ok bool) {
 	return k.complete(seq, uint64(1)<<(8*rec.seqLen)), true
 }
 
-// complete finds the sequence number with the given low bits that is the
-// closest to the one expected: "the sequence number closest to one plus the
-// highest successfully deprotected record number" (RFC 9147, Section 4.2.2).
+// complete finds, of the sequence numbers with the given low bits, the one that is
+// "numerically closest to one plus the sequence number of the highest
+// successfully deprotected record" (RFC 9147, Section 4.2.2).
 func (k *protection13) complete(low, size uint64) uint64 {
 	highest, any := k.window.Highest()
 	expected := uint64(0)

@@ -44,8 +44,9 @@ func (h *handshake) readClientHello13(now time.Time, m *clientHello) error {
 
 	if ext.cookie != nil {
 		if !retry.open(h.cookieSecret[:], ext.cookie) {
-			// RFC 9147, Section 5.1: the server "MUST terminate the handshake with an
-			// "illegal_parameter" alert".
+			// RFC 9147, Section 5.1: "If a server receives a ClientHello with an
+			// invalid cookie, it MUST terminate the handshake with an
+			// "illegal_parameter" alert."
 			return refuse(AlertIllegalParameter, "the client sent a cookie that is not ours")
 		}
 		if !slices.Contains(config.CipherSuites, retry.suite) || !m.suites.contains(uint16(retry.suite)) {
