@@ -58,8 +58,8 @@ func TestServe(t *testing.T) {
 
 			// What the set-up came to is on the page, from both ends.
 			timeline := seen(`return document.getElementById("timeline").innerText`)
-			for _, word := range []string{"candidate", "check received", "nominated pair", "DTLS 1.2", "GCM", "ESTABLISHED", "channels open"} {
-				if b.name == "Firefox" && (word == "nominated pair" || word == "GCM" || word == "DTLS 1.2") {
+			for _, word := range []string{"candidate", "check received", "nominated pair", "DTLS 1.3", "GCM", "ESTABLISHED", "channels open"} {
+				if b.name == "Firefox" && (word == "nominated pair" || word == "GCM" || word == "DTLS 1.3") {
 					continue // it has no such event, and does not tell the cipher
 				}
 				if !strings.Contains(timeline, word) {
