@@ -393,9 +393,21 @@ func describeReconfig(params []byte) string {
 				s += fmt.Sprintf(" streams=%v", decodeStreams(q.streams))
 				continue
 			}
+		case paramSSNTSNReset, paramAddOutgoing, paramAddIncoming:
+			if q, ok := parseResetRequest(p); ok {
+				s += map[paramType]string{paramSSNTSNReset: " SSN/TSN reset", paramAddOutgoing: " add outgoing", paramAddIncoming: " add incoming"}[p.typ]
+				s += fmt.Sprintf(" seq=%d", q.requestSeq)
+				if p.typ != paramSSNTSNReset {
+					s += fmt.Sprintf(" streams=%d", q.count)
+				}
+				continue
+			}
 		case paramReconfigResponse:
 			if r, ok := parseReconfigResponse(p); ok {
 				s += fmt.Sprintf(" response seq=%d %q", r.responseSeq, r.result)
+				if r.next != nil {
+					s += fmt.Sprintf(" sender's next=%d receiver's next=%d", r.next.sender, r.next.receiver)
+				}
 				continue
 			}
 		}

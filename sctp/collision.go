@@ -56,6 +56,7 @@ func (a *Association) restart(now time.Time, k cookie) {
 	a.send.restart(k.localTSN)
 	a.recv.restart(k.peer.tsn)
 	a.reconfig = reconfig{}
+	a.send.queue.scheduler.resume()
 	a.reconfig.start(uint32(k.localTSN))
 	a.adopt(k.peer)
 	a.timers.StopAll()

@@ -32,7 +32,7 @@
 // rate and rto (what acknowledgements measure), congestion with newreno, pacer,
 // forward (messages given up). The two know nothing of each other. association
 // joins them: state, connect, snap, cookie and collision, receive, build, shutdown,
-// reset, heartbeat.
+// reset, reconfig, heartbeat.
 //
 // # Memory
 //

@@ -92,7 +92,7 @@ var (
 	ErrTooLarge    = errors.New("sctp: the message is larger than the peer accepts")
 	ErrClosed      = errors.New("sctp: the association is shutting down or closed and takes no more messages")
 	ErrStream      = errors.New("sctp: the stream identifier is beyond the number of streams the association has")
-	ErrResetting   = errors.New("sctp: the stream is being reset; it can be used again after StreamsResetDone")
+	ErrResetting   = errors.New("sctp: the stream, or the association, is being reset; it can be used again when an event tells that this is over")
 	ErrUnsupported = errors.New("sctp: the peer does not support resetting streams (RFC 6525)")
 )
 
@@ -168,6 +168,7 @@ const (
 	dropSSN           = "stream sequence number already delivered"
 	dropHeartbeat     = "HEARTBEAT ACK not for our HEARTBEAT"
 	dropFull          = "too many answers waiting"
+	dropRenumbering   = "TSNs are being reset"
 	dropNotNegotiated = "extension not negotiated"
 )
 

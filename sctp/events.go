@@ -2,7 +2,8 @@ package sctp
 
 // An Event is something that happened which is not a message: one of
 // [Established], [Restarted], [StreamsReset], [StreamsResetDone],
-// [BufferedAmountLow], [Closed].
+// [StreamsAdded], [AssociationReset], [ReconfigDenied], [BufferedAmountLow],
+// [Closed].
 type Event interface{ event() }
 
 // Established: the association is established.
@@ -28,6 +29,24 @@ type StreamsResetDone struct {
 	Denied  bool
 }
 
+// StreamsAdded: streams were added, by whichever end; these are all there are now.
+type StreamsAdded struct {
+	OutStreams uint16
+	InStreams  uint16
+}
+
+// AssociationReset: every stream begins anew in both directions, and TSNs with
+// them, because one of the ends asked for it (RFC 6525, Section 4.3). What was
+// sent before has arrived.
+type AssociationReset struct{}
+
+// ReconfigDenied: the peer did not do what ResetIncomingStreams, AddStreams or
+// ResetAssociation asked for.
+type ReconfigDenied struct {
+	Request string // in the RFC's words
+	Result  string // the peer's answer
+}
+
 // BufferedAmountLow: the stream's buffered amount fell to what
 // SetBufferedAmountLow says or below it.
 type BufferedAmountLow struct{ Stream uint16 }
@@ -40,6 +59,9 @@ func (Established) event()       {}
 func (Restarted) event()         {}
 func (StreamsReset) event()      {}
 func (StreamsResetDone) event()  {}
+func (StreamsAdded) event()      {}
+func (AssociationReset) event()  {}
+func (ReconfigDenied) event()    {}
 func (BufferedAmountLow) event() {}
 func (Closed) event()            {}
 

@@ -75,12 +75,14 @@ func roundTrip(t *testing.T, c chunk) {
 			}
 			params = rest
 			switch p.typ {
-			case paramOutgoingReset, paramIncomingReset:
+			case paramOutgoingReset, paramIncomingReset, paramSSNTSNReset, paramAddOutgoing, paramAddIncoming:
 				if q, ok := parseResetRequest(p); ok && !bytes.Equal(q.append(nil)[:len(p.raw)], p.raw) {
 					t.Errorf("%x was written as %x", p.raw, q.append(nil))
 				}
 			case paramReconfigResponse:
-				parseReconfigResponse(p)
+				if v, ok := parseReconfigResponse(p); ok && !bytes.Equal(v.append(nil), p.raw) {
+					t.Errorf("%x was written as %x", p.raw, v.append(nil))
+				}
 			}
 		}
 	default:
@@ -258,12 +260,21 @@ func hostile(p *pipe, r *wire.Reader) {
 		}
 	case 7: // RE-CONFIG
 		q := resetRequest{typ: paramType(13 + r.Uint8()%6), requestSeq: a.reconfig.peerSeq + uint32(int8(r.Uint8())%3), lastTSN: near(a.recv.tracker.cum)}
-		for n := r.Uint8() % 4; n > 0; n-- {
-			q.streams = append(q.streams, 0, r.Uint8()%4)
+		switch q.typ {
+		case paramOutgoingReset, paramIncomingReset:
+			for n := r.Uint8() % 4; n > 0; n-- {
+				q.streams = append(q.streams, 0, r.Uint8()%4)
+			}
+		case paramAddOutgoing, paramAddIncoming:
+			q.count = uint16(r.Uint8()) << (r.Uint8() % 9)
 		}
 		b := q.append(beginChunk(nil, typeReconfig, 0))
 		if op > 128 && a.reconfig.request != nil {
-			b = reconfigResponse{a.reconfig.request.requestSeq, reconfigResult(r.Uint8() % 8)}.append(b)
+			v := reconfigResponse{responseSeq: a.reconfig.request.requestSeq, result: reconfigResult(r.Uint8() % 8)}
+			if op > 192 {
+				v.next = &nextTSNs{tsn(r.Uint8()) << 24, tsn(r.Uint8()) << 24}
+			}
+			b = v.append(b)
 		}
 		chunk = endChunk(b, 0)
 	case 8: // any packet
@@ -282,7 +293,13 @@ func hostile(p *pipe, r *wire.Reader) {
 		a.Advance(p.now)
 		return
 	case 10: // the user
-		switch r.Uint8() % 5 {
+		switch r.Uint8() % 8 {
+		case 5:
+			a.ResetIncomingStreams(uint16(r.Uint8() % 4))
+		case 6:
+			a.AddStreams(uint16(r.Uint8()%3), uint16(r.Uint8()%3))
+		case 7:
+			a.ResetAssociation()
 		case 0:
 			a.Send(p.now, Message{Stream: uint16(r.Uint8() % 4), Data: make([]byte, int(r.Uint8())*40), Limited: op > 128, MaxRetransmits: 1})
 		case 1:
@@ -371,7 +388,7 @@ func samplePackets() [][]byte {
 		appendChunk(nil, typeCookieAck, 0, nil),
 		appendChunk(nil, typeShutdownComplete, flagT, nil),
 		appendChunk(nil, typeReconfig, 0, outgoing.append(nil)),
-		appendChunk(nil, typeReconfig, 0, reconfigResponse{5, resultInProgress}.append(nil)),
+		appendChunk(nil, typeReconfig, 0, reconfigResponse{responseSeq: 5, result: resultInProgress}.append(nil)),
 		forwardChunk{newCumTSN: 9, skipped: skippedStreams{0, 1, 0, 2}}.append(nil),
 		first.append(nil),
 		second.append(nil),

@@ -26,6 +26,9 @@ import (
 //	read z                          z reads them
 //	priority a 1 512                SetStreamPriority
 //	reset a 1 2                     ResetStreams
+//	reset-incoming a 1 2            ResetIncomingStreams
+//	add a 2 1                       AddStreams: two out, one in
+//	reset-association a             ResetAssociation
 //	shutdown a
 //	abort a
 //	crash a                         a forgets everything and starts anew
@@ -124,6 +127,20 @@ func (e *end) command(now time.Time, verb string, args []string) error {
 			return err
 		}
 		return e.ResetStreams(now, streams...)
+	case "reset-incoming":
+		streams, err := numbers(args)
+		if err != nil {
+			return err
+		}
+		return e.ResetIncomingStreams(streams...)
+	case "add":
+		n, err := numbers(args)
+		if err != nil || len(n) != 2 {
+			return errors.Join(ladder.ErrUsage, err)
+		}
+		return e.AddStreams(n[0], n[1])
+	case "reset-association":
+		return e.ResetAssociation()
 	case "priority":
 		n, err := numbers(args)
 		if err != nil || len(n) != 2 {
@@ -158,6 +175,14 @@ func (e *end) configure(args []string) (err error) {
 			e.config.DTLS = true
 		case "idata":
 			e.config.Without &^= Interleaving
+		case "streams", "in":
+			var n uint64
+			n, err = strconv.ParseUint(value, 0, 16)
+			if name == "in" {
+				e.config.InStreams = uint16(n)
+			} else {
+				e.config.OutStreams = uint16(n)
+			}
 		case "policy":
 			var n uint64
 			n, err = strconv.ParseUint(value, 0, 8)
@@ -270,6 +295,7 @@ func TestSweeps(t *testing.T) {
 		{"sweep-data", "# A message in fragments and one behind it.\nconnect a\nrun\nsend a 1 6000\nsend a 2 10\nrun", agree(StateEstablished, 2, 0)},
 		{"sweep-shutdown", "# A shutdown waits for what was sent.\nconnect a\nrun\nsend a 1 2000\nsend z 1 2000\nshutdown a\nrun", agree(StateClosed, 1, 1)},
 		{"sweep-idata", "# The same with I-DATA: the short message overtakes.\nconfig a idata\nconfig z idata\nconnect a\nrun\nsend a 1 6000\nsend a 2 10\nsend a 2 3000 unordered\nrun", agree(StateEstablished, 3, 0)},
+		{"sweep-reconfig", "# Everything of RFC 6525, one after the other.\nconfig a idata streams=4\nconfig z idata streams=4\nconnect a\nrun\nsend z 1 2000\nreset-incoming a 1\nadd a 2 3\nrun\nsend z 1 10\nsend a 5 10\nsend z 6 10\nrun\nreset-association a\nsend a 1 10\nrun\nsend z 1 10\nrun", agree(StateEstablished, 2, 4)},
 		{"sweep-snap", "# Both know the other's INIT from the signalling.\nsnap a\nsend a 1 2000\nsend z 2 100\nconnect a\nconnect z\nrun", agree(StateEstablished, 1, 1)},
 		{"sweep-reset", "# A stream is closed both ways, and used again.\nconnect a\nrun\nsend a 1 2000\nreset a 1\nrun\nreset z 1\nrun\nsend a 1 10\nrun", agree(StateEstablished, 2, 0)},
 	} {

@@ -154,25 +154,36 @@ func parseInitParams(params []byte) (p initParams, ok bool) {
 //	|  Stream Number 1 (optional)   |    Stream Number 2 (optional) |
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //
-// An incoming request has neither of the two middle fields.
+// An incoming request has neither of the two middle fields; an SSN/TSN Reset
+// Request Parameter has the sequence number alone, and an Add Outgoing or
+// Incoming Streams Request Parameter has, after that, a number of streams and
+// two reserved bytes.
 type resetRequest struct {
 	typ         paramType
 	requestSeq  uint32
 	responseSeq uint32 // outgoing only
 	lastTSN     tsn    // outgoing only
-	streams     []byte // two bytes each; none means all; borrowed
+	streams     []byte // outgoing and incoming: two bytes each; none means all; borrowed
+	count       uint16 // streams to add
 }
 
 func parseResetRequest(p param) (q resetRequest, ok bool) {
 	q.typ = p.typ
 	fixed := 4
-	if p.typ == paramOutgoingReset {
+	switch p.typ {
+	case paramOutgoingReset:
 		fixed = 12
+	case paramAddOutgoing, paramAddIncoming:
+		fixed = 8
 	}
-	if len(p.value) < fixed || (len(p.value)-fixed)%2 != 0 {
+	lists := p.typ == paramOutgoingReset || p.typ == paramIncomingReset
+	if len(p.value) < fixed || (len(p.value)-fixed)%2 != 0 || !lists && len(p.value) != fixed {
 		return resetRequest{}, false
 	}
 	q.requestSeq = binary.BigEndian.Uint32(p.value)
+	if fixed == 8 {
+		q.count = binary.BigEndian.Uint16(p.value[4:])
+	}
 	if p.typ == paramOutgoingReset {
 		q.responseSeq = binary.BigEndian.Uint32(p.value[4:])
 		q.lastTSN = tsn(binary.BigEndian.Uint32(p.value[8:]))
@@ -190,6 +201,10 @@ func (q resetRequest) append(b []byte) []byte {
 	if q.typ == paramOutgoingReset {
 		b = binary.BigEndian.AppendUint32(b, q.responseSeq)
 		b = binary.BigEndian.AppendUint32(b, uint32(q.lastTSN))
+	}
+	if q.typ == paramAddOutgoing || q.typ == paramAddIncoming {
+		b = binary.BigEndian.AppendUint16(b, q.count)
+		b = append(b, 0, 0)
 	}
 	b = append(b, q.streams...)
 	binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start))
@@ -248,24 +263,40 @@ func (r reconfigResult) String() string {
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|                            Result                             |
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//	|                   Sender's Next TSN (optional)                |
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//	|                  Receiver's Next TSN (optional)               |
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 type reconfigResponse struct {
 	responseSeq uint32
 	result      reconfigResult
+	// next holds the two TSNs of an answer to an SSN/TSN reset that was performed.
+	next *nextTSNs
 }
+
+type nextTSNs struct{ sender, receiver tsn }
 
 func parseReconfigResponse(p param) (r reconfigResponse, ok bool) {
 	if len(p.value) != 8 && len(p.value) != 16 { // the longer one answers an SSN/TSN reset
 		return reconfigResponse{}, false
 	}
-	return reconfigResponse{
+	r = reconfigResponse{
 		responseSeq: binary.BigEndian.Uint32(p.value),
 		result:      reconfigResult(binary.BigEndian.Uint32(p.value[4:])),
-	}, true
+	}
+	if len(p.value) == 16 {
+		r.next = &nextTSNs{tsn(binary.BigEndian.Uint32(p.value[8:])), tsn(binary.BigEndian.Uint32(p.value[12:]))}
+	}
+	return r, true
 }
 
 func (r reconfigResponse) append(b []byte) []byte {
 	var v [8]byte
 	binary.BigEndian.PutUint32(v[:], r.responseSeq)
 	binary.BigEndian.PutUint32(v[4:], uint32(r.result))
-	return appendParam(b, paramReconfigResponse, v[:])
+	if r.next == nil {
+		return appendParam(b, paramReconfigResponse, v[:])
+	}
+	w := binary.BigEndian.AppendUint32(v[:], uint32(r.next.sender))
+	return appendParam(b, paramReconfigResponse, binary.BigEndian.AppendUint32(w, uint32(r.next.receiver)))
 }

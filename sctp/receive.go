@@ -203,6 +203,11 @@ func (a *Association) receiveData(now time.Time, c chunk, data, urgent *bool) bo
 		a.drop(now, dropState, len(c.raw))
 		return true
 	}
+	if a.renumbering() {
+		// It may be of after the reset, and would be taken for one of before.
+		a.drop(now, dropRenumbering, len(c.raw))
+		return true
+	}
 	if !d.interleaved && a.peer.has(Interleaving) {
 		// "If I-DATA support has been negotiated on an association, I-DATA chunks
 		// MUST be used for all user messages and DATA chunks MUST NOT be used" (RFC
@@ -340,6 +345,14 @@ func (a *Association) receiveForward(now time.Time, c chunk, data, urgent *bool)
 		return
 	case !a.state.receivesData():
 		a.drop(now, dropState, len(c.raw))
+		return
+	}
+	if a.renumbering() {
+		a.drop(now, dropRenumbering, len(c.raw))
+		return
+	}
+	if f.newCumTSN.After(a.recv.tracker.cum+maxSpan) || f.newCumTSN-a.recv.tracker.cum == 1<<31 {
+		a.drop(now, dropSpan, len(c.raw)) // no DATA so far ahead is taken either
 		return
 	}
 	*data = true

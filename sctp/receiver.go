@@ -209,6 +209,13 @@ func (r *receiver) restart(initial tsn) {
 	r.resetStreams(nil)
 }
 
+// renumber begins every stream anew, and TSNs at first.
+func (r *receiver) renumber(first tsn) {
+	r.tracker.start(first)
+	r.reassembly.reset(&r.window, r.pool)
+	r.resetStreams(nil)
+}
+
 func (r *receiver) giveBack(b []byte) { r.window.giveBack(r.pool, b) }
 
 func (r *receiver) shrink() {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Stream reset (RFC 6525): how a data channel is closed and its stream
+// Stream reset (RFC 6525; for the rest of it see reconfig.go): how a data channel is closed and its stream
 // identifier made free again. ResetStreams sends an Outgoing SSN Reset Request
 // once everything queued on the streams has been sent; the peer performs it
 // when it has received all that, tells its user, and answers.
@@ -23,8 +23,9 @@ const (
 // reconfig is an association's state of RFC 6525.
 type reconfig struct {
 	// Ours.
-	nextSeq uint32   // Re-configuration Request Sequence Number of the next request
-	pending []uint16 // streams to be reset, in the order they were asked for
+	nextSeq uint32         // Re-configuration Request Sequence Number of the next request
+	pending []uint16       // streams to be reset, in the order they were asked for
+	wanted  []resetRequest // other requests to be made
 	request *reconfigRequest
 	// The peer's.
 	peerSeq    uint32 // the sequence number that its next request must have
@@ -85,12 +86,19 @@ func (a *Association) ResetStreams(now time.Time, streams ...uint16) error {
 // all been sent. It is called before each packet is built.
 func (a *Association) requestReset(now time.Time) {
 	r := &a.reconfig
-	if r.request != nil || len(r.pending) == 0 || a.state != StateEstablished {
+	if r.request != nil || len(r.pending) == 0 && len(r.wanted) == 0 {
+		return
+	}
+	if a.state != StateEstablished {
+		r.wanted = nil
+		a.send.queue.scheduler.resume() // too late for a reset of the association
 		return
 	}
 	if !a.peer.has(Reconfiguration) {
 		// Asked for before it was known.
-		a.resetDone(r.pending, true)
+		if len(r.pending) > 0 {
+			a.resetDone(r.pending, true)
+		}
 		r.pending = nil
 		return
 	}
@@ -106,6 +114,7 @@ func (a *Association) requestReset(now time.Time) {
 		}
 	}
 	if len(ready) == 0 {
+		a.requestOther(now)
 		return
 	}
 	r.pending = rest
@@ -121,8 +130,13 @@ func (a *Association) requestReset(now time.Time) {
 	for _, id := range ready {
 		q.streams = binary.BigEndian.AppendUint16(q.streams, id)
 	}
-	r.nextSeq++
-	r.request = &reconfigRequest{resetRequest: q, streams: ready, due: true}
+	a.request(now, q, ready)
+}
+
+// request has a request sent.
+func (a *Association) request(now time.Time, q resetRequest, streams []uint16) {
+	a.reconfig.nextSeq++
+	a.reconfig.request = &reconfigRequest{resetRequest: q, streams: streams, due: true}
 	a.timers.Set(timerReconfig, now.Add(a.send.rto.current))
 }
 
@@ -149,7 +163,7 @@ func (a *Association) reconfigTimeout(now time.Time) {
 // request, and our own.
 func (a *Association) appendReconfig(b []byte, start int) []byte {
 	r := &a.reconfig
-	if r.answerDue && a.room(b, start) >= 16 {
+	if r.answerDue && a.room(b, start) >= 24 {
 		b = appendChunk(b, typeReconfig, 0, r.answer.append(nil))
 		r.answerDue = false
 	}
@@ -174,20 +188,13 @@ func (a *Association) receiveReconfig(now time.Time, c chunk) {
 		}
 		params = rest
 		switch p.typ {
-		case paramOutgoingReset, paramIncomingReset:
+		case paramOutgoingReset, paramIncomingReset, paramSSNTSNReset, paramAddOutgoing, paramAddIncoming:
 			q, ok := parseResetRequest(p)
 			if !ok {
 				a.drop(now, dropMalformed, len(p.raw))
 				return
 			}
-			a.receiveRequest(q)
-		case paramSSNTSNReset, paramAddOutgoing, paramAddIncoming:
-			// Nothing in WebRTC sends these. Denied is an answer we may always give.
-			if len(p.value) < 4 {
-				a.drop(now, dropMalformed, len(p.raw))
-				return
-			}
-			a.receiveRequest(resetRequest{typ: p.typ, requestSeq: binary.BigEndian.Uint32(p.value)})
+			a.receiveRequest(now, q)
 		case paramReconfigResponse:
 			v, ok := parseReconfigResponse(p)
 			if !ok {
@@ -202,8 +209,13 @@ func (a *Association) receiveReconfig(now time.Time, c chunk) {
 }
 
 // receiveRequest is RFC 6525, Section 5.2.1 to 5.2.6.
-func (a *Association) receiveRequest(q resetRequest) {
+func (a *Association) receiveRequest(now time.Time, q resetRequest) {
 	r := &a.reconfig
+	if own := r.request; own != nil && own.typ == paramIncomingReset && q.typ == paramOutgoingReset && q.responseSeq == own.requestSeq {
+		// The Outgoing SSN Reset Request that ours asked for is its answer too.
+		r.request = nil
+		a.timers.Stop(timerReconfig)
+	}
 	switch {
 	case r.answered && q.requestSeq == r.peerSeq-1:
 		// Repeated: the answer was lost, or it was In progress.
@@ -211,28 +223,30 @@ func (a *Association) receiveRequest(q resetRequest) {
 		return
 	case q.requestSeq != r.peerSeq:
 		// Not the one that is next: answered, but not remembered.
-		a.queueReconfigAnswer(reconfigResponse{q.requestSeq, resultBadSequence})
+		a.queueReconfigAnswer(reconfigResponse{responseSeq: q.requestSeq, result: resultBadSequence})
 		return
 	case r.deferred != nil:
-		a.queueReconfigAnswer(reconfigResponse{q.requestSeq, resultAlreadyInProgress})
+		a.queueReconfigAnswer(reconfigResponse{responseSeq: q.requestSeq, result: resultAlreadyInProgress})
 		return
 	}
 	r.peerSeq++
 	switch q.typ {
 	case paramOutgoingReset:
 		r.deferred = &deferredReset{lastTSN: q.lastTSN, streams: decodeStreams(q.streams)}
-		r.answer = reconfigResponse{q.requestSeq, resultInProgress}
+		r.answer = reconfigResponse{responseSeq: q.requestSeq, result: resultInProgress}
 		a.performDeferred()
 	case paramIncomingReset:
 		// Section 5.2.3: the answer is an Outgoing SSN Reset Request.
-		r.answer = reconfigResponse{q.requestSeq, resultPerformed}
+		r.answer = reconfigResponse{responseSeq: q.requestSeq, result: resultPerformed}
 		if !a.peer.has(Reconfiguration) {
 			r.answer.result = resultDenied
 		}
 		r.incoming, r.incomingTo = true, q.requestSeq
 		a.resetForPeer(decodeStreams(q.streams))
+	case paramSSNTSNReset:
+		r.answer = a.performAssociationReset(q.requestSeq)
 	default:
-		r.answer = reconfigResponse{q.requestSeq, resultDenied}
+		r.answer = a.performAdd(q)
 	}
 	r.answered, r.answerDue = true, true
 }
@@ -295,6 +309,10 @@ func (a *Association) receiveResponse(now time.Time, v reconfigResponse) {
 	}
 	a.reconfig.request = nil
 	a.timers.Stop(timerReconfig)
+	if q.typ != paramOutgoingReset {
+		a.otherDone(q.resetRequest, v)
+		return
+	}
 	a.resetDone(q.streams, v.result != resultPerformed && v.result != resultNothingToDo)
 }
 

@@ -49,6 +49,8 @@ type scheduler struct {
 	window, packet int
 	open           int          // bytes of the messages that have begun
 	held           []*outStream // that wait for another message to be finished
+	// hold: no message begins at all.
+	hold bool
 }
 
 // A turn is a stream's place in the scheduler.
@@ -109,6 +111,9 @@ func (c *scheduler) current() *outStream {
 
 // admits reports whether m may begin, or go on.
 func (c *scheduler) admits(m *outMessage) bool {
+	if c.hold && m.cut == 0 {
+		return false
+	}
 	return !c.interleaved || m.cut > 0 || len(m.data) <= c.packet || c.open == 0 || c.open+len(m.data) <= c.window
 }
 
@@ -129,6 +134,17 @@ func (c *scheduler) finish(m *outMessage, n int) {
 	}
 	c.open -= len(m.data)
 	c.begun = nil
+	c.retry()
+}
+
+// resume ends a hold.
+func (c *scheduler) resume() {
+	c.hold = false
+	c.retry()
+}
+
+// retry lets streams that were held try again.
+func (c *scheduler) retry() {
 	for _, s := range c.held {
 		s.turn.held = false
 		c.push(s)

@@ -289,6 +289,18 @@ func (s *sender) headerSize() int {
 	return dataHeaderSize
 }
 
+// renumber begins every stream anew, and TSNs at first, while nothing is
+// outstanding.
+func (s *sender) renumber(first tsn) {
+	if first != s.out.next {
+		s.start(first)
+		s.closed, s.probe, s.probing, s.forwardDue = false, false, false, false
+	}
+	for _, st := range s.queue.streams { // the order does not show
+		st.nextMID, st.nextUnordered = 0, 0
+	}
+}
+
 // ready reports whether a DATA chunk would leave now. If only the pacer holds it
 // back, until is when it may.
 func (s *sender) ready(now time.Time) (ok bool, until time.Time) {

@@ -157,6 +157,7 @@ func simulate(t *testing.T, seed uint64) uint64 {
 			Rand: random, MTU: 300 + rng.IntN(1200), MaxMessageSize: largest, ReceiveWindow: 1 << (13 + rng.IntN(6)),
 			MaxRetransmits: 1000, MaxInitRetransmits: 1000, RTOMax: 2 * time.Second,
 			DTLS: rng.IntN(3) > 0, Without: lacking(rng), Scheduling: SchedulingPolicy(rng.IntN(3)),
+			OutStreams: 60000,
 		}
 	}
 	ca, cz := config('a'), config('z')
@@ -214,6 +215,20 @@ func simulate(t *testing.T, seed uint64) uint64 {
 						t.Fatal(err)
 					}
 				}
+				if rng.IntN(25) == 0 && side.x.State() == StateEstablished && len(side.x.reconfig.wanted) < 3 {
+					var err error
+					switch rng.IntN(3) {
+					case 0:
+						err = side.x.ResetIncomingStreams(stream)
+					case 1:
+						err = side.x.AddStreams(uint16(rng.IntN(3)), uint16(rng.IntN(3)))
+					case 2:
+						err = side.x.ResetAssociation()
+					}
+					if err != nil && err != ErrResetting {
+						t.Fatal(err)
+					}
+				}
 				if st := side.x.send.queue.streams[stream]; st != nil && st.reset != resetNone {
 					continue
 				}
@@ -228,7 +243,7 @@ func simulate(t *testing.T, seed uint64) uint64 {
 	quiet := func() bool {
 		for _, side := range sides {
 			x := side.x
-			if x.State() != StateEstablished || !x.send.drained() || x.reconfig.request != nil || len(x.reconfig.pending) > 0 {
+			if x.State() != StateEstablished || !x.send.drained() || x.reconfig.request != nil || len(x.reconfig.pending)+len(x.reconfig.wanted) > 0 {
 				return false
 			}
 		}
