@@ -53,6 +53,9 @@ type Config struct {
 	// Scheduling says how streams share the association: WeightedFairQueueing.
 	Scheduling SchedulingPolicy
 
+	// Congestion is the congestion control of what we send: BBR.
+	Congestion CongestionControl
+
 	OutStreams uint16 // outbound streams we ask for: 65535
 	InStreams  uint16 // inbound streams we allow: 65535
 
@@ -159,7 +162,7 @@ func New(cfg Config) *Association {
 		pool:    &a.pool,
 		streams: cfg.InStreams,
 	}
-	a.send = sender{mtu: cfg.MTU, pool: &a.pool, control: new(newReno), fell: a.bufferedAmountFell}
+	a.send = sender{mtu: cfg.MTU, pool: &a.pool, control: newController(cfg.Congestion), fell: a.bufferedAmountFell}
 	a.send.queue.scheduler.policy = cfg.Scheduling
 	a.send.start(0)
 	a.send.rto.start(cfg.RTOInitial, cfg.RTOMin, cfg.RTOMax)

@@ -50,7 +50,7 @@ func exchange(l *loop, take func(Received)) {
 // RFC 9260, Section 7.2.1: a pause shrinks the window once, however many
 // messages end it.
 func TestPauseShrinksTheWindowOnce(t *testing.T) {
-	p := newPipe(t, Config{}, Config{})
+	p := newPipe(t, Config{Congestion: NewReno}, Config{})
 	p.connect()
 	p.a.send.cc.cwnd = 64 * p.a.send.cc.pmdcs
 	p.send(p.a, Message{Data: make([]byte, 100)})

@@ -64,6 +64,30 @@ type controller interface {
 	rate(c *congestion, srtt time.Duration) float64
 }
 
+// A CongestionControl is a congestion control algorithm.
+type CongestionControl uint8
+
+// The algorithms.
+const (
+	BBR     CongestionControl = iota // BBRv3, draft-ietf-ccwg-bbr, and more tolerant of loss
+	CUBIC                            // RFC 9438, with HyStart++ (RFC 9406)
+	NewReno                          // RFC 9260, Section 7
+)
+
+func (k CongestionControl) String() string { return [...]string{"BBR", "CUBIC", "NewReno"}[k] }
+
+func newController(k CongestionControl) controller {
+	switch k {
+	case NewReno:
+		return new(newReno)
+	case CUBIC:
+		return new(cubic)
+	case BBR:
+		return new(bbr)
+	}
+	panic("sctp: Config.Congestion is not one of the algorithms")
+}
+
 // A sample is what a SACK tells.
 type sample struct {
 	at       time.Duration // now, as a rate counts time
@@ -84,6 +108,7 @@ type sample struct {
 	delivered int
 	interval  time.Duration
 	flown     flown
+	blind     bool   // SACKs had no room for all of what arrived in the interval
 	total     uint32 // C.delivered
 	totalLost uint32 // C.lost
 }
@@ -139,19 +164,6 @@ func (c *congestion) built(data bool) {
 	}
 }
 
-// full reports whether the window is what held the sender back; a paced sender
-// has less in flight before its next packets leave.
-func (c *congestion) full() bool {
-	before := c.before
-	if c.pacer.active {
-		before += c.pacer.quantum
-		if c.cwnd <= c.ssthresh {
-			before = max(before, 2*c.before)
-		}
-	}
-	return before >= c.cwnd
-}
-
 // acked notes what a SACK acknowledged.
 func (c *congestion) acked(s *sample) {
 	c.single = false
@@ -161,7 +173,9 @@ func (c *congestion) acked(s *sample) {
 	if c.inFastRecovery && s.cum.AtLeast(c.exitPoint) {
 		c.inFastRecovery = false
 	}
-	s.full = c.full()
+	// A packet that waits for its time would have left, and filled the window.
+	s.full = c.before >= c.cwnd || c.pacer.held
+	c.pacer.held = false
 	c.control.acked(c, s)
 }
 

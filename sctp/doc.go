@@ -29,8 +29,8 @@
 // messages), delivery (messages in order), window (the memory this takes). The
 // send side is [sender]: sendqueue and scheduler (messages that wait),
 // outstanding (chunks that are not acknowledged), rack (which of them are lost),
-// rate and rto (what acknowledgements measure), congestion with newreno, pacer,
-// forward (messages given up). The two know nothing of each other. association
+// rate and rto (what acknowledgements measure), congestion (when packets may leave)
+// with bbr, cubic, hystart and newreno, pacer, forward (messages given up). The two know nothing of each other. association
 // joins them: state, connect, snap, cookie and collision, receive, build, shutdown,
 // reset, reconfig, heartbeat.
 //
@@ -64,7 +64,9 @@
 // Losses are found by time, as RACK-TLP does (RFC 8985), and not by three miss
 // indications: it finds the loss of a retransmission and of the last packet too,
 // does not take reordering for loss, and takes back what it did when the peer
-// reports duplicates. After T3-rtx, losses of what was outstanding then do not cut
+// reports duplicates. Congestion control is BBRv3 (draft-ietf-ccwg-bbr), for it
+// neither fills queues nor takes the loss of a packet in a hundred for congestion;
+// CUBIC and NewReno, which RFC 9260 has, can be chosen. After T3-rtx, losses of what was outstanding then do not cut
 // the window again (RFC 6582). Packets are paced where the round trip is 2 ms or
 // more; below, Max.Burst bounds bursts.
 //

@@ -53,6 +53,7 @@ func (a *Association) heartbeatTimeout(now time.Time) {
 // to decide and SCTP's to measure: a HEARTBEAT leaves at once. It also shows
 // the peer the path in use, where it would have to wait for data.
 func (a *Association) PathChanged(now time.Time) {
+	a.send.pathChanged()
 	if a.state == StateEstablished {
 		a.sendHeartbeat(now)
 	}

@@ -1,66 +1,281 @@
 package sctp
 
 import (
-	"math/rand/v2"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/plainrtc/plainrtc/internal/netsim"
 )
 
-// Bulk transfers over a simulated link of 100 Mbit/s with a queue of one
-// bandwidth-delay product, from a cold start. The floors are what this
-// congestion control must not fall below; MSS/RTT · 1.22/√p bounds what it can
-// reach with random loss. The last row is an overrun in slow start, with more
-// holes than a SACK has room for.
-func TestGoodputOverLinks(t *testing.T) {
-	const rate, seconds = 100e6 / 8, 8
-	for _, link := range []struct {
-		rtt   time.Duration
-		loss  float64
-		floor float64 // Mbit/s
-	}{
-		{40 * time.Millisecond, 0, 80},
-		{40 * time.Millisecond, 0.001, 9},
-		{40 * time.Millisecond, 0.01, 2},
-		{100 * time.Millisecond, 0, 40},
-	} {
-		p := newPipe(t, Config{}, Config{ReceiveWindow: 8 << 20})
-		rng := rand.New(rand.NewPCG(1, 1))
-		p.delay = link.rtt / 2
-		busy := map[*Association]time.Time{} // until when the link is, each way
-		p.fate = func(from *Association, b []byte) (int, time.Duration) {
-			if from == p.a && rng.Float64() < link.loss {
-				return 0, 0
-			}
-			at := busy[from]
-			if at.Before(p.now) {
-				at = p.now
-			}
-			if at.Sub(p.now) > link.rtt {
-				return 0, 0 // the queue is full
-			}
-			const below = 28 + 37 // UDP and DTLS
-			at = at.Add(time.Duration(float64(len(b)+below) / rate * 1e9))
-			busy[from] = at
-			return 1, at.Sub(p.now)
+// belowSCTP is what DTLS adds to a packet; the simulation uses it to tell when
+// the packet left.
+const belowSCTP = 37
+
+// A terminal is a host with one association to each of its peers.
+type terminal struct {
+	net   *netsim.Network
+	addr  netip.AddrPort
+	flows []*flow
+}
+
+// A flow is one end of an association, and what its user does.
+type flow struct {
+	*Association
+	local, remote netip.AddrPort
+	bulk          []byte // the message to be sent for ever; nil: none
+
+	got    int             // bytes of messages received
+	delays []time.Duration // of packets with DATA, one way, by the time of their arrival
+	lose   int             // packets with DATA yet to be lost, a burst
+	onData func(m Received)
+}
+
+func (h *terminal) Receive(now time.Time, local, remote netip.AddrPort, b []byte) {
+	for _, f := range h.flows {
+		if f.remote != remote || f.local != local {
+			continue
 		}
-		p.connect()
-		end, total, data := p.now.Add(seconds*time.Second), 0, make([]byte, 64<<10)
-		for {
-			for p.a.Buffered() < 4<<20 {
-				p.send(p.a, Message{Data: data})
+		n := len(b) - belowSCTP
+		if n > 100 {
+			if f.lose > 0 {
+				f.lose--
+				return
 			}
-			if !p.step(end) {
-				break
-			}
-			for _, m := range p.got[p.z] {
-				total += len(m.Data)
-			}
-			p.got[p.z] = nil
+			left := time.Unix(0, int64(binary.BigEndian.Uint64(b[n:])))
+			f.delays = append(f.delays, now.Sub(left))
 		}
-		goodput := float64(total) * 8 / seconds / 1e6
-		t.Logf("%v, %v %% loss: %.1f Mbit/s, %d timeouts", link.rtt, 100*link.loss, goodput, p.a.Stats().Timeouts)
-		if goodput < link.floor {
-			t.Errorf("%v, %v %% loss: %.1f Mbit/s, want %v at least", link.rtt, 100*link.loss, goodput, link.floor)
+		f.Association.Receive(now, b[:n])
+		for m, ok := f.NextMessage(); ok; m, ok = f.NextMessage() {
+			f.got += len(m.Data)
+			if f.onData != nil {
+				f.onData(m)
+			}
+			f.Release(now, m)
+		}
+		for _, ok := f.NextEvent(); ok; _, ok = f.NextEvent() {
 		}
 	}
+}
+
+func (h *terminal) Advance(now time.Time) {
+	for _, f := range h.flows {
+		f.Association.Advance(now)
+	}
+}
+
+func (h *terminal) AppendPacket(now time.Time, b []byte) ([]byte, netip.AddrPort, netip.AddrPort) {
+	for _, f := range h.flows {
+		for f.bulk != nil && f.State() == StateEstablished && f.Buffered() < 256<<10 {
+			if err := f.Send(now, Message{Data: f.bulk}); err != nil {
+				panic(err)
+			}
+		}
+		start := len(b)
+		if b = f.Association.AppendPacket(now, b); len(b) > start {
+			b = binary.BigEndian.AppendUint64(b, uint64(now.UnixNano()))
+			return append(b, make([]byte, belowSCTP-8)...), f.local, f.remote
+		}
+	}
+	return b, netip.AddrPort{}, netip.AddrPort{}
+}
+
+func (h *terminal) NextTimeout() time.Time {
+	var next time.Time
+	for _, f := range h.flows {
+		if t := f.Association.NextTimeout(); !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	return next
+}
+
+// A bottleneck is a path that several senders share, towards one receiver.
+type bottleneck struct {
+	t    testing.TB
+	net  *netsim.Network
+	rtt  time.Duration
+	down *netsim.Link
+	sink *terminal
+	from []*flow // the senders' ends
+	to   []*flow // the receiver's
+}
+
+// newBottleneck makes a path of that many Mbit/s, with a queue of so many
+// bandwidth-delay products.
+func newBottleneck(t testing.TB, mbits int, rtt time.Duration, queue, loss float64, controls ...CongestionControl) *bottleneck {
+	net := netsim.New(1, epoch())
+	p := &bottleneck{t: t, net: net, rtt: rtt, sink: &terminal{net: net}}
+	sinkAddr := netip.MustParseAddr("192.0.2.1")
+	host := net.AddHost(p.sink, netsim.Profile{Delay: rtt / 2}, sinkAddr)
+	rate := int64(mbits) * 1e6
+	host.Down.Profile = netsim.Profile{Delay: rtt / 2, Rate: rate, Queue: int(queue * float64(rate) / 8 * rtt.Seconds()), Loss: loss}
+	p.down = host.Down
+	for i, control := range controls {
+		h := &terminal{net: net}
+		addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)})
+		net.AddHost(h, netsim.Profile{}, addr)
+		mine, theirs := netip.AddrPortFrom(addr, 5000), netip.AddrPortFrom(sinkAddr, uint16(6000+i))
+		config := Config{Congestion: control, ReceiveWindow: linkWindow}
+		config.Rand = net.Rand(fmt.Sprint("a", i))
+		from := &flow{Association: New(config), local: mine, remote: theirs}
+		config.Rand = net.Rand(fmt.Sprint("z", i))
+		to := &flow{Association: New(config), local: theirs, remote: mine}
+		h.flows = append(h.flows, from)
+		p.sink.flows = append(p.sink.flows, to)
+		p.from, p.to = append(p.from, from), append(p.to, to)
+	}
+	return p
+}
+
+const linkWindow = 32 << 20
+
+// bulk lets flow i send from now on for ever.
+func (p *bottleneck) bulk(i int) {
+	p.from[i].bulk = make([]byte, 64<<10)
+	p.net.After(0, func() { p.from[i].Connect(p.net.Now()) })
+}
+
+func (p *bottleneck) run(d time.Duration) { p.net.Run(nil, d) }
+
+// goodput is what flow i receives in d, in Mbit/s.
+func (p *bottleneck) goodput(i int, d time.Duration) float64 {
+	before := p.to[i].got
+	p.run(d)
+	return float64(p.to[i].got-before) * 8 / d.Seconds() / 1e6
+}
+
+// queued is the median of the time that packets waited in the queue.
+func (p *bottleneck) queued(i int) time.Duration {
+	d := slices.Clone(p.to[i].delays)
+	slices.Sort(d)
+	return d[len(d)/2] - p.rtt/2
+}
+
+// atLeast and atMost hold a figure to a bound; the simulation is deterministic.
+func (p *bottleneck) atLeast(what string, got, bound float64) {
+	p.t.Helper()
+	p.t.Logf("%s: %.2f", what, got)
+	if got < bound {
+		p.t.Errorf("%s: %.2f, want %v at least", what, got, bound)
+	}
+}
+
+func (p *bottleneck) atMost(what string, got, bound time.Duration) {
+	p.t.Helper()
+	p.t.Logf("%s: %v", what, got)
+	if got > bound {
+		p.t.Errorf("%s: %v, want %v at most", what, got, bound)
+	}
+}
+
+const ms = time.Millisecond
+
+// Goodput with random loss. Of 100 Mbit/s, 92.4 are user data in packets of this
+// size.
+func TestGoodputOverLinks(t *testing.T) {
+	for _, link := range []struct {
+		control    CongestionControl
+		mbits      int
+		rtt        time.Duration
+		loss       float64
+		cold, warm float64 // Mbit/s in the first ten seconds, and after those
+	}{
+		{BBR, 100, 40 * ms, 0, 88, 91},
+		{BBR, 100, 40 * ms, 0.001, 88, 91},
+		{BBR, 100, 40 * ms, 0.01, 86, 89},
+		{BBR, 100, 40 * ms, 0.03, 80, 84},
+		{BBR, 100, 100 * ms, 0, 83, 91},
+		{BBR, 1000, 100 * ms, 0, 780, 900},
+		{CUBIC, 100, 40 * ms, 0, 85, 85},
+		{CUBIC, 100, 40 * ms, 0.001, 15, 10},
+		{CUBIC, 100, 100 * ms, 0, 75, 80},
+		{NewReno, 100, 40 * ms, 0, 75, 80},
+		{NewReno, 100, 40 * ms, 0.001, 9, 8},
+	} {
+		if testing.Short() && link.mbits > 100 {
+			continue
+		}
+		p := newBottleneck(t, link.mbits, link.rtt, 1, link.loss, link.control)
+		p.bulk(0)
+		name := fmt.Sprintf("%v, %d Mbit/s, %v, %v %% loss", link.control, link.mbits, link.rtt, 100*link.loss)
+		p.atLeast(name+", the first 10 s", p.goodput(0, 10*time.Second), link.cold)
+		p.atLeast(name+", the next 5 s", p.goodput(0, 5*time.Second), link.warm)
+		s := p.from[0].Stats()
+		t.Logf("%d of %d chunks sent again, %d timeouts, median queue %v", s.Retransmissions, s.PacketsSent, s.Timeouts, p.queued(0))
+	}
+}
+
+func TestColdStart(t *testing.T) {
+	p := newBottleneck(t, 100, 100*ms, 1, 0, BBR)
+	p.bulk(0)
+	p.net.Run(func() bool { return p.to[0].got >= 10e6 }, time.Minute)
+	p.atMost("10 MB", p.net.Now().Sub(epoch()), 1800*ms)
+}
+
+func TestDeepQueueStaysEmpty(t *testing.T) {
+	p := newBottleneck(t, 100, 40*ms, 4, 0, BBR)
+	p.bulk(0)
+	p.run(10 * time.Second)
+	p.atMost("median wait in a queue of four bandwidth-delay products", p.queued(0), 40*ms)
+}
+
+// After fifty losses in a row the user has what he would have had, but for a
+// tenth, within three round trips.
+func TestBurstOfLosses(t *testing.T) {
+	p := newBottleneck(t, 100, 40*ms, 1, 0, BBR)
+	p.bulk(0)
+	p.run(5 * time.Second)
+	p.to[0].lose = 50
+	p.net.Run(func() bool { return p.to[0].lose == 0 }, time.Second)
+	lost, before := p.net.Now(), p.to[0].got
+	p.run(40 * ms)
+	behind := func() bool {
+		return float64(p.to[0].got-before)*8 < 0.9*90e6*p.net.Now().Sub(lost).Seconds()
+	}
+	for behind() && p.net.Now().Sub(lost) < time.Second {
+		p.run(ms)
+	}
+	p.atMost("back at the rate", p.net.Now().Sub(lost), 120*ms)
+}
+
+func TestFairness(t *testing.T) {
+	for _, second := range []CongestionControl{BBR, NewReno} {
+		p := newBottleneck(t, 100, 40*ms, 1, 0, BBR, second)
+		p.bulk(0)
+		p.run(time.Second)
+		p.bulk(1)
+		p.run(19 * time.Second)
+		before := p.to[1].got
+		x := p.goodput(0, 20*time.Second)
+		y := float64(p.to[1].got-before) * 8 / 20 / 1e6
+		t.Logf("BBR and %v: %.1f and %.1f Mbit/s", second, x, y)
+		p.atLeast("the share of BBR", x/(x+y), 0.25)
+		p.atLeast("the share of the other", y/(x+y), 0.25)
+		if second == BBR {
+			p.atLeast("Jain's index", (x+y)*(x+y)/(2*(x*x+y*y)), 0.9)
+		}
+	}
+}
+
+// A small message that is sent once is not held up by those that were lost.
+func TestSmallMessageLatency(t *testing.T) {
+	p := newBottleneck(t, 100, 40*ms, 1, 0.01, BBR)
+	p.net.After(0, func() { p.from[0].Connect(p.net.Now()) })
+	p.run(time.Second)
+	var sent, took []time.Duration
+	p.to[0].onData = func(m Received) { took = append(took, p.net.Now().Sub(epoch())-sent[m.PPID]) }
+	for range 3000 {
+		p.net.After(0, func() {
+			sent = append(sent, p.net.Now().Sub(epoch()))
+			p.from[0].Send(p.net.Now(), Message{PPID: uint32(len(sent) - 1), Data: make([]byte, 100), Unordered: true, Limited: true})
+		})
+		p.run(10 * ms)
+	}
+	slices.Sort(took)
+	p.atLeast("messages that arrived", float64(len(took)), 2900)
+	p.atMost("their 99th percentile", took[len(took)*99/100], 25*ms)
 }

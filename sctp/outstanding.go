@@ -48,6 +48,7 @@ type sentChunk struct {
 	fsn           uint32  // its number in the message
 	state         chunkState
 	flags         uint8
+	reneged       bool  // was acknowledged, and is no more
 	flown         flown // what was so at its last transmission
 }
 
@@ -138,9 +139,9 @@ func (o *outstanding) land(c *sentChunk) {
 type sackResult struct {
 	acked    int  // bytes newly acknowledged
 	advanced bool // the Cumulative TSN Ack Point moved
-	// newest is the chunk, of those newly acknowledged, that was sent last; its
-	// order is zero if there is none.
-	newest sentChunk
+	// newest is the chunk, of those newly acknowledged, that was sent last; nil if
+	// there is none. It is good until something is sent.
+	newest *sentChunk
 	// reordered: a chunk that was sent once came behind others that were sent after it.
 	reordered bool
 }
@@ -191,12 +192,12 @@ func (o *outstanding) ackUpTo(cum, fack tsn, r *sackResult) {
 // count notes that c was newly acknowledged; fack is what was the highest TSN
 // before.
 func (o *outstanding) count(n tsn, c *sentChunk, fack tsn, r *sackResult) {
-	if r.newest.order == 0 || int32(c.order-r.newest.order) > 0 {
-		r.newest = *c
+	if r.newest == nil || int32(c.order-r.newest.order) > 0 {
+		r.newest = c
 	}
 	if n.After(o.fack) {
 		o.fack = n
-	} else if n.Before(fack) && c.transmissions == 1 {
+	} else if n.Before(fack) && c.once() {
 		r.reordered = true
 	}
 	r.acked += dataSize(int(c.size))
@@ -246,7 +247,7 @@ func (o *outstanding) ackGaps(now time.Time, gaps gapBlocks, fack tsn, r *sackRe
 			c.skip = o.run(first, last)
 		}
 	}
-	if total != o.gapAcks {
+	if total != o.gapAcks && gaps.len() < manyBlocks {
 		o.renege(now, gaps)
 	}
 }
@@ -283,6 +284,9 @@ func (o *outstanding) mark(now time.Time, n tsn, c *sentChunk) {
 
 // timeout marks everything that is in flight: T3-rtx expired (Section 6.3.3).
 func (o *outstanding) timeout(now time.Time) {
+	if o.flight == 0 && o.marked == 0 && o.gapAcks > 0 {
+		o.renege(now, nil)
+	}
 	for n := o.cum + 1; n != o.next; n++ {
 		if c := o.at(n); c.state == chunkInFlight {
 			o.mark(now, n, c)
@@ -292,12 +296,16 @@ func (o *outstanding) timeout(now time.Time) {
 
 // renege takes back acknowledgements that the blocks no longer hold: "the data
 // receiver reneged on the data" (Section 6.2.1, D.iii). It is slow and rare.
+//
+// A SACK with many blocks may have had no room for more: receivers report 20 of
+// them, or what fits into a packet. What it leaves out is taken back only when
+// holes have been filled; or at T3-rtx, if nothing else is outstanding.
 func (o *outstanding) renege(now time.Time, gaps gapBlocks) {
 	n := o.cum + 1
 	take := func(until tsn) {
 		for ; n.Before(until); n++ {
 			if c := o.at(n); c.state == chunkAcked {
-				c.state, c.skip = chunkInFlight, 0
+				c.state, c.skip, c.reneged = chunkInFlight, 0, true
 				o.gapAcks--
 				o.launch(now, n, c)
 			} else {
@@ -314,6 +322,10 @@ func (o *outstanding) renege(now time.Time, gaps gapBlocks) {
 	}
 	take(o.next)
 }
+
+// manyBlocks is the number of gap ack blocks from which on a SACK may be short
+// of some.
+const manyBlocks = 16
 
 // retransmit returns the lowest chunk marked for retransmission, without
 // taking it.
@@ -339,6 +351,9 @@ func (o *outstanding) resend(now time.Time, n tsn, c *sentChunk) {
 	o.marked--
 	o.launch(now, n, c)
 }
+
+// once reports whether it is known which transmission of c was acknowledged.
+func (c *sentChunk) once() bool { return c.transmissions == 1 && !c.reneged }
 
 // drop lets go of a chunk.
 func (o *outstanding) drop(c *sentChunk) {

@@ -14,6 +14,7 @@ type pacer struct {
 	quantum int       // bytes that may leave at once
 	next    time.Time // when the rate has made up for what left
 	release time.Time // nothing leaves before this
+	held    bool      // something had to wait since the last acknowledgement
 }
 
 const (

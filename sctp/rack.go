@@ -51,14 +51,14 @@ func (k *rack) start() { *k = rack{mult: 1} }
 // acked is Section 6.2, steps 1 to 3: it takes the chunk that was sent last of
 // those that a SACK acknowledged, and the time.
 func (k *rack) acked(at time.Duration, r *sackResult) {
-	c := &r.newest
+	c := r.newest
 	rtt := max(at-c.flown.at, 1)
 	// Of a chunk that was sent again it is not known which one arrived: the
 	// first, if this one had no time to.
-	if c.transmissions > 1 && rtt < k.minRTT {
+	if !c.once() && rtt < k.minRTT {
 		return
 	}
-	if c.transmissions == 1 && (k.minRTT == 0 || rtt < k.minRTT) {
+	if c.once() && (k.minRTT == 0 || rtt < k.minRTT) {
 		k.minRTT = rtt
 	}
 	k.reordered = k.reordered || r.reordered

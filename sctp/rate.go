@@ -17,6 +17,9 @@ type rate struct {
 	// little until what was in flight then is delivered. Zero: it did not.
 	limited   uint32
 	isLimited bool
+	// blindAt is when a SACK last had no room to tell what had arrived. What is
+	// acknowledged later seems to have been delivered all at once.
+	blindAt time.Duration
 }
 
 // A flown is what was so when a chunk left.
@@ -65,6 +68,9 @@ func (r *rate) acked(now time.Time, n int, f flown) (delivered int, interval tim
 	r.firstSentAt = f.at
 	return int(r.delivered - f.delivered), max(f.at-f.firstSentAt, at-f.deliveredAt)
 }
+
+// blind notes that a SACK had no room for all gap ack blocks.
+func (r *rate) blind(now time.Time) { r.blindAt = r.since(now) }
 
 // ranOut is Section 4.1.2.4: nothing is left to send, and the window is not full.
 func (r *rate) ranOut(flight int) {

@@ -73,6 +73,12 @@ func (s *sender) wake(now time.Time) {
 	}
 }
 
+// pathChanged forgets what was measured of another path.
+func (s *sender) pathChanged() {
+	s.rack.minRTT = 0
+	s.cc.control.begin(&s.cc)
+}
+
 // opportunity has to be called before anything that may let DATA leave.
 func (s *sender) opportunity() { s.cc.opportunity(s.out.flight) }
 
@@ -87,6 +93,9 @@ func (s *sender) sack(now time.Time, k sackChunk) (r sackResult, ok bool) {
 		return r, false
 	}
 	s.rwnd = int(min(k.rwnd, 1<<30))
+	if r.acked == 0 && k.gaps.len() >= manyBlocks {
+		s.out.rate.blind(now)
+	}
 	if n := len(k.duplicates) / 4; n > 0 {
 		s.rack.duplicates(&s.out)
 		s.cc.duplicates(n)
@@ -134,13 +143,15 @@ func (s *sender) settle(now time.Time, r *sackResult, repaired bool) {
 	*k = sample{at: at, acked: r.acked}
 	if r.acked > 0 {
 		s.rack.acked(at, r)
+		s.cc.pacer.active = s.cc.pacer.active && s.rack.minRTT >= pacedRTT
 		k.flown = r.newest.flown
 		k.delivered, k.interval = s.out.rate.acked(now, r.acked, k.flown)
+		k.blind = k.flown.at <= s.out.rate.blindAt
 		// Karn's algorithm (RFC 9260, Section 6.3.1, C5): of a chunk that was sent
 		// again it is not known which one arrived. The RFC would also leave out
 		// chunks behind one that was sent again, whose Cumulative TSN Ack would be
 		// late; but of each gap ack block it is known when it came.
-		if r.newest.transmissions == 1 {
+		if r.newest.once() {
 			k.rtt = max(at-k.flown.at, 1)
 			if int32(r.newest.order-s.measured) >= 0 {
 				s.rto.measured(k.rtt)
@@ -313,6 +324,7 @@ func (s *sender) ready(now time.Time) (ok bool, until time.Time) {
 		s.out.rate.ranOut(s.out.flight)
 	}
 	if ok && !s.cc.fastRetransmit && !s.cc.extra && s.cc.pacer.waits(now) {
+		s.cc.pacer.held = true
 		return false, s.cc.pacer.release
 	}
 	return ok, time.Time{}
@@ -388,7 +400,11 @@ func (s *sender) sentData(now time.Time, b []byte, began int) []byte {
 // pace notes that size bytes leave.
 func (s *sender) pace(now time.Time, size int) {
 	rate := 0.0
-	if s.rack.minRTT >= pacedRTT {
+	rtt := s.rack.minRTT
+	if rtt == 0 {
+		rtt = s.rto.srtt // of the handshake
+	}
+	if rtt >= pacedRTT {
 		rate = s.cc.control.rate(&s.cc, s.rto.srtt)
 	}
 	s.cc.pacer.sent(now, size, rate, maxBurst*s.cc.pmdcs)
