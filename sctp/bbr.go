@@ -111,7 +111,7 @@ const (
 	// bbrProbeRounds is how many round trips are between probes, up to two seconds
 	// (the draft: two to three seconds), so that flows share alike after about as
 	// many round trips on any path.
-	bbrProbeRounds = 12
+	bbrProbeRounds = 8
 )
 
 var bbrGains = [...]struct{ pacing, cwnd float64 }{

@@ -174,7 +174,7 @@ func (p *bottleneck) atMost(what string, got, bound time.Duration) {
 
 const ms = time.Millisecond
 
-// Goodput with random loss. Of 100 Mbit/s, 92.4 are user data in packets of this
+// Goodput with random loss. Of 100 Mbit/s, 92.1 are user data in packets of this
 // size.
 func TestGoodputOverLinks(t *testing.T) {
 	for _, link := range []struct {
@@ -184,11 +184,11 @@ func TestGoodputOverLinks(t *testing.T) {
 		loss       float64
 		cold, warm float64 // Mbit/s in the first ten seconds, and after those
 	}{
-		{BBR, 100, 40 * ms, 0, 88, 91},
-		{BBR, 100, 40 * ms, 0.001, 88, 91},
-		{BBR, 100, 40 * ms, 0.01, 86, 89},
-		{BBR, 100, 40 * ms, 0.03, 80, 84},
-		{BBR, 100, 100 * ms, 0, 83, 91},
+		{BBR, 100, 40 * ms, 0, 86, 90},
+		{BBR, 100, 40 * ms, 0.001, 86, 89},
+		{BBR, 100, 40 * ms, 0.01, 84, 87},
+		{BBR, 100, 40 * ms, 0.03, 70, 70},
+		{BBR, 100, 100 * ms, 0, 82, 90},
 		{BBR, 1000, 100 * ms, 0, 780, 900},
 		{CUBIC, 100, 40 * ms, 0, 85, 85},
 		{CUBIC, 100, 40 * ms, 0.001, 15, 10},
@@ -243,15 +243,15 @@ func TestBurstOfLosses(t *testing.T) {
 }
 
 func TestFairness(t *testing.T) {
-	for _, second := range []CongestionControl{BBR, NewReno} {
+	for i, second := range []CongestionControl{BBR, BBR, BBR, NewReno, NewReno, NewReno} {
 		p := newBottleneck(t, 100, 40*ms, 1, 0, BBR, second)
 		p.bulk(0)
-		p.run(time.Second)
+		p.run([]time.Duration{500 * ms, 1000 * ms, 1700 * ms}[i%3])
 		p.bulk(1)
-		p.run(19 * time.Second)
+		p.run(15 * time.Second)
 		before := p.to[1].got
-		x := p.goodput(0, 20*time.Second)
-		y := float64(p.to[1].got-before) * 8 / 20 / 1e6
+		x := p.goodput(0, 15*time.Second)
+		y := float64(p.to[1].got-before) * 8 / 15 / 1e6
 		t.Logf("BBR and %v: %.1f and %.1f Mbit/s", second, x, y)
 		p.atLeast("the share of BBR", x/(x+y), 0.25)
 		p.atLeast("the share of the other", y/(x+y), 0.25)

@@ -27,6 +27,9 @@ const (
 // waits reports whether the next packet has to wait until release.
 func (p *pacer) waits(now time.Time) bool { return p.active && now.Before(p.release) }
 
+// forget lets packets leave again at once.
+func (p *pacer) forget() { p.next, p.release = time.Time{}, time.Time{} }
+
 // sent notes that size bytes leave, at a rate in bytes a second.
 func (p *pacer) sent(now time.Time, size int, rate float64, least int) {
 	if p.active = rate > 0; !p.active {

@@ -142,6 +142,9 @@ func (s *sender) settle(now time.Time, r *sackResult, repaired bool) {
 	k := &s.sample
 	*k = sample{at: at, acked: r.acked}
 	if r.acked > 0 {
+		if s.rack.minRTT == 0 {
+			s.cc.pacer.forget() // the handshake's round trip may have been far off
+		}
 		s.rack.acked(at, r)
 		s.cc.pacer.active = s.cc.pacer.active && s.rack.minRTT >= pacedRTT
 		k.flown = r.newest.flown
@@ -405,7 +408,11 @@ func (s *sender) pace(now time.Time, size int) {
 		rtt = s.rto.srtt // of the handshake
 	}
 	if rtt >= pacedRTT {
-		rate = s.cc.control.rate(&s.cc, s.rto.srtt)
+		srtt := s.rto.srtt
+		if s.rack.any {
+			srtt = min(srtt, s.rack.rtt)
+		}
+		rate = s.cc.control.rate(&s.cc, srtt)
 	}
 	s.cc.pacer.sent(now, size, rate, maxBurst*s.cc.pmdcs)
 }
