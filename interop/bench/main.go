@@ -1,6 +1,6 @@
 // Command bench measures plainrtc and Pion side by side on this machine: what a
-// connection costs to set up and to keep, what its data channel carries, and how
-// many round trips it needs before it carries anything.
+// connection costs to set up and to keep, what its data channel carries, how many
+// round trips it needs before it carries anything, and what DTLS is of all that.
 //
 //	make bench                     everything, five times, into interop/bench/README.md
 //	go run ./bench -only setup     one figure, on the terminal, from interop/
@@ -38,11 +38,16 @@ var measurements = []measurement{
 	{"throughput-16KiB", func(s stack) (figures, error) { return measureThroughput(s, 16<<10) }},
 	{"throughput-64KiB", func(s stack) (figures, error) { return measureThroughput(s, 64<<10) }},
 	{"roundtrips", measureRoundTrips},
+	{"dtls-1.2", func(s stack) (figures, error) { return measureHandshake(s, dtls12) }},
+	{"dtls-1.3", func(s stack) (figures, error) { return measureHandshake(s, dtls13) }},
+	{"dtls-1.3-mlkem", func(s stack) (figures, error) { return measureHandshake(s, dtls13MLKEM) }},
+	{"dtls-record-1.2", func(s stack) (figures, error) { return measureRecord(s, dtls12) }},
+	{"dtls-record-1.3", func(s stack) (figures, error) { return measureRecord(s, dtls13) }},
 }
 
 func main() {
 	runs := flag.Int("runs", 5, "how often to measure; the figures are medians")
-	only := flag.String("only", "", "measure only what has this in its name: setup, idle, throughput, roundtrips")
+	only := flag.String("only", "", "measure only what has this in its name: setup, idle, throughput, roundtrips, dtls")
 	readme := flag.String("readme", "bench/README.md", "the file that keeps the table of a whole run, between its marks")
 	child := flag.String("child", "", "run one measurement in this process: STACK/MEASUREMENT (used by bench itself)")
 	flag.Parse()

@@ -18,6 +18,7 @@ var pionStack = stack{
 	name: "Pion", module: "github.com/pion/webrtc/v4",
 	connect:     func(ctx context.Context, l *link) (*pair, error) { return connectPion(ctx, l, false) },
 	connectFast: func(ctx context.Context, l *link) (*pair, error) { return connectPion(ctx, l, true) },
+	dtls:        pionDTLS,
 }
 
 // pionBuffered and pionLow are from its example data-channels-flow-control.

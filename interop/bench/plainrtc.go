@@ -9,7 +9,7 @@ import (
 )
 
 // plainStack is ours as it comes, but that it uses the loopback address.
-var plainStack = stack{name: "plainrtc", module: "github.com/plainrtc/plainrtc", connect: connectPlain}
+var plainStack = stack{name: "plainrtc", module: "github.com/plainrtc/plainrtc", connect: connectPlain, dtls: plainDTLS}
 
 func connectPlain(ctx context.Context, l *link) (*pair, error) {
 	cfg := peerconnection.Config{Addresses: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}}

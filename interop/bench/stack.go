@@ -16,6 +16,8 @@ type stack struct {
 	connect func(ctx context.Context, link *link) (*pair, error)
 	// connectFast is connect for throughput, where a stack wants it otherwise.
 	connectFast func(ctx context.Context, link *link) (*pair, error)
+	// dtls returns what connects two ends of DTLS alone; errNotSpoken if it can't.
+	dtls func(kind dtlsKind) (connect func() (*dtlsPair, error), err error)
 }
 
 var stacks = []stack{plainStack, pionStack}
