@@ -62,12 +62,23 @@ func (o *outstanding) appendForward(b []byte, room int, interleaved bool) []byte
 	b = beginChunk(b, typ, 0)
 	b = binary.BigEndian.AppendUint32(b, 0)
 	list := len(b)
-	newCum := o.cum
-	for newCum != o.advanced {
+	newCum, limit := o.cum, o.advanced
+	// What was given up before a stream was reset must not be told to a peer that
+	// has performed the reset: it would be taken for the stream's next use. So no
+	// chunk reaches from before a reset to after it. One that ends with what came
+	// before it is passed over by a peer that was there already.
+	if o.resetting && o.resetAt.After(newCum) && o.resetAt.Before(limit) {
+		limit = o.resetAt
+	}
+	told := newCum
+	if o.resetDone.After(told) && o.resetDone.Before(o.next) {
+		told = o.resetDone // which the peer has passed
+	}
+	for newCum != limit {
 		m := o.at(newCum + 1).message
 		// One entry a stream, with its last message; I-DATA has one for unordered
 		// messages too. Streams that gave something up at the same time are few.
-		if interleaved || !m.unordered {
+		if newCum.AtLeast(told) && (interleaved || !m.unordered) {
 			at := list
 			for at < len(b) && !m.skippedBy(b[at:at+entry]) {
 				at += entry

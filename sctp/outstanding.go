@@ -28,6 +28,11 @@ type outstanding struct {
 	advanced tsn
 	// partial: the peer knows FORWARD TSN; without it every message is reliable.
 	partial bool
+	// resetAt, if resetting, is the Sender's Last Assigned TSN of an outgoing reset
+	// request that is not answered, and resetDone that of the last one that was
+	// performed: see appendForward.
+	resetAt, resetDone tsn
+	resetting          bool
 	// cutShort are the messages that were abandoned with a rest unsent.
 	cutShort []*outMessage
 	// forget is called with each message whose last chunk left.
@@ -70,7 +75,7 @@ const (
 func (o *outstanding) start(initial tsn, forget func(*outMessage)) {
 	*o = outstanding{
 		cum: initial - 1, next: initial, from: initial, fack: initial - 1, advanced: initial - 1,
-		partial: o.partial, forget: forget,
+		resetDone: initial - 1, partial: o.partial, forget: forget,
 	}
 }
 

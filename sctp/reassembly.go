@@ -13,7 +13,8 @@ type reassembly struct {
 	live int      // pieces in the ring
 	free *piece   // for reuse, linked by next
 	// hint is the size of the last message that came in fragments: the next
-	// one is given as much room at once.
+	// one is given as much room at once, if it is the only one: a window full of
+	// room for what has not come is of no use.
 	hint int
 }
 
@@ -51,7 +52,11 @@ func (r *reassembly) add(d *dataChunk, w *window, pool *buffers) (whole dataChun
 		}
 		p := r.piece()
 		p.data = *d
-		p.data.payload = append(w.take(pool, max(len(d.payload), min(r.hint, w.maxMessage))), d.payload...)
+		size := len(d.payload)
+		if r.live == 0 {
+			size = max(size, min(r.hint, w.maxMessage))
+		}
+		p.data.payload = append(w.take(pool, size), d.payload...)
 		p.at, p.stray = d.tsn+1, false
 		whole, done, ok := r.advance(p, d.flags, w, pool)
 		if !ok {

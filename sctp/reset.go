@@ -136,6 +136,9 @@ func (a *Association) requestReset(now time.Time) {
 // request has a request sent.
 func (a *Association) request(now time.Time, q resetRequest, streams []uint16) {
 	a.reconfig.nextSeq++
+	if q.typ == paramOutgoingReset {
+		a.send.out.resetAt, a.send.out.resetting = q.lastTSN, true
+	}
 	a.reconfig.request = &reconfigRequest{resetRequest: q, streams: streams, due: true}
 	a.timers.Set(timerReconfig, now.Add(a.send.rto.current))
 }
@@ -312,6 +315,10 @@ func (a *Association) receiveResponse(now time.Time, v reconfigResponse) {
 	if q.typ != paramOutgoingReset {
 		a.otherDone(q.resetRequest, v)
 		return
+	}
+	a.send.out.resetting = false
+	if v.result == resultPerformed {
+		a.send.out.resetDone = q.lastTSN
 	}
 	a.resetDone(q.streams, v.result != resultPerformed && v.result != resultNothingToDo)
 }

@@ -114,7 +114,11 @@ func (c *scheduler) admits(m *outMessage) bool {
 	if c.hold && m.cut == 0 {
 		return false
 	}
-	return !c.interleaved || m.cut > 0 || len(m.data) <= c.packet || c.open == 0 || c.open+len(m.data) <= c.window
+	room := c.window - c.open
+	if len(m.data) <= c.window/8 {
+		room += c.window / 2 // what the long ones have not got, so that they don't hold up all others
+	}
+	return !c.interleaved || m.cut > 0 || len(m.data) <= c.packet || c.open == 0 || len(m.data) <= room
 }
 
 // begin notes that the first n bytes of m are sent, finish that the last n are,
