@@ -63,6 +63,8 @@ type coreConfig struct {
 	Rand        io.Reader
 	Trace       *trace.Tracer
 	Certificate *dtls.Certificate
+	// MaxMessageSize is the largest message we take, in bytes.
+	MaxMessageSize int
 
 	MaxDTLSVersion dtls.Version
 	DTLSGroups     []dtls.Group
@@ -369,8 +371,10 @@ func (c *core) sctpConfig() sctp.Config {
 	return sctp.Config{
 		Rand: c.cfg.Rand, Trace: c.cfg.Trace,
 		LocalPort: sctpPort, RemotePort: c.remoteSCTPPort,
-		DTLS: true, MaxMessageSize: localMaxMessageSize,
-		OutStreams: maxStreams, InStreams: maxStreams,
+		DTLS: true, MaxMessageSize: c.cfg.MaxMessageSize,
+		// Twice, so that there is room for others while the largest one comes.
+		ReceiveWindow: max(1<<20, 2*c.cfg.MaxMessageSize),
+		OutStreams:    maxStreams, InStreams: maxStreams,
 		// Whether the peer is alive is ICE's to say (RFC 7675): a path that was
 		// lost may come back, or an ICE restart find another, however long that
 		// takes, and the messages go on.

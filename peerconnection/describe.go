@@ -146,7 +146,7 @@ func (c *core) describe(typ SDPType, sections []section, restart ice.Credentials
 		if section.mid != "" {
 			m.Attributes = append(m.Attributes, sdp.MID(section.mid))
 		}
-		m.Attributes = append(m.Attributes, sdp.SCTPPort(sctpPort), sdp.MaxMessageSize(localMaxMessageSize))
+		m.Attributes = append(m.Attributes, sdp.SCTPPort(sctpPort), sdp.MaxMessageSize(uint64(c.cfg.MaxMessageSize)))
 		if offer == nil && c.offersInit() || offer != nil && c.answersInit(&offer.Media[i]) {
 			if c.localInit == nil {
 				c.localInit = sctp.NewInit(c.sctpConfig())

@@ -17,8 +17,9 @@ import (
 const (
 	// sctpPort is the port inside DTLS: every implementation says 5000.
 	sctpPort = 5000
-	// localMaxMessageSize is the largest message we take, in bytes: what browsers say.
-	localMaxMessageSize = 256 << 10
+	// defaultMaxMessageSize is the largest message we take, in bytes, if the
+	// Config does not say: what browsers say.
+	defaultMaxMessageSize = 256 << 10
 )
 
 // A negotiation is the offer/answer state of a connection (RFC 9429, Section 4).

@@ -41,6 +41,11 @@ type Config struct {
 	MaxDTLSVersion dtls.Version
 	DTLSGroups     []dtls.Group
 
+	// MaxMessageSize is the largest message that the peer may send, in bytes:
+	// 256 KiB if zero, as browsers have it, and 256 MiB at most. A peer can make
+	// us hold a few times as much.
+	MaxMessageSize int
+
 	// Tracer follows the connection; see [NewLogTracer] and [Capture]. It may be nil.
 	Tracer *Tracer
 
@@ -88,8 +93,14 @@ func New(cfg Config) (*PeerConnection, error) {
 			return nil, fmt.Errorf("peerconnection: no certificate could be made: %w", err)
 		}
 	}
+	switch {
+	case cfg.MaxMessageSize == 0:
+		cfg.MaxMessageSize = defaultMaxMessageSize
+	case cfg.MaxMessageSize < 0 || cfg.MaxMessageSize > 256<<20:
+		return nil, fmt.Errorf("peerconnection: MaxMessageSize is at most 256 MiB, not %d bytes", cfg.MaxMessageSize)
+	}
 	err := pc.core.init(pc, coreConfig{
-		Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate,
+		Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate, MaxMessageSize: cfg.MaxMessageSize,
 		MaxDTLSVersion: cfg.MaxDTLSVersion, DTLSGroups: cfg.DTLSGroups,
 	})
 	return pc, err

@@ -92,7 +92,7 @@ func connect(t *testing.T, ctx context.Context, a, z *PeerConnection) (da, dz *D
 func TestEveryMessageSizeBothWays(t *testing.T) {
 	ctx := within(t, 20*time.Second)
 	da, dz := connect(t, ctx, newPeer(t, Config{}), newPeer(t, Config{}))
-	for _, size := range []int{0, 1, 1200, 65535, 65536, localMaxMessageSize} {
+	for _, size := range []int{0, 1, 1200, 65535, 65536, defaultMaxMessageSize} {
 		for _, kind := range []MessageKind{Text, Binary} {
 			for _, way := range []struct{ from, to *DataChannel }{{da, dz}, {dz, da}} {
 				data := make([]byte, size)
@@ -107,9 +107,48 @@ func TestEveryMessageSizeBothWays(t *testing.T) {
 			}
 		}
 	}
-	err := da.Send(make([]byte, localMaxMessageSize+1))
+	err := da.Send(make([]byte, defaultMaxMessageSize+1))
 	if !errors.Is(err, ErrMessageTooLarge) {
 		t.Errorf("a message above the peer's max-message-size: error %v", err)
+	}
+}
+
+// The limit is the receiver's to set, and each side has its own. A message that
+// nearly fills the receive window does not hold up those of other channels.
+func TestMaxMessageSizeIsConfigurable(t *testing.T) {
+	ctx := within(t, 30*time.Second)
+	a, z := newPeer(t, Config{MaxMessageSize: 100}), newPeer(t, Config{MaxMessageSize: 16 << 20})
+	da, dz := connect(t, ctx, a, z)
+	if err := dz.Send(make([]byte, 101)); !errors.Is(err, ErrMessageTooLarge) {
+		t.Errorf("a message of 101 bytes to a peer that takes 100: error %v", err)
+	}
+	other, err := a.CreateDataChannel("other", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dzOther, err := z.AcceptDataChannel(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, 16<<20)
+	rand.Read(data)
+	if err := da.Send(data); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if err := other.Send(data[:50_000]); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := dzOther.ReadMessage(ctx); err != nil || !bytes.Equal(m.Data, data[:50_000]) {
+			t.Fatalf("beside the large message came %d bytes, error %v", len(m.Data), err)
+		}
+	}
+	m, err := dz.ReadMessage(ctx)
+	if err != nil || !bytes.Equal(m.Data, data) {
+		t.Errorf("of 16 MiB came %d bytes, error %v", len(m.Data), err)
+	}
+	if _, err := New(Config{MaxMessageSize: -1}); err == nil {
+		t.Error("a negative size is taken")
 	}
 }
 
