@@ -240,3 +240,30 @@ func BenchmarkSackWithOldGap(b *testing.B) {
 		})
 	}
 }
+
+// A FORWARD TSN never reaches from before a stream's reset to after it, and tells
+// a peer that has performed the reset nothing of before it.
+func TestForwardStopsAtReset(t *testing.T) {
+	k := newOutstanding(t)
+	k.o.partial = true
+	k.send(1, 0)
+	last := k.o.next - 1
+	k.o.resetAt, k.o.resetting = last, true
+	k.stream.nextMID = 0 // the stream's next use
+	k.send(1, 0)
+	k.o.timeout(k.now)
+	k.o.advance()
+	forward := func() string {
+		c, _, _ := nextChunk(k.o.appendForward(nil, 100, false))
+		return c.String()
+	}
+	if got, want := forward(), fmt.Sprintf("FORWARD TSN cum=%d stream=0/ssn=0", last); got != want {
+		t.Errorf("while the reset is not answered: %s, want %s", got, want)
+	}
+	k.o.resetting, k.o.resetDone = false, last
+	k.stream.nextMID = 5
+	k.o.at(last).message.mid = 9 // of the last use: not to be mentioned
+	if got, want := forward(), fmt.Sprintf("FORWARD TSN cum=%d stream=0/ssn=0", last+1); got != want {
+		t.Errorf("when the reset was performed: %s, want %s", got, want)
+	}
+}
