@@ -38,9 +38,11 @@ type Config struct {
 	MTU int
 
 	// ReceiveWindow is how much the peer may have us hold, in bytes with our
-	// overhead: 1 MiB. It is raised, if need be, so that a message of
-	// MaxMessageSize fits.
-	ReceiveWindow int
+	// overhead: 1 MiB at first. It is raised, if need be, so that a message of
+	// MaxMessageSize fits. It grows up to MaxReceiveWindow, 16 MiB, where the user
+	// takes so much in a round trip that it would slow the peer down.
+	ReceiveWindow    int
+	MaxReceiveWindow int
 
 	// MaxMessageSize is the largest message we accept, the max-message-size we
 	// announce in SDP: 256 KiB. A peer that sends a larger one is aborted.
@@ -96,6 +98,7 @@ func (c *Config) setDefaults() {
 	orDefault(&c.ReceiveWindow, 1<<20)
 	orDefault(&c.MaxMessageSize, 256<<10)
 	c.ReceiveWindow = max(c.ReceiveWindow, bufferSize(c.MaxMessageSize)+minReceiveWindow)
+	orDefault(&c.MaxReceiveWindow, 16<<20)
 	orDefault(&c.OutStreams, 65535)
 	orDefault(&c.InStreams, 65535)
 	orDefault(&c.RTOInitial, time.Second)
@@ -158,7 +161,7 @@ func New(cfg Config) *Association {
 	a.random(a.secret[:])
 	a.tie = tieTags{a.random32(), a.random32()}
 	a.recv = receiver{
-		window:  window{limit: cfg.ReceiveWindow, maxMessage: cfg.MaxMessageSize},
+		window:  window{limit: cfg.ReceiveWindow, most: cfg.MaxReceiveWindow, maxMessage: cfg.MaxMessageSize},
 		pool:    &a.pool,
 		streams: cfg.InStreams,
 	}
@@ -273,8 +276,13 @@ func (a *Association) NextMessage() (Received, bool) {
 // window.
 func (a *Association) Release(now time.Time, m Received) {
 	a.recv.lent--
+	rtt := a.send.rack.minRTT
+	if rtt == 0 {
+		rtt = a.send.rto.srtt
+	}
+	a.recv.window.released(now, len(m.Data), rtt)
 	a.recv.giveBack(m.Data)
-	if a.state.receivesData() && a.recv.ack.first && a.recv.ack.reopened(a.recv.window.rwnd(), a.cfg.ReceiveWindow) {
+	if a.state.receivesData() && a.recv.ack.first && a.recv.ack.reopened(a.recv.window.rwnd(), a.recv.window.limit) {
 		a.recv.ack.due = true
 	}
 }

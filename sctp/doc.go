@@ -36,10 +36,11 @@
 //
 // # Memory
 //
-// What a peer can make us hold is bounded by Config.ReceiveWindow and a few
+// What a peer can make us hold is bounded by the receive window and a few
 // times Config.MaxMessageSize, whatever it sends: every buffer is charged with
 // its capacity and an overhead, and a message that the user has taken counts
-// until it is released. Two rules keep a full window from blocking for ever.
+// until it is released. The window grows with what the user takes in a round
+// trip, never with what waits for him. Two rules keep a full window from blocking for ever.
 // The window is never smaller than the largest message; and the chunk that
 // comes next in order is taken even beyond the window, so that the message it
 // belongs to can be finished and delivered. If the window is full of messages

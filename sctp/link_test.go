@@ -119,7 +119,7 @@ func newBottleneck(t testing.TB, mbits int, rtt time.Duration, queue, loss float
 		addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)})
 		net.AddHost(h, netsim.Profile{}, addr)
 		mine, theirs := netip.AddrPortFrom(addr, 5000), netip.AddrPortFrom(sinkAddr, uint16(6000+i))
-		config := Config{Congestion: control, ReceiveWindow: linkWindow}
+		config := Config{Congestion: control}
 		config.Rand = net.Rand(fmt.Sprint("a", i))
 		from := &flow{Association: New(config), local: mine, remote: theirs}
 		config.Rand = net.Rand(fmt.Sprint("z", i))
@@ -130,8 +130,6 @@ func newBottleneck(t testing.TB, mbits int, rtt time.Duration, queue, loss float
 	}
 	return p
 }
-
-const linkWindow = 32 << 20
 
 // bulk lets flow i send from now on for ever.
 func (p *bottleneck) bulk(i int) {
@@ -278,4 +276,41 @@ func TestSmallMessageLatency(t *testing.T) {
 	slices.Sort(took)
 	p.atLeast("messages that arrived", float64(len(took)), 2900)
 	p.atMost("their 99th percentile", took[len(took)*99/100], 25*ms)
+}
+
+// A paced transfer with losses allocates nothing either.
+func TestPacedTransferAllocatesNothing(t *testing.T) {
+	p := newBottleneck(t, 100, 40*ms, 1, 0.01, BBR)
+	p.bulk(0)
+	p.run(8 * time.Second)
+	p.to[0].delays = make([]time.Duration, 0, 1<<20)
+	if n := testing.AllocsPerRun(200, func() { p.run(10 * ms) }); n != 0 {
+		t.Errorf("10 ms of transfer: %v allocations", n)
+	}
+}
+
+// The receive window grows to what the path holds, but only while the user takes
+// what comes, and not where it is large enough.
+func TestReceiveWindowGrows(t *testing.T) {
+	for _, test := range []struct {
+		rtt   time.Duration
+		bytes int // that the user takes, each round trip
+		want  int
+		why   string
+	}{
+		{100 * ms, 4 << 20, 16 << 20, "up to MaxReceiveWindow"},
+		{100 * ms, 1 << 20, 4 << 20, "to four times what is taken in a round trip"},
+		{100 * ms, 100 << 10, 1 << 20, "it is large enough"},
+		{2 * ms, 4 << 20, 1 << 20, "the path is short"},
+	} {
+		w := window{limit: 1 << 20, most: 16 << 20}
+		now := epoch()
+		for range 50 {
+			w.released(now, test.bytes/2, test.rtt)
+			now = now.Add(test.rtt / 2)
+		}
+		if w.limit > test.want*5/4 || w.limit < test.want {
+			t.Errorf("the window is %d, want %d: %s", w.limit, test.want, test.why)
+		}
+	}
 }

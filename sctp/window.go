@@ -1,5 +1,7 @@
 package sctp
 
+import "time"
+
 // A window is the receive window's account: what memory the peer may make us
 // hold, and how much of it is taken.
 //
@@ -11,6 +13,34 @@ type window struct {
 	limit      int // what we advertise when all of it is free
 	used       int
 	maxMessage int // a message larger than this ends the association
+
+	// most is how large limit may grow; consumed is what the user has released
+	// since then.
+	most     int
+	consumed int
+	since    time.Time
+}
+
+// growRTT is the round trip from which on the window grows. It carries a gigabit
+// a second over shorter ones as it is.
+const growRTT = 8 * time.Millisecond
+
+// released notes that the user is done with n bytes, on a path with this round
+// trip. The window grows to four times what the user takes in a round trip: what
+// the path holds, as much again for a sender that is speeding up, and both once
+// more while losses are repaired. A peer whose data the user does not take cannot
+// make it grow.
+func (w *window) released(now time.Time, n int, rtt time.Duration) {
+	if rtt < growRTT || w.limit >= w.most {
+		return
+	}
+	if w.consumed += n; now.Sub(w.since) < rtt {
+		return
+	}
+	if now.Sub(w.since) < 2*rtt { // else there was a pause
+		w.limit = max(w.limit, min(4*w.consumed, w.most))
+	}
+	w.consumed, w.since = 0, now
 }
 
 // rwnd is the a_rwnd to advertise. What is less than a packet is not worth
