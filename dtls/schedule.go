@@ -1,10 +1,12 @@
 package dtls
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"encoding/binary"
+	"hash"
 )
 
 // The labels of DTLS 1.3 begin with "dtls13", without the space that "tls13 "
@@ -33,6 +35,12 @@ type schedule struct {
 	prefix string
 	hash   crypto.Hash
 	secret []byte // the Early, Handshake or Master Secret
+
+	// mac is HMAC keyed with macKey, the secret that was expanded last: most
+	// are expanded several times in a row.
+	mac    hash.Hash
+	macKey []byte
+	info   []byte // what expandLabel hands to mac; kept for its memory
 }
 
 // newSchedule begins at the Early Secret without a pre-shared key.
@@ -71,15 +79,30 @@ func (s *schedule) derive(label string, transcriptHash []byte) []byte {
 //	    opaque label<7..255> = "tls13 " + Label;
 //	    opaque context<0..255> = Context;
 //	} HkdfLabel;
+//
+// HKDF-Expand of no more than one block is one HMAC of the label and the number
+// 1 (RFC 5869, Section 2.3); package hkdf serves what is longer.
 func (s *schedule) expandLabel(secret []byte, label string, context []byte, n int) []byte {
-	info := binary.BigEndian.AppendUint16(make([]byte, 0, 128), uint16(n))
+	info := binary.BigEndian.AppendUint16(s.info[:0], uint16(n))
 	info = append8(info, []byte(s.prefix+label))
 	info = append8(info, context)
-	out, err := hkdf.Expand(s.hash.New, secret, string(info), n)
-	if err != nil {
-		panic("BUG: HKDF-Expand: " + err.Error())
+	s.info = info
+	if n > s.hash.Size() {
+		out, err := hkdf.Expand(s.hash.New, secret, string(info), n)
+		if err != nil {
+			panic("BUG: HKDF-Expand: " + err.Error())
+		}
+		return out
 	}
-	return out
+	if s.mac == nil || !bytes.Equal(s.macKey, secret) {
+		s.mac = hmac.New(s.hash.New, secret)
+		s.macKey = append(s.macKey[:0], secret...)
+	} else {
+		s.mac.Reset()
+	}
+	s.info = append(info, 1)
+	s.mac.Write(s.info)
+	return s.mac.Sum(nil)[:n]
 }
 
 // finished computes the verify_data of a Finished (RFC 8446, Section 4.4.4):
