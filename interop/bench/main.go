@@ -33,11 +33,13 @@ type figures map[string]float64
 // measurements in the order of the table.
 var measurements = []measurement{
 	{"setup", measureSetup},
+	{"setup-1.2", func(s stack) (figures, error) { return measureSetup(s.held12()) }},
 	{"idle", measureIdle},
 	{"throughput-1KiB", func(s stack) (figures, error) { return measureThroughput(s, 1<<10) }},
 	{"throughput-16KiB", func(s stack) (figures, error) { return measureThroughput(s, 16<<10) }},
 	{"throughput-64KiB", func(s stack) (figures, error) { return measureThroughput(s, 64<<10) }},
 	{"roundtrips", measureRoundTrips},
+	{"roundtrips-1.2", func(s stack) (figures, error) { return measureRoundTrips(s.held12()) }},
 	{"dtls-1.2", func(s stack) (figures, error) { return measureHandshake(s, dtls12) }},
 	{"dtls-1.3", func(s stack) (figures, error) { return measureHandshake(s, dtls13) }},
 	{"dtls-1.3-mlkem", func(s stack) (figures, error) { return measureHandshake(s, dtls13MLKEM) }},

@@ -5,14 +5,24 @@ import (
 	"errors"
 	"net/netip"
 
+	"github.com/plainrtc/plainrtc/dtls"
 	"github.com/plainrtc/plainrtc/peerconnection"
 )
 
 // plainStack is ours as it comes, but that it uses the loopback address.
-var plainStack = stack{name: "plainrtc", module: "github.com/plainrtc/plainrtc", connect: connectPlain, dtls: plainDTLS}
+var plainStack = stack{name: "plainrtc", module: "github.com/plainrtc/plainrtc", connect: connectPlain, connect12: connectPlain12, dtls: plainDTLS}
 
 func connectPlain(ctx context.Context, l *link) (*pair, error) {
-	cfg := peerconnection.Config{Addresses: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}}
+	return connectWith(ctx, l, peerconnection.Config{})
+}
+
+// connectPlain12 is held to the version of DTLS that Pion's connections have.
+func connectPlain12(ctx context.Context, l *link) (*pair, error) {
+	return connectWith(ctx, l, peerconnection.Config{MaxDTLSVersion: dtls.DTLS12})
+}
+
+func connectWith(ctx context.Context, l *link, cfg peerconnection.Config) (*pair, error) {
+	cfg.Addresses = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	a, err := peerconnection.New(cfg)
 	if err != nil {
 		return nil, err

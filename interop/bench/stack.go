@@ -16,6 +16,8 @@ type stack struct {
 	connect func(ctx context.Context, link *link) (*pair, error)
 	// connectFast is connect for throughput, where a stack wants it otherwise.
 	connectFast func(ctx context.Context, link *link) (*pair, error)
+	// connect12 is connect with DTLS 1.2, where connect has a newer one.
+	connect12 func(ctx context.Context, link *link) (*pair, error)
 	// dtls returns what connects two ends of DTLS alone; errNotSpoken if it can't.
 	dtls func(kind dtlsKind) (connect func() (*dtlsPair, error), err error)
 }
@@ -37,4 +39,12 @@ func connectPair(s stack, l *link) (*pair, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
 	return s.connect(ctx, l)
+}
+
+// held12 is the stack held to DTLS 1.2.
+func (s stack) held12() stack {
+	if s.connect12 != nil {
+		s.connect = s.connect12
+	}
+	return s
 }
