@@ -19,11 +19,14 @@ import (
 // DTLS that the key log in it decrypts, and SCTP in clear: whichever of the two
 // is the DTLS client, which is the side that answers.
 func TestCaptureOpensInWireshark(t *testing.T) {
-	t.Run("ChromiumOffers", func(t *testing.T) { captureOpens(t, false) })
-	t.Run("ChromiumAnswers", func(t *testing.T) { captureOpens(t, true) })
+	t.Run("ChromiumOffers", func(t *testing.T) { captureOpens(t, dtls.DTLS12, false) })
+	t.Run("ChromiumAnswers", func(t *testing.T) { captureOpens(t, dtls.DTLS12, true) })
+	// Debian's Wireshark knows DTLS 1.2 only: of a call in 1.3 it shows the SCTP
+	// that stands in clear beside it. TestKeyLogOpensDTLS13 does the rest.
+	t.Run("DTLS 1.3", func(t *testing.T) { captureOpens(t, dtls.DTLS13, true) })
 }
 
-func captureOpens(t *testing.T, weOffer bool) {
+func captureOpens(t *testing.T, version dtls.Version, weOffer bool) {
 	tshark, err := exec.LookPath("tshark")
 	if err != nil {
 		t.Fatal("tshark is not installed, and this test is worth nothing without it: apt-get install tshark")
@@ -39,9 +42,8 @@ func captureOpens(t *testing.T, weOffer bool) {
 	}
 	const words = "these words are in the capture"
 	ctx := testContext(t)
-	// Wireshark keeps keys by path, so there is one: we have one address. And
-	// Debian's knows DTLS 1.2 only.
-	cfg := peerconnection.Config{Addresses: []netip.Addr{hostAddress(t)}, MaxDTLSVersion: dtls.DTLS12}
+	// Wireshark keeps keys by path, so there is one: we have one address.
+	cfg := peerconnection.Config{Addresses: []netip.Addr{hostAddress(t)}, MaxDTLSVersion: version}
 	our, their := newPlainPeer(t, cfg, pcapng), chromium.new(t)
 	offerer, answerer := peer(their), peer(our)
 	if weOffer {
@@ -69,17 +71,21 @@ func captureOpens(t *testing.T, weOffer bool) {
 		filter string // what Wireshark's user would type
 		least  int
 		why    string
+		with12 bool // it takes decryption by Wireshark
 	}{
-		{"stun.type == 0x0001", 2, "connectivity checks both ways"},
-		{"stun.type == 0x0101", 2, "and their answers"},
-		{"dtls.handshake.type == 1", 1, "the ClientHello"},
-		{"dtls.handshake.type == 11", 1, "a Certificate"},
-		{"dtls.handshake.type == 20", 2, "both Finished, which are encrypted: the key log fits"},
-		{"frame.interface_name == \"wire\" && data.data contains \"" + words + "\"", 2, "what was said, decrypted by Wireshark itself"},
-		{"frame.interface_name == \"sctp\" && sctp.chunk_type == 1", 1, "the INIT, in clear"},
-		{"frame.interface_name == \"sctp\" && sctp.chunk_type == 0", 3, "DATA, in clear"},
-		{"frame.interface_name == \"sctp\" && frame contains \"" + words + "\"", 2, "what was said, both ways"},
+		{"stun.type == 0x0001", 2, "connectivity checks both ways", false},
+		{"stun.type == 0x0101", 2, "and their answers", false},
+		{"dtls.handshake.type == 1", 1, "the ClientHello", false},
+		{"dtls.handshake.type == 2", 1, "the ServerHello", false},
+		{"dtls.handshake.type == 20", 2, "both Finished, decrypted: the key log fits", true},
+		{"frame.interface_name == \"wire\" && data.data contains \"" + words + "\"", 2, "what was said, decrypted by Wireshark itself", true},
+		{"frame.interface_name == \"sctp\" && sctp.chunk_type == 1", 1, "the INIT, in clear", false},
+		{"frame.interface_name == \"sctp\" && sctp.chunk_type == 0", 3, "DATA, in clear", false},
+		{"frame.interface_name == \"sctp\" && frame contains \"" + words + "\"", 2, "what was said, both ways", false},
 	} {
+		if test.with12 && version != dtls.DTLS12 {
+			continue
+		}
 		lines := runTshark(t, ctx, tshark, "-r", file, "-Y", test.filter)
 		if len(lines) < test.least {
 			t.Errorf("Wireshark's filter %s finds %d packets, want at least %d: %s", test.filter, len(lines), test.least, test.why)
