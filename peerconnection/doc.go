@@ -81,7 +81,7 @@
 //     our candidates (RFC 8839); the description carries them, with the
 //     certificate's fingerprint (RFC 8122).
 //  3. SetRemoteDescription: ICE pairs the candidates and checks the pairs (RFC 8445).
-//  4. The first pair that works carries the DTLS handshake (RFC 6347), even before
+//  4. The first pair that works carries the DTLS handshake (RFC 9147, 6347), even before
 //     ICE has settled: the offer's fingerprint says who the peer must be.
 //  5. Both sides open the SCTP association inside it (RFC 8261) at once; a data
 //     channel's DATA_CHANNEL_OPEN and first messages travel with its third packet.
