@@ -23,6 +23,8 @@ func quietPeer(t *testing.T, seed byte) *PeerConnection {
 func (pc *PeerConnection) mustSet(t *testing.T, local bool, d SessionDescription) {
 	t.Helper()
 	now := time.Unix(1e9, 0)
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
 	set := pc.core.setRemoteDescription
 	if local {
 		set = pc.core.setLocalDescription

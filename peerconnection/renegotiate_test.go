@@ -324,14 +324,19 @@ func TestRestartOfNothing(t *testing.T) {
 	a.RestartICE()
 	same := func(s string) string { return s }
 	a.mustSet(t, false, answered(t, a, z, same))
-	before := a.core.localUfrag()
+	ufrag := func() string {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.core.localUfrag()
+	}
+	before := ufrag()
 	a.mustSet(t, false, answered(t, a, z, same))
-	if a.core.localUfrag() != before {
+	if ufrag() != before {
 		t.Error("the second offer restarts ICE, which nobody has asked for since")
 	}
 	a.RestartICE()
 	a.mustSet(t, false, answered(t, a, z, same))
-	if a.core.localUfrag() == before {
+	if ufrag() == before {
 		t.Error("the third offer does not restart ICE")
 	}
 }
