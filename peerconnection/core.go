@@ -106,7 +106,9 @@ func (c *core) Receive(now time.Time, path ice.Path, b []byte) {
 	c.cfg.Trace.Packet(now, trace.UDP, trace.In, path.Local, path.Remote, b)
 	switch classify(b) {
 	case datagramSTUN:
-		c.ice.Receive(now, path, b)
+		if !c.ended {
+			c.ice.Receive(now, path, b)
+		}
 	case datagramDTLS:
 		c.receiveDTLS(now, path, b)
 	case datagramRTP:
@@ -162,11 +164,13 @@ func (c *core) Advance(now time.Time) {
 	if c.closed {
 		return
 	}
-	c.ice.Advance(now)
+	if !c.ended {
+		c.ice.Advance(now)
+	}
 	if c.dtls != nil {
 		c.dtls.Advance(now)
 	}
-	if c.sctp != nil {
+	if c.sctp != nil && !c.ended {
 		c.sctp.Advance(now)
 	}
 	c.pump(now)
@@ -177,7 +181,10 @@ func (c *core) Advance(now time.Time) {
 // it, the handshake before data.
 func (c *core) AppendPacket(now time.Time, b []byte) ([]byte, ice.Path) {
 	start := len(b)
-	b, path := c.ice.AppendPacket(now, b)
+	var path ice.Path
+	if !c.ended {
+		b, path = c.ice.AppendPacket(now, b)
+	}
 	if len(b) == start && c.dtls != nil {
 		var ok bool
 		if path, ok = c.ice.SelectedPath(); !ok {
@@ -215,11 +222,16 @@ func (c *core) NextTimeout() time.Time {
 	if c.closed {
 		return time.Time{}
 	}
-	next := c.ice.NextTimeout()
+	// Once the connection has ended there is nothing left to say but why, which
+	// is DTLS's: no path is looked after any more.
+	var next time.Time
+	if !c.ended {
+		next = c.ice.NextTimeout()
+	}
 	if c.dtls != nil {
 		next = timers.Earlier(next, c.dtls.NextTimeout())
 	}
-	if c.sctp != nil {
+	if c.sctp != nil && !c.ended {
 		next = timers.Earlier(next, c.sctp.NextTimeout())
 	}
 	return next

@@ -177,3 +177,23 @@ func TestLabelsAreBounded(t *testing.T) {
 		t.Errorf("%d bytes of labels are counted when all channels are closed", z.pc.core.labelBytes)
 	}
 }
+
+// A connection that the peer has closed sends nothing more and waits for
+// nothing, even before its user calls Close.
+func TestEndedConnectionRests(t *testing.T) {
+	n, a, z := connectedCores(t)
+	a.pc.core.close(n.Now())
+	n.Run(func() bool { return z.pc.core.ended }, time.Second)
+	if !z.pc.core.ended || z.pc.core.state != ConnectionClosed {
+		t.Fatalf("the peer has closed the connection, and it is %v", z.pc.core.state)
+	}
+	n.Run(nil, 5*time.Second)
+	sent := z.pc.core.packetsSent
+	n.Run(nil, time.Minute)
+	if again := z.pc.core.packetsSent - sent; again != 0 {
+		t.Errorf("%d datagrams are sent to a peer that has gone", again)
+	}
+	if at := z.pc.core.NextTimeout(); !at.IsZero() {
+		t.Errorf("a timer runs until %v for a connection that has ended", at)
+	}
+}
