@@ -54,22 +54,8 @@ with 0 if all of it was right, with 1 if not.`,
 }
 
 func serveEcho(ctx context.Context, out output, addr string, capture *capture) error {
-	l, err := listen(addr)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	a, err := newAnswerer(udpAddresses(l), capture.sink(), out.stderr)
-	if err != nil {
-		return err
-	}
-	defer a.close()
-	here, lan := urls(l)
-	say(out.stdout, "Post offers to %soffer; Ctrl-C ends.", here)
-	for _, u := range lan {
-		say(out.stdout, "From other machines: %soffer", u)
-	}
-	return serveHTTP(ctx, l, echoHandler(a))
+	words := announcement{"Post offers to %soffer; Ctrl-C ends.", "From other machines: %soffer"}
+	return serveOffers(ctx, out, addr, capture, words, echoHandler)
 }
 
 // echoHandler is the HTTP side of the echo server.

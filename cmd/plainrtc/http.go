@@ -147,3 +147,28 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Cache-Control", "no-store")
 	json.NewEncoder(w).Encode(v) // fails when the client has left
 }
+
+// An announcement is what a server prints of its URLs: of the one on this
+// machine, and of those that others reach it at.
+type announcement struct{ here, lan string }
+
+// serveOffers answers offers over HTTP at addr, the way that handler has it,
+// until ctx ends.
+func serveOffers(ctx context.Context, out output, addr string, capture *capture, words announcement, handler func(*answerer) http.Handler) error {
+	l, err := listen(addr)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	a, err := newAnswerer(udpAddresses(l), capture.sink(), out.stderr)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	here, lan := urls(l)
+	say(out.stdout, words.here, here)
+	for _, u := range lan {
+		say(out.stdout, words.lan, u)
+	}
+	return serveHTTP(ctx, l, handler(a))
+}

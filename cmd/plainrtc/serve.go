@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"net/http"
 )
 
 var serveCommand = command{
@@ -30,20 +31,6 @@ data flows in both directions, and messages that come back. Ctrl-C ends it.`,
 }
 
 func serve(ctx context.Context, out output, addr string, capture *capture) error {
-	l, err := listen(addr)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	a, err := newAnswerer(udpAddresses(l), capture.sink(), out.stderr)
-	if err != nil {
-		return err
-	}
-	defer a.close()
-	here, lan := urls(l)
-	say(out.stdout, "Open %s in a browser; Ctrl-C ends.", here)
-	for _, u := range lan {
-		say(out.stdout, "From other machines: %s", u)
-	}
-	return serveHTTP(ctx, l, newPage(a).handler())
+	words := announcement{"Open %s in a browser; Ctrl-C ends.", "From other machines: %s"}
+	return serveOffers(ctx, out, addr, capture, words, func(a *answerer) http.Handler { return newPage(a).handler() })
 }
