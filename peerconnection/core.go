@@ -106,9 +106,11 @@ func (c *core) Receive(now time.Time, path ice.Path, b []byte) {
 	c.cfg.Trace.Packet(now, trace.UDP, trace.In, path.Local, path.Remote, b)
 	switch classify(b) {
 	case datagramSTUN:
-		if !c.ended {
-			c.ice.Receive(now, path, b)
+		if c.ended {
+			c.drop(now, trace.PC, dropEnded, len(b))
+			return
 		}
+		c.ice.Receive(now, path, b)
 	case datagramDTLS:
 		c.receiveDTLS(now, path, b)
 	case datagramRTP:
