@@ -93,6 +93,10 @@ const (
 	bbrProbeRTT                      // hardly, to see the least round trip
 )
 
+func (s bbrState) String() string {
+	return [...]string{"Startup", "Drain", "ProbeBW_DOWN", "ProbeBW_CRUISE", "ProbeBW_REFILL", "ProbeBW_UP", "ProbeRTT"}[s]
+}
+
 const (
 	bbrLossThresh       = 0.02
 	bbrBeta             = 0.7

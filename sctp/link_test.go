@@ -207,6 +207,33 @@ func TestGoodputOverLinks(t *testing.T) {
 	}
 }
 
+// Stats tell what congestion control does, for whoever draws it.
+func TestCongestionInStats(t *testing.T) {
+	for _, test := range []struct {
+		control CongestionControl
+		first   string
+		later   []string
+	}{
+		{BBR, "Startup", []string{"ProbeBW_DOWN", "ProbeBW_CRUISE", "ProbeBW_REFILL", "ProbeBW_UP"}},
+		{NewReno, "slow start", []string{"congestion avoidance", "Fast Recovery"}},
+	} {
+		p := newBottleneck(t, 10, 40*ms, 1, 0.01, test.control)
+		p.bulk(0)
+		p.run(150 * ms)
+		if s := p.from[0].Stats(); s.CongestionPhase != test.first {
+			t.Errorf("%v begins with %q, want %q", test.control, s.CongestionPhase, test.first)
+		}
+		p.run(2 * time.Second)
+		s := p.from[0].Stats()
+		if !slices.Contains(test.later, s.CongestionPhase) {
+			t.Errorf("%v is in %q after two seconds, want one of %q", test.control, s.CongestionPhase, test.later)
+		}
+		if rate := s.PacingRate * 8 / 1e6; rate < 1 || rate > 40 || s.MinRTT < 40*ms || s.MinRTT > 60*ms {
+			t.Errorf("%v: pacing at %.1f Mbit/s of 10, least round trip %v of 40 ms", test.control, rate, s.MinRTT)
+		}
+	}
+}
+
 func TestColdStart(t *testing.T) {
 	p := newBottleneck(t, 100, 100*ms, 1, 0, BBR)
 	p.bulk(0)

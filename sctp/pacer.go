@@ -11,6 +11,7 @@ import "time"
 // it: on loopback and in most local networks, Max.Burst does.
 type pacer struct {
 	active  bool
+	rate    float64   // bytes a second, at the last packet; zero: not active
 	quantum int       // bytes that may leave at once
 	next    time.Time // when the rate has made up for what left
 	release time.Time // nothing leaves before this
@@ -32,6 +33,7 @@ func (p *pacer) forget() { p.next, p.release = time.Time{}, time.Time{} }
 
 // sent notes that size bytes leave, at a rate in bytes a second.
 func (p *pacer) sent(now time.Time, size int, rate float64, least int) {
+	p.rate = rate
 	if p.active = rate > 0; !p.active {
 		return
 	}

@@ -18,15 +18,18 @@ type Stats struct {
 	Timeouts        uint64 // expiries of T3-rtx
 
 	SRTT   time.Duration // zero: not measured yet
+	MinRTT time.Duration // the least of the path, without the handshake's; zero: not measured yet
 	RTTVar time.Duration
 	RTO    time.Duration
 
 	CongestionWindow   int // bytes
 	SlowStartThreshold int
-	Flight             int // bytes in flight
-	PeerWindow         int // bytes of user data that the peer still takes
-	ReceiveWindow      int // bytes that we still take
-	Buffered           int // bytes of messages not sent yet
+	PacingRate         float64 // bytes a second at which packets leave; zero: as the window opens
+	CongestionPhase    string  // what congestion control is about, in the words of its RFC
+	Flight             int     // bytes in flight
+	PeerWindow         int     // bytes of user data that the peer still takes
+	ReceiveWindow      int     // bytes that we still take
+	Buffered           int     // bytes of messages not sent yet
 }
 
 type packetStats struct {
@@ -47,13 +50,30 @@ func (a *Association) Stats() Stats {
 		Retransmissions:    a.send.stats.retransmissions,
 		Timeouts:           a.send.stats.timeouts,
 		SRTT:               a.send.rto.srtt,
+		MinRTT:             a.send.rack.minRTT,
 		RTTVar:             a.send.rto.rttvar,
 		RTO:                a.send.rto.current,
 		CongestionWindow:   a.send.cc.cwnd,
 		SlowStartThreshold: a.send.cc.ssthresh,
+		PacingRate:         a.send.cc.pacer.rate,
+		CongestionPhase:    a.send.cc.phase(),
 		Flight:             a.send.out.flight,
 		PeerWindow:         max(0, a.send.rwnd-a.send.out.payload),
 		ReceiveWindow:      a.recv.window.rwnd(),
 		Buffered:           a.send.queue.buffered,
 	}
+}
+
+// phase is Stats.CongestionPhase.
+func (c *congestion) phase() string {
+	model, ok := c.control.(*bbr)
+	switch {
+	case ok && !model.unpaced:
+		return model.state.String()
+	case c.inFastRecovery:
+		return "Fast Recovery"
+	case c.cwnd <= c.ssthresh:
+		return "slow start"
+	}
+	return "congestion avoidance"
 }
