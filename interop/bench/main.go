@@ -1,6 +1,7 @@
 // Command bench measures plainrtc and Pion side by side on this machine: what a
-// connection costs to set up and to keep, what its data channel carries, how many
-// round trips it needs before it carries anything, and what DTLS is of all that.
+// connection costs to set up and to keep, what its data channel carries and how
+// soon, how many round trips it needs before it carries anything, and what SCTP
+// and DTLS are of all that.
 //
 //	make bench                     everything, five times, into interop/bench/README.md
 //	go run ./bench -only setup     one figure, on the terminal, from interop/
@@ -8,7 +9,8 @@
 // Each run of each measurement is a process of its own, so that none inherits
 // another's heap, and the stacks take turns, so that a machine that slows down
 // slows down both. Figures are medians. CPU time is getrusage's, user and
-// system, of the whole process, which holds both ends.
+// system, of the whole process, which holds both ends, but for what is measured
+// between two processes.
 package main
 
 import (
@@ -32,14 +34,18 @@ type figures map[string]float64
 
 // measurements in the order of the table.
 var measurements = []measurement{
-	{"setup", measureSetup},
-	{"setup-1.2", func(s stack) (figures, error) { return measureSetup(s.held12()) }},
+	{"setup", func(s stack) (figures, error) { return measureSetup(s, options{}) }},
+	{"setup-1.2", func(s stack) (figures, error) { return measureSetup(s, options{dtls12: true}) }},
 	{"idle", measureIdle},
 	{"throughput-1KiB", func(s stack) (figures, error) { return measureThroughput(s, 1<<10) }},
 	{"throughput-16KiB", func(s stack) (figures, error) { return measureThroughput(s, 16<<10) }},
 	{"throughput-64KiB", func(s stack) (figures, error) { return measureThroughput(s, 64<<10) }},
-	{"roundtrips", measureRoundTrips},
-	{"roundtrips-1.2", func(s stack) (figures, error) { return measureRoundTrips(s.held12()) }},
+	{"processes-16KiB", func(s stack) (figures, error) { return measureProcesses(goEnd(s), 16<<10) }},
+	{"held-11MB/s", measureHeld},
+	{"echo-100B", measureEcho},
+	{"sctp-64KiB", measureSCTP},
+	{"roundtrips", func(s stack) (figures, error) { return measureRoundTrips(s, options{}) }},
+	{"roundtrips-1.2", func(s stack) (figures, error) { return measureRoundTrips(s, options{dtls12: true}) }},
 	{"dtls-1.2", func(s stack) (figures, error) { return measureHandshake(s, dtls12) }},
 	{"dtls-1.3", func(s stack) (figures, error) { return measureHandshake(s, dtls13) }},
 	{"dtls-1.3-mlkem", func(s stack) (figures, error) { return measureHandshake(s, dtls13MLKEM) }},
@@ -49,15 +55,20 @@ var measurements = []measurement{
 
 func main() {
 	runs := flag.Int("runs", 5, "how often to measure; the figures are medians")
-	only := flag.String("only", "", "measure only what has this in its name: setup, idle, throughput, roundtrips, dtls")
+	only := flag.String("only", "", "measure only what has this in its name: setup, idle, throughput, processes, held, echo, sctp, roundtrips, dtls")
 	readme := flag.String("readme", "bench/README.md", "the file that keeps the table of a whole run, between its marks")
+	libdatachannel := flag.String("libdatachannel", "bench/libdatachannel", "the directory of libdatachannel's program; it is measured if npm ci was run there")
+	end := flag.String("end", "", "be one end of a connection, as told on standard input: STACK (used by bench itself)")
 	child := flag.String("child", "", "run one measurement in this process: STACK/MEASUREMENT (used by bench itself)")
 	flag.Parse()
 	var err error
-	if *child != "" {
+	switch {
+	case *child != "":
 		err = runChild(*child)
-	} else {
-		err = run(*runs, *only, *readme)
+	case *end != "":
+		err = runEnd(*end)
+	default:
+		err = run(*runs, *only, *readme, *libdatachannel)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -66,7 +77,7 @@ func main() {
 }
 
 // run measures everything and prints the table.
-func run(runs int, only, readme string) error {
+func run(runs int, only, readme, libdatachannelDir string) error {
 	var selected []measurement
 	for _, m := range measurements {
 		if strings.Contains(m.name, only) {
@@ -75,6 +86,10 @@ func run(runs int, only, readme string) error {
 	}
 	if len(selected) == 0 {
 		return fmt.Errorf("no measurement has %q in its name", only)
+	}
+	third, err := findLibdatachannel(libdatachannelDir)
+	if err != nil {
+		return err
 	}
 	all := results{}
 	for i := range runs {
@@ -89,10 +104,16 @@ func run(runs int, only, readme string) error {
 					all.add(m.name+"/"+name, s.name, v)
 				}
 			}
+			if m.name == "processes-16KiB" {
+				fmt.Fprintf(os.Stderr, "\r\033[Krun %d of %d: %s, %s ", i+1, runs, m.name, libdatachannelName)
+				if err := third.measure(m.name, 16<<10, all); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	fmt.Fprint(os.Stderr, "\r\033[K")
-	text := report(all, runs)
+	text := report(all, runs) + third.sentence(all)
 	fmt.Print(text)
 	if only != "" {
 		return nil

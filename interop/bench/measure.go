@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -27,14 +25,14 @@ const (
 
 // measureSetup measures the set-up of a connected pair, both ends, from making
 // the peers to a channel that both have open. Ending it is not counted.
-func measureSetup(s stack) (figures, error) {
+func measureSetup(s stack, o options) (figures, error) {
 	var wall, cpu time.Duration
 	var allocs, bytes uint64
 	var before, after runtime.MemStats
 	for i := range setupPairs {
 		runtime.ReadMemStats(&before)
 		startCPU, start := cpuTime(), time.Now()
-		p, err := connectPair(s, nil)
+		p, err := connectPair(s, o, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +65,7 @@ const (
 // costs while nothing is sent but what keeps it alive.
 func measureIdle(s stack) (figures, error) {
 	// What the first connection brings about for good is not a connection's cost.
-	p, err := connectPair(s, nil)
+	p, err := connectPair(s, options{}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +79,7 @@ func measureIdle(s stack) (figures, error) {
 
 	pairs := make([]*pair, idlePairs)
 	for i := range pairs {
-		if pairs[i], err = connectPair(s, nil); err != nil {
+		if pairs[i], err = connectPair(s, options{}, nil); err != nil {
 			return nil, fmt.Errorf("pair %d: %w", i+1, err)
 		}
 	}
@@ -95,7 +93,7 @@ func measureIdle(s stack) (figures, error) {
 	runtime.ReadMemStats(&after)
 	goroutines = runtime.NumGoroutine() - goroutines
 	for i, p := range pairs {
-		if err := p.send([]byte{1}); err != nil {
+		if err := p.a.send([]byte{1}); err != nil {
 			return nil, fmt.Errorf("pair %d is no longer connected: %w", i+1, err)
 		}
 	}
@@ -109,91 +107,18 @@ func measureIdle(s stack) (figures, error) {
 	}, nil
 }
 
-// Throughput is what arrives in throughputTime, after throughputWarm.
-const (
-	throughputWarm = 1 * time.Second
-	throughputTime = 4 * time.Second
-)
-
-// measureThroughput measures a reliable, ordered channel from one peer to
-// another in the same process.
-func measureThroughput(s stack, size int) (figures, error) {
-	if s.connectFast != nil {
-		s.connect = s.connectFast
-	}
-	p, err := connectPair(s, nil)
-	if err != nil {
-		return nil, err
-	}
-	var received, messages atomic.Int64
-	failed := make(chan error, 2)
-	go func() {
-		message := make([]byte, size)
-		for {
-			if err := p.send(message); err != nil {
-				failed <- fmt.Errorf("sending: %w", err)
-				return
-			}
-		}
-	}()
-	go func() {
-		b := make([]byte, 1<<18)
-		for {
-			n, err := p.receive(b)
-			if err == nil && n != size {
-				err = fmt.Errorf("a message of %d bytes arrived as one of %d", size, n)
-			}
-			if err != nil {
-				failed <- fmt.Errorf("receiving: %w", err)
-				return
-			}
-			received.Add(int64(n))
-			messages.Add(1)
-		}
-	}()
-	wait := func(d time.Duration) error {
-		select {
-		case err := <-failed:
-			return err
-		case <-time.After(d):
-			return nil
-		}
-	}
-	if err := wait(throughputWarm); err != nil {
-		return nil, err
-	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	startCPU, start := cpuTime(), time.Now()
-	startBytes, startMessages := received.Load(), messages.Load()
-	if err := wait(throughputTime); err != nil {
-		return nil, err
-	}
-	bytes, n := float64(received.Load()-startBytes), float64(messages.Load()-startMessages)
-	cpu, wall := (cpuTime() - startCPU).Seconds(), time.Since(start).Seconds()
-	runtime.ReadMemStats(&after)
-	if bytes == 0 {
-		return nil, errors.New("nothing arrived")
-	}
-	return figures{
-		"MB/s":     bytes / 1e6 / wall,
-		"CPU s/GB": cpu / (bytes / 1e9),
-		"allocs":   float64(after.Mallocs-before.Mallocs) / n,
-	}, nil
-}
-
 // pathDelay is one way; a round trip takes 100 ms.
 const pathDelay = 50 * time.Millisecond
 
 // measureRoundTrips measures the time from the first packet on a path of
 // 100 ms to a channel that both ends have open, in round trips. Descriptions
 // take no time, so that the stack's own waits are all there is.
-func measureRoundTrips(s stack) (figures, error) {
+func measureRoundTrips(s stack, o options) (figures, error) {
 	l, err := newLink(pathDelay)
 	if err != nil {
 		return nil, err
 	}
-	p, err := connectPair(s, l)
+	p, err := connectPair(s, o, l)
 	end := time.Now()
 	if err != nil {
 		return nil, err

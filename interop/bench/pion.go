@@ -4,21 +4,19 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"sync"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 )
 
 // pionStack is Pion as it comes, but that it uses the loopback address, and only
-// that. For throughput its channels are detached and at most a MiB is buffered,
-// as its documentation recommends; else messages go to a handler, as they do in
-// most programs, which costs a goroutine and a buffer of 64 KiB a channel.
+// that. In bulk its channels are detached and at most a MiB is buffered, as its
+// documentation recommends; else messages go to a handler, as they do in most
+// programs, which costs a goroutine and a buffer of 64 KiB a channel. It has DTLS
+// 1.2 and no other.
 var pionStack = stack{
 	name: "Pion", module: "github.com/pion/webrtc/v4",
-	connect:     func(ctx context.Context, l *link) (*pair, error) { return connectPion(ctx, l, false) },
-	connectFast: func(ctx context.Context, l *link) (*pair, error) { return connectPion(ctx, l, true) },
-	dtls:        pionDTLS,
+	offer: offerPion, answer: answerPion, dtls: pionDTLS, sctp: pionSCTP,
 }
 
 // pionBuffered and pionLow are from its example data-channels-flow-control.
@@ -27,9 +25,9 @@ const (
 	pionLow      = 512 << 10
 )
 
-func newPion(detach bool) (*webrtc.PeerConnection, error) {
+func newPion(o options) (*webrtc.PeerConnection, error) {
 	var e webrtc.SettingEngine
-	if detach {
+	if o.bulk {
 		e.DetachDataChannels()
 	}
 	e.SetIncludeLoopbackCandidate(true)
@@ -39,131 +37,105 @@ func newPion(detach bool) (*webrtc.PeerConnection, error) {
 	return webrtc.NewAPI(webrtc.WithSettingEngine(e)).NewPeerConnection(webrtc.Configuration{})
 }
 
-func connectPion(ctx context.Context, l *link, detach bool) (*pair, error) {
-	a, err := newPion(detach)
+func offerPion(ctx context.Context, o options) (*peer, error) {
+	pc, err := newPion(o)
 	if err != nil {
 		return nil, err
 	}
-	z, err := newPion(detach)
+	opened := make(chan channel, 1)
+	dc, err := pc.CreateDataChannel("bench", nil)
 	if err != nil {
-		a.Close()
 		return nil, err
 	}
-	p, err := joinPion(ctx, a, z, l, detach)
+	dc.OnOpen(func() { opened <- usePion(dc, o) })
+	offer, err := pc.CreateOffer(nil)
 	if err != nil {
-		a.Close()
-		z.Close()
+		return nil, err
 	}
-	return p, err
+	p, err := describePion(ctx, pc, offer, opened)
+	if err != nil {
+		return nil, err
+	}
+	p.finish = func(answer string) error {
+		return pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer})
+	}
+	return p, nil
 }
 
-// joinPion connects a and z and opens a channel from a to z.
-func joinPion(ctx context.Context, a, z *webrtc.PeerConnection, l *link, detach bool) (*pair, error) {
-	near, err := a.CreateDataChannel("bench", nil)
+func answerPion(ctx context.Context, o options, offer string) (*peer, error) {
+	pc, err := newPion(o)
 	if err != nil {
 		return nil, err
 	}
-	opened, accepted := make(chan openPion, 1), make(chan openPion, 1)
-	near.OnOpen(func() { opened <- usePion(near, detach) })
-	z.OnDataChannel(func(far *webrtc.DataChannel) {
-		far.OnOpen(func() { accepted <- usePion(far, detach) })
+	opened := make(chan channel, 1)
+	pc.OnDataChannel(func(dc *webrtc.DataChannel) {
+		dc.OnOpen(func() { opened <- usePion(dc, o) })
 	})
-
-	offer, err := a.CreateOffer(nil)
+	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
+		return nil, err
+	}
+	answer, err := pc.CreateAnswer(nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := describePion(ctx, a, offer); err != nil {
-		return nil, err
-	}
-	offer = *a.LocalDescription()
-	offer.SDP = l.fromA(offer.SDP)
-	if err := z.SetRemoteDescription(offer); err != nil {
-		return nil, err
-	}
-	answer, err := z.CreateAnswer(nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := describePion(ctx, z, answer); err != nil {
-		return nil, err
-	}
-	answer = *z.LocalDescription()
-	answer.SDP = l.fromZ(answer.SDP)
-	if err := a.SetRemoteDescription(answer); err != nil {
-		return nil, err
-	}
+	return describePion(ctx, pc, answer, opened)
+}
 
-	var from, to openPion
-	for from.write == nil || to.write == nil {
-		select {
-		case from = <-opened:
-		case to = <-accepted:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("the channel does not open: %w", ctx.Err())
+// describePion sets the local description and waits for all candidates.
+func describePion(ctx context.Context, pc *webrtc.PeerConnection, d webrtc.SessionDescription, opened chan channel) (*peer, error) {
+	gathered := webrtc.GatheringCompletePromise(pc)
+	if err := pc.SetLocalDescription(d); err != nil {
+		return nil, err
+	}
+	select {
+	case <-gathered:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("gathering: %w", ctx.Err())
+	}
+	return &peer{
+		description: pc.LocalDescription().SDP,
+		opened: func(ctx context.Context) (channel, error) {
+			select {
+			case c := <-opened:
+				return c, nil
+			case <-ctx.Done():
+				return channel{}, fmt.Errorf("the channel does not open: %w", ctx.Err())
+			}
+		},
+		close: func() { pc.GracefulClose() },
+	}, nil
+}
+
+// usePion takes a channel that is open.
+func usePion(dc *webrtc.DataChannel, o options) channel {
+	if !o.bulk {
+		messages := make(chan []byte)
+		dc.OnMessage(func(m webrtc.DataChannelMessage) { messages <- m.Data })
+		return channel{
+			send:    dc.Send,
+			receive: func(b []byte) (int, error) { return copy(b, <-messages), nil },
 		}
 	}
-
 	drained := make(chan struct{}, 1)
-	near.SetBufferedAmountLowThreshold(pionLow)
-	near.OnBufferedAmountLow(func() {
+	dc.SetBufferedAmountLowThreshold(pionLow)
+	dc.OnBufferedAmountLow(func() {
 		select {
 		case drained <- struct{}{}:
 		default:
 		}
 	})
-	return &pair{
+	d, err := dc.Detach()
+	if err != nil {
+		panic("BUG: an open channel can be detached: " + err.Error())
+	}
+	return channel{
 		send: func(message []byte) error {
-			if near.BufferedAmount() > pionBuffered {
+			if dc.BufferedAmount() > pionBuffered {
 				<-drained
 			}
-			return from.write(message)
+			_, err := d.Write(message)
+			return err
 		},
-		receive: to.read,
-		close: func() {
-			var wg sync.WaitGroup
-			wg.Go(func() { a.GracefulClose() })
-			wg.Go(func() { z.GracefulClose() })
-			wg.Wait()
-		},
-	}, nil
-}
-
-// openPion is an open channel.
-type openPion struct {
-	write func([]byte) error
-	read  func([]byte) (int, error)
-}
-
-func usePion(dc *webrtc.DataChannel, detach bool) openPion {
-	if detach {
-		d, err := dc.Detach()
-		if err != nil {
-			panic("BUG: an open channel can be detached: " + err.Error())
-		}
-		return openPion{
-			write: func(b []byte) error { _, err := d.Write(b); return err },
-			read:  d.Read,
-		}
-	}
-	messages := make(chan []byte)
-	dc.OnMessage(func(m webrtc.DataChannelMessage) { messages <- m.Data })
-	return openPion{
-		write: dc.Send,
-		read:  func(b []byte) (int, error) { return copy(b, <-messages), nil },
-	}
-}
-
-// describePion sets the local description and waits for all candidates.
-func describePion(ctx context.Context, pc *webrtc.PeerConnection, d webrtc.SessionDescription) error {
-	gathered := webrtc.GatheringCompletePromise(pc)
-	if err := pc.SetLocalDescription(d); err != nil {
-		return err
-	}
-	select {
-	case <-gathered:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("gathering: %w", ctx.Err())
+		receive: d.Read,
 	}
 }

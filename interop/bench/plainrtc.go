@@ -10,79 +10,77 @@ import (
 )
 
 // plainStack is ours as it comes, but that it uses the loopback address.
-var plainStack = stack{name: "plainrtc", module: "github.com/plainrtc/plainrtc", connect: connectPlain, connect12: connectPlain12, dtls: plainDTLS}
-
-func connectPlain(ctx context.Context, l *link) (*pair, error) {
-	return connectWith(ctx, l, peerconnection.Config{})
+var plainStack = stack{
+	name: "plainrtc", module: "github.com/plainrtc/plainrtc",
+	offer: offerPlain, answer: answerPlain, dtls: plainDTLS, sctp: plainSCTP,
 }
 
-// connectPlain12 is held to the version of DTLS that Pion's connections have.
-func connectPlain12(ctx context.Context, l *link) (*pair, error) {
-	return connectWith(ctx, l, peerconnection.Config{MaxDTLSVersion: dtls.DTLS12})
+func newPlain(o options) (*peerconnection.PeerConnection, error) {
+	cfg := peerconnection.Config{Addresses: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}}
+	if o.dtls12 {
+		cfg.MaxDTLSVersion = dtls.DTLS12
+	}
+	return peerconnection.New(cfg)
 }
 
-func connectWith(ctx context.Context, l *link, cfg peerconnection.Config) (*pair, error) {
-	cfg.Addresses = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
-	a, err := peerconnection.New(cfg)
+func offerPlain(ctx context.Context, o options) (*peer, error) {
+	pc, err := newPlain(o)
 	if err != nil {
 		return nil, err
 	}
-	z, err := peerconnection.New(cfg)
+	dc, err := pc.CreateDataChannel("bench", nil)
 	if err != nil {
-		a.Close()
 		return nil, err
 	}
-	p, err := joinPlain(ctx, a, z, l)
+	offer, err := pc.CreateOffer(nil)
 	if err != nil {
-		a.Close()
-		z.Close()
+		return nil, err
 	}
-	return p, err
+	p, err := describePlain(ctx, pc, offer)
+	if err != nil {
+		return nil, err
+	}
+	p.finish = func(answer string) error {
+		return pc.SetRemoteDescription(peerconnection.SessionDescription{Type: peerconnection.SDPTypeAnswer, SDP: answer})
+	}
+	p.opened = func(ctx context.Context) (channel, error) { return usePlain(ctx, dc) }
+	return p, nil
 }
 
-// joinPlain connects a and z and opens a channel from a to z.
-func joinPlain(ctx context.Context, a, z *peerconnection.PeerConnection, l *link) (*pair, error) {
-	from, err := a.CreateDataChannel("bench", nil)
+func answerPlain(ctx context.Context, o options, offer string) (*peer, error) {
+	pc, err := newPlain(o)
 	if err != nil {
 		return nil, err
 	}
-	offer, err := a.CreateOffer(nil)
+	err = pc.SetRemoteDescription(peerconnection.SessionDescription{Type: peerconnection.SDPTypeOffer, SDP: offer})
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(a.SetLocalDescription(offer), a.GatheringComplete(ctx)); err != nil {
-		return nil, err
-	}
-	offer = *a.LocalDescription()
-	offer.SDP = l.fromA(offer.SDP)
-	if err := z.SetRemoteDescription(offer); err != nil {
-		return nil, err
-	}
-	answer, err := z.CreateAnswer()
+	answer, err := pc.CreateAnswer()
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(z.SetLocalDescription(answer), z.GatheringComplete(ctx)); err != nil {
-		return nil, err
-	}
-	answer = *z.LocalDescription()
-	answer.SDP = l.fromZ(answer.SDP)
-	if err := a.SetRemoteDescription(answer); err != nil {
-		return nil, err
-	}
-	to, err := z.AcceptDataChannel(ctx)
+	p, err := describePlain(ctx, pc, answer)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(to.Opened(ctx), from.Opened(ctx)); err != nil {
+	p.opened = func(ctx context.Context) (channel, error) {
+		dc, err := pc.AcceptDataChannel(ctx)
+		if err != nil {
+			return channel{}, err
+		}
+		return usePlain(ctx, dc)
+	}
+	return p, nil
+}
+
+func describePlain(ctx context.Context, pc *peerconnection.PeerConnection, d peerconnection.SessionDescription) (*peer, error) {
+	if err := errors.Join(pc.SetLocalDescription(d), pc.GatheringComplete(ctx)); err != nil {
 		return nil, err
 	}
-	return &pair{
-		send:    from.Send,
-		receive: to.Read,
-		close: func() {
-			a.Close()
-			z.Close()
-		},
-	}, nil
+	return &peer{description: pc.LocalDescription().SDP, close: func() { pc.Close() }}, nil
+}
+
+func usePlain(ctx context.Context, dc *peerconnection.DataChannel) (channel, error) {
+	return channel{send: dc.Send, receive: dc.Read}, dc.Opened(ctx)
 }
