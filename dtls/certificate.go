@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -18,9 +19,25 @@ import (
 // A Certificate is what this side shows and the key that proves it is ours.
 type Certificate struct {
 	DER []byte
-	// Key is an ECDSA key on P-256, the curve that RFC 8827, Section 6.5 makes
-	// every WebRTC implementation support.
-	Key *ecdsa.PrivateKey
+	// Key is an *ecdsa.PrivateKey on P-256, the curve that RFC 8827, Section 6.5
+	// makes every WebRTC implementation support; or, to be had where one has to
+	// be used, an *rsa.PrivateKey of 2048 to 8192 bits.
+	Key crypto.Signer
+}
+
+// check reports what is wrong with a key as ours.
+func (c *Certificate) check() error {
+	switch key := c.Key.(type) {
+	case *ecdsa.PrivateKey:
+		if key.Curve == elliptic.P256() {
+			return nil
+		}
+	case *rsa.PrivateKey:
+		if usable(key.Public()) {
+			return nil
+		}
+	}
+	return fmt.Errorf("dtls: Config.Certificate has a key that is neither an ECDSA key on P-256 nor an RSA key of %d to %d bits", minRSA, maxRSA)
 }
 
 // certificateLifetime is what browsers give theirs.
@@ -56,7 +73,8 @@ func GenerateCertificate(rand io.Reader, now time.Time) (*Certificate, error) {
 		name, // subject
 		p256SPKI, point,
 	)
-	signature, err := sign(key, tbs)
+	// Without a source of randomness it signs as RFC 6979 says.
+	signature, err := key.Sign(nil, digest(crypto.SHA256, [][]byte{tbs}), crypto.SHA256)
 	if err != nil {
 		return nil, fmt.Errorf("dtls: cannot sign a certificate: %w", err)
 	}

@@ -3,7 +3,7 @@ package dtls
 import (
 	"bytes"
 	"crypto"
-	"crypto/rand"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -11,20 +11,6 @@ import (
 	"testing"
 	"time"
 )
-
-const (
-	crypto256 = crypto.SHA256
-	crypto0   = crypto.Hash(0)
-)
-
-func selfSigned(t testing.TB, template *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) []byte {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, template, pub, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
 
 func TestGenerateCertificate(t *testing.T) {
 	a, err := GenerateCertificate(seeded(1), start)
@@ -48,7 +34,7 @@ func TestGenerateCertificate(t *testing.T) {
 		t.Errorf("serial number is %v", cert.SerialNumber)
 	}
 	pub, err := publicKeyOf(a.DER)
-	if err != nil || !a.Key.PublicKey.Equal(pub) {
+	if err != nil || !a.Key.(*ecdsa.PrivateKey).PublicKey.Equal(pub) {
 		t.Errorf("publicKeyOf finds %v (%v)", pub, err)
 	}
 
@@ -70,7 +56,7 @@ func TestGenerateCertificate(t *testing.T) {
 		t.Error("the same seed and time make another certificate")
 	}
 	other, _ := GenerateCertificate(seeded(2), start)
-	if other.Key.Equal(a.Key) {
+	if other.Key.(*ecdsa.PrivateKey).Equal(a.Key) {
 		t.Error("another seed makes the same key")
 	}
 	for n := range 48 {

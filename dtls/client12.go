@@ -1,7 +1,6 @@
 package dtls
 
 import (
-	"crypto/ecdsa"
 	"crypto/hmac"
 	"slices"
 	"time"
@@ -104,9 +103,10 @@ func (h *handshake) readServerCertificate12(now time.Time, body []byte) error {
 	if err := h.checkCertificate(&m); err != nil {
 		return err
 	}
-	// RFC 8422, Section 2.2: ECDHE_ECDSA needs an ECDSA-capable certificate.
-	if _, ok := h.peer.(*ecdsa.PublicKey); !ok {
-		return refuse(AlertUnsupportedCert, "the server's certificate holds no ECDSA key, which %v needs", h.params.suite)
+	// RFC 8422, Sections 2.1 and 2.2: ECDHE_ECDSA needs a certificate with an
+	// ECDSA key, and ECDHE_RSA one with an RSA key.
+	if isRSA(h.peer) != h.params.rsa {
+		return refuse(AlertUnsupportedCert, "the server's certificate holds no key of the kind that %v needs", h.params.suite)
 	}
 	h.c.setState(now, StateAwaitServerKeyExchange)
 	return nil
@@ -123,8 +123,8 @@ func (h *handshake) readServerKeyExchange12(now time.Time, body []byte) error {
 	// RFC 8422, Section 5.4: the signature is over
 	// ClientHello.random + ServerHello.random + ServerKeyExchange.params.
 	params := body[:4+len(m.point)]
-	if !verify(h.peer, m.scheme, m.signature, h.secrets.clientRandom[:], h.secrets.serverRandom[:], params) {
-		return refuse(AlertDecryptError, "the signature in ServerKeyExchange is not of the server's certificate")
+	if err := h.checkSignature(typeServerKeyExchange, m.scheme, m.signature, h.secrets.clientRandom[:], h.secrets.serverRandom[:], params); err != nil {
+		return err
 	}
 	h.group = m.group
 	var err error
@@ -145,8 +145,12 @@ func (h *handshake) readCertificateRequest12(now time.Time, body []byte) error {
 	if !ok {
 		return malformed(typeCertificateRequest)
 	}
-	if !slices.Contains(m.types, ecdsaSign) || !m.schemes.contains(uint16(ecdsaSecp256r1SHA256)) {
-		return refuse(AlertHandshakeFailure, "the server does not accept certificates that sign with ECDSA on P-256 and SHA-256")
+	typ := uint8(ecdsaSign)
+	if isRSA(h.ourKey().Public()) {
+		typ = rsaSign
+	}
+	if h.signature = signatureFor(h.ourKey().Public(), DTLS12, m.schemes); h.signature == nil || !slices.Contains(m.types, typ) {
+		return refuse(AlertHandshakeFailure, "the server does not accept certificates like ours, with %s", keyName(h.ourKey().Public()))
 	}
 	h.c.setState(now, StateAwaitServerHelloDone)
 	return nil
@@ -166,11 +170,11 @@ func (h *handshake) readServerHelloDone12(now time.Time, body []byte) error {
 	}
 	// RFC 5246, Section 7.4.8: the signature is over all handshake messages so
 	// far.
-	signature, err := sign(cert.Key, h.transcript)
+	signature, err := h.sign(h.transcript)
 	if err != nil {
-		return refuse(AlertInternalError, "cannot sign: %v", err)
+		return err
 	}
-	h.send(0, typeCertificateVerify, &certificateVerify{ecdsaSecp256r1SHA256, signature})
+	h.send(0, typeCertificateVerify, &certificateVerify{h.signature.scheme, signature})
 	h.c.flight.changeCipherSpec()
 	h.c.writeEpoch = 1
 	v := h.secrets.finished(clientFinishedLabel, h.hashed(len(h.transcript)))

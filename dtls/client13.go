@@ -129,8 +129,8 @@ func (h *handshake) readCertificateRequest13(now time.Time, body []byte) error {
 	if m.schemes == nil {
 		return refuse(AlertMissingExtension, "the server's CertificateRequest does not say which signatures it accepts")
 	}
-	if !m.schemes.contains(uint16(ecdsaSecp256r1SHA256)) {
-		return refuse(AlertHandshakeFailure, "the server does not accept certificates that sign with ECDSA on P-256 and SHA-256")
+	if h.signature = signatureFor(h.ourKey().Public(), DTLS13, m.schemes); h.signature == nil {
+		return refuse(AlertHandshakeFailure, "the server does not accept certificates like ours, with %s", keyName(h.ourKey().Public()))
 	}
 	h.requestContext = append([]byte(nil), m.context...)
 	h.c.setState(now, StateAwaitServerCertificate13)
@@ -146,7 +146,7 @@ func (h *handshake) readServerCertificate13(now time.Time, body []byte) error {
 }
 
 func (h *handshake) readServerCertificateVerify13(now time.Time, body []byte) error {
-	if err := h.readCertificateVerify13(body, "server", serverVerifyContext); err != nil {
+	if err := h.readCertificateVerify13(body, serverVerifyContext); err != nil {
 		return err
 	}
 	h.c.setState(now, StateAwaitServerFinished13)

@@ -1,7 +1,6 @@
 package dtls
 
 import (
-	"crypto/elliptic"
 	"errors"
 	"fmt"
 	"io"
@@ -22,8 +21,9 @@ type Config struct {
 	// them. One that matches is enough.
 	Fingerprints []Fingerprint
 	// VerifyPeer, if Fingerprints is empty, says whether the peer may have this
-	// certificate. Its error is shown to the user behind "the peer's certificate
-	// is refused: ".
+	// certificate: one with an RSA key too, which a program that wants ECDSA
+	// alone has to refuse. Its error is shown to the user behind "the peer's
+	// certificate is refused: ".
 	VerifyPeer func(der []byte) error
 	// MinVersion and MaxVersion are the oldest and the newest version to speak.
 	// DTLS12 and DTLS13 if zero. A version without a cipher suite and a group is
@@ -57,18 +57,19 @@ type Config struct {
 const minMTU = 200
 
 // withDefaults checks the config and fills it up.
-func (c Config) withDefaults() (Config, error) {
+func (c Config) withDefaults(isClient bool) (Config, error) {
 	switch {
 	case c.Certificate == nil || c.Certificate.Key == nil || len(c.Certificate.DER) == 0:
 		return c, errors.New("dtls: Config.Certificate is required: see GenerateCertificate")
-	case c.Certificate.Key.Curve != elliptic.P256():
-		return c, errors.New("dtls: Config.Certificate has a key that is not on P-256")
 	case len(c.Certificate.DER) > handshakeTypes[typeCertificate].max-6:
 		return c, errors.New("dtls: Config.Certificate is too large")
 	case c.Rand == nil:
 		return c, errors.New("dtls: Config.Rand is required")
 	case len(c.Fingerprints) == 0 && c.VerifyPeer == nil:
 		return c, errors.New("dtls: Config needs the peer's Fingerprints, or VerifyPeer")
+	}
+	if err := c.Certificate.check(); err != nil {
+		return c, err
 	}
 	for _, f := range c.Fingerprints {
 		if f.strength() < 0 {
@@ -85,6 +86,14 @@ func (c Config) withDefaults() (Config, error) {
 		if s.params() == nil {
 			return c, fmt.Errorf("dtls: %v is not supported", s)
 		}
+	}
+	if !isClient {
+		// Of the suites of DTLS 1.2 a server can only choose those that its own
+		// certificate fits.
+		ours := isRSA(c.Certificate.Key.Public())
+		c.CipherSuites = slices.DeleteFunc(slices.Clone(c.CipherSuites), func(s CipherSuite) bool {
+			return s.params().version == DTLS12 && s.params().rsa != ours
+		})
 	}
 	if c.Groups == nil {
 		c.Groups = defaultGroups
@@ -122,6 +131,7 @@ var (
 	defaultCipherSuites = []CipherSuite{
 		suites13[0].suite, suites13[1].suite, suites13[2].suite,
 		suites[0].suite, suites[1].suite, suites[2].suite,
+		suitesRSA[0].suite, suitesRSA[1].suite, suitesRSA[2].suite,
 	}
 	defaultGroups = []Group{X25519MLKEM768, X25519, Secp256r1, Secp384r1}
 )

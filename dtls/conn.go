@@ -121,7 +121,7 @@ func NewClient(config Config) (*Conn, error) { return newConn(config, true) }
 func NewServer(config Config) (*Conn, error) { return newConn(config, false) }
 
 func newConn(config Config, isClient bool) (*Conn, error) {
-	config, err := config.withDefaults()
+	config, err := config.withDefaults(isClient)
 	if err != nil {
 		return nil, err
 	}

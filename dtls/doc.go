@@ -34,7 +34,9 @@
 // (RFC 7627), which is required, exporters (RFC 5705), and the indication of RFC
 // 5746 that renegotiation is secure. Both with use_srtp (RFC 5764). Both ends show
 // certificates, which are known by their fingerprints: no authority is asked, no
-// date is looked at.
+// date is looked at. Their keys are ECDSA's, as RFC 8827 wants WebRTC's to be, or
+// RSA's of 2048 to 8192 bits, as a page may ask its browser for, in either role
+// and at either end.
 //
 // Left out because WebRTC does not use them: renegotiation (refused), session
 // resumption, tickets and early data, static key exchanges, CBC cipher suites,

@@ -1,8 +1,6 @@
 package dtls
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/hmac"
 	"time"
 )
@@ -142,11 +140,11 @@ func signed13(context string, transcriptHash []byte) []byte {
 func (h *handshake) sendCertificate(requestContext []byte, signContext string) error {
 	cert := h.c.config.Certificate
 	h.send(epochHandshake, typeCertificate, &certificate13{context: requestContext, leaf: cert.DER})
-	signature, err := sign(cert.Key, signed13(signContext, h.hashed(len(h.transcript))))
+	signature, err := h.sign(signed13(signContext, h.hashed(len(h.transcript))))
 	if err != nil {
-		return refuse(AlertInternalError, "cannot sign: %v", err)
+		return err
 	}
-	h.send(epochHandshake, typeCertificateVerify, &certificateVerify{ecdsaSecp256r1SHA256, signature})
+	h.send(epochHandshake, typeCertificateVerify, &certificateVerify{h.signature.scheme, signature})
 	return nil
 }
 
@@ -173,41 +171,12 @@ func (h *handshake) readCertificate13(body, requestContext []byte) error {
 }
 
 // readCertificateVerify13 checks that the peer has its certificate's key.
-func (h *handshake) readCertificateVerify13(body []byte, whose, context string) error {
+func (h *handshake) readCertificateVerify13(body []byte, context string) error {
 	m, ok := parseCertificateVerify(body)
 	if !ok {
 		return malformed(typeCertificateVerify)
 	}
-	if !m.scheme.allowed13(h.peer) {
-		return refuse(AlertIllegalParameter, "the %s signs with scheme %#04x, which DTLS 1.3 does not allow with its key", whose, uint16(m.scheme))
-	}
-	if !verify(h.peer, m.scheme, m.signature, signed13(context, h.hashed(h.before))) {
-		return refuse(AlertDecryptError, "the signature in CertificateVerify is not of the %s's certificate", whose)
-	}
-	return nil
-}
-
-// allowed13 reports whether DTLS 1.3 lets a key sign with the scheme: PKCS #1 is
-// out, and an ECDSA scheme names a curve (RFC 8446, Section 4.2.3).
-func (s signatureScheme) allowed13(key any) bool {
-	for _, known := range signatureSchemes {
-		if known.scheme == s && known.kind == rsaPKCS1Signature {
-			return false
-		}
-	}
-	ec, ok := key.(*ecdsa.PublicKey)
-	if !ok {
-		return true
-	}
-	switch s {
-	case ecdsaSecp256r1SHA256:
-		return ec.Curve == elliptic.P256()
-	case 0x0503:
-		return ec.Curve == elliptic.P384()
-	case 0x0603:
-		return ec.Curve == elliptic.P521()
-	}
-	return true // verify refuses it: it is not of ECDSA
+	return h.checkSignature(typeCertificateVerify, m.scheme, m.signature, signed13(context, h.hashed(h.before)))
 }
 
 // checkFinished13 checks that the peer saw the same handshake as we did.

@@ -33,7 +33,9 @@ type handshake struct {
 	key     *ecdh.PrivateKey // our share of the key exchange
 	peer    crypto.PublicKey // of peerDER
 	peerDER []byte
-	secrets *secrets
+	// signature is how we sign: as our key can and the peer accepts.
+	signature *signatureAlgorithm
+	secrets   *secrets
 	// preMaster is the key exchange's result, until the master secret is made.
 	preMaster []byte
 
@@ -270,6 +272,9 @@ func (h *handshake) checkCertificate(m *certificateMessage) error {
 	key, err := publicKeyOf(m.leaf)
 	if err != nil {
 		return refuse(AlertBadCertificate, "the peer's certificate cannot be used: %v", err)
+	}
+	if !usable(key) {
+		return refuse(AlertUnsupportedCert, "the peer's certificate cannot be used: it holds %s; ECDSA is taken, and RSA with %d to %d bits", keyName(key), minRSA, maxRSA)
 	}
 	h.peer, h.peerDER = key, append([]byte(nil), m.leaf...)
 	return nil

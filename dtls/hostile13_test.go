@@ -138,13 +138,13 @@ func TestRefused13(t *testing.T) {
 			config: func(client, server *Config) {
 				client.Certificate = &Certificate{certs[0].DER, certs[1].Key}
 			},
-			by: "server", alert: AlertDecryptError, because: "the signature in CertificateVerify is not of the client's",
+			by: "server", alert: AlertDecryptError, because: "the signature in CertificateVerify is not of the peer's",
 		}, {
 			name: "the server has the certificate but not its key",
 			config: func(client, server *Config) {
 				server.Certificate = &Certificate{certs[1].DER, certs[0].Key}
 			},
-			by: "client", alert: AlertDecryptError, because: "the signature in CertificateVerify is not of the server's",
+			by: "client", alert: AlertDecryptError, because: "the signature in CertificateVerify is not of the peer's",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

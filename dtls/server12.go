@@ -1,8 +1,6 @@
 package dtls
 
 import (
-	"crypto/ecdsa"
-	"crypto/rsa"
 	"slices"
 	"time"
 )
@@ -46,8 +44,8 @@ func (h *handshake) readClientHello12(now time.Time, m *clientHello) error {
 		}
 		h.group = groups[i]
 	}
-	if !ext.signatureAlgorithms.contains(uint16(ecdsaSecp256r1SHA256)) {
-		return refuse(AlertHandshakeFailure, "the client does not accept signatures with ECDSA on P-256 and SHA-256")
+	if h.signature = signatureFor(h.ourKey().Public(), DTLS12, ext.signatureAlgorithms); h.signature == nil {
+		return refuse(AlertHandshakeFailure, "the client does not accept certificates like ours, with %s", keyName(h.ourKey().Public()))
 	}
 
 	hello := serverHello{
@@ -92,11 +90,11 @@ func (h *handshake) sendServerFlight12(now time.Time, hello *serverHello) error 
 	exchange := serverKeyExchange{
 		group:  h.group,
 		point:  h.key.PublicKey().Bytes(),
-		scheme: ecdsaSecp256r1SHA256,
+		scheme: h.signature.scheme,
 	}
-	exchange.signature, err = sign(cert.Key, h.secrets.clientRandom[:], h.secrets.serverRandom[:], exchange.appendParams(nil))
+	exchange.signature, err = h.sign(h.secrets.clientRandom[:], h.secrets.serverRandom[:], exchange.appendParams(nil))
 	if err != nil {
-		return refuse(AlertInternalError, "cannot sign: %v", err)
+		return err
 	}
 	h.reply(now)
 	h.send(0, typeServerHello, hello)
@@ -115,11 +113,6 @@ func (h *handshake) readClientCertificate12(now time.Time, body []byte) error {
 	}
 	if err := h.checkCertificate(&m); err != nil {
 		return err
-	}
-	switch h.peer.(type) {
-	case *ecdsa.PublicKey, *rsa.PublicKey:
-	default:
-		return refuse(AlertUnsupportedCert, "the client's certificate holds neither an ECDSA nor an RSA key")
 	}
 	h.c.setState(now, StateAwaitClientKeyExchange)
 	return nil
@@ -147,8 +140,8 @@ func (h *handshake) readCertificateVerify12(now time.Time, body []byte) error {
 	if !ok {
 		return malformed(typeCertificateVerify)
 	}
-	if !verify(h.peer, m.scheme, m.signature, h.transcript[:h.before]) {
-		return refuse(AlertDecryptError, "the signature in CertificateVerify is not of the client's certificate")
+	if err := h.checkSignature(typeCertificateVerify, m.scheme, m.signature, h.transcript[:h.before]); err != nil {
+		return err
 	}
 	h.c.setState(now, StateAwaitClientFinished)
 	return nil

@@ -36,8 +36,8 @@ func (h *handshake) readClientHello13(now time.Time, m *clientHello) error {
 	if i < 0 {
 		return refuse(AlertHandshakeFailure, "the client offers none of our cipher suites")
 	}
-	if !ext.signatureAlgorithms.contains(uint16(ecdsaSecp256r1SHA256)) {
-		return refuse(AlertHandshakeFailure, "the client does not accept signatures with ECDSA on P-256 and SHA-256")
+	if h.signature = signatureFor(h.ourKey().Public(), DTLS13, ext.signatureAlgorithms); h.signature == nil {
+		return refuse(AlertHandshakeFailure, "the client does not accept certificates like ours, with %s", keyName(h.ourKey().Public()))
 	}
 	retry := helloRetry{suite: config.CipherSuites[i]}
 	copy(h.secrets.clientRandom[:], m.random)
@@ -131,7 +131,7 @@ func (h *handshake) readClientCertificate13(now time.Time, body []byte) error {
 }
 
 func (h *handshake) readClientCertificateVerify13(now time.Time, body []byte) error {
-	if err := h.readCertificateVerify13(body, "client", clientVerifyContext); err != nil {
+	if err := h.readCertificateVerify13(body, clientVerifyContext); err != nil {
 		return err
 	}
 	h.c.setState(now, StateAwaitClientFinished13)

@@ -45,6 +45,11 @@ const (
 	TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256       CipherSuite = 0xc02b
 	TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384       CipherSuite = 0xc02c
 	TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 CipherSuite = 0xcca9
+
+	// The same for a server whose certificate has an RSA key.
+	TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256       CipherSuite = 0xc02f
+	TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384       CipherSuite = 0xc030
+	TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 CipherSuite = 0xcca8
 )
 
 // The cipher suites of DTLS 1.3 (RFC 8446, Appendix B.4).
@@ -76,22 +81,31 @@ type suiteParams struct {
 	fixedIV, explicitNonce int
 	aead                   func(key []byte) (cipher.AEAD, error)
 	version                Version // the only one that has the suite
+	rsa                    bool    // whether the server's key is one of RSA, in DTLS 1.2
 }
 
 // suites are the cipher suites we speak, best first: AES in hardware is the
 // fastest, and its 128 bits are as safe as the P-256 key that signs for them.
 var suites = [...]suiteParams{
-	{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", crypto.SHA256, 16, 4, 8, newGCM, DTLS12},
-	{TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", crypto.SHA256, 32, 12, 0, chacha20poly1305.New, DTLS12},
-	{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", crypto.SHA384, 32, 4, 8, newGCM, DTLS12},
+	{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", crypto.SHA256, 16, 4, 8, newGCM, DTLS12, false},
+	{TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", crypto.SHA256, 32, 12, 0, chacha20poly1305.New, DTLS12, false},
+	{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", crypto.SHA384, 32, 4, 8, newGCM, DTLS12, false},
+}
+
+// suitesRSA are the same for an RSA certificate. A program that does not care
+// for those leaves them out of Config.CipherSuites.
+var suitesRSA = [...]suiteParams{
+	{TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", crypto.SHA256, 16, 4, 8, newGCM, DTLS12, true},
+	{TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", crypto.SHA256, 32, 12, 0, chacha20poly1305.New, DTLS12, true},
+	{TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", crypto.SHA384, 32, 4, 8, newGCM, DTLS12, true},
 }
 
 // suites13 are those of DTLS 1.3, which name no key exchange and no kind of
 // certificate: what is agreed on elsewhere (RFC 8446, Appendix B.4).
 var suites13 = [...]suiteParams{
-	{TLS_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256", crypto.SHA256, 16, 12, 0, newGCM, DTLS13},
-	{TLS_CHACHA20_POLY1305_SHA256, "TLS_CHACHA20_POLY1305_SHA256", crypto.SHA256, 32, 12, 0, chacha20poly1305.New, DTLS13},
-	{TLS_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384", crypto.SHA384, 32, 12, 0, newGCM, DTLS13},
+	{TLS_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256", crypto.SHA256, 16, 12, 0, newGCM, DTLS13, false},
+	{TLS_CHACHA20_POLY1305_SHA256, "TLS_CHACHA20_POLY1305_SHA256", crypto.SHA256, 32, 12, 0, chacha20poly1305.New, DTLS13, false},
+	{TLS_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384", crypto.SHA384, 32, 12, 0, newGCM, DTLS13, false},
 }
 
 func newGCM(key []byte) (cipher.AEAD, error) {
@@ -104,14 +118,11 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 
 // params returns what s is made of, or nil for a suite we do not speak.
 func (s CipherSuite) params() *suiteParams {
-	for i := range suites {
-		if suites[i].suite == s {
-			return &suites[i]
-		}
-	}
-	for i := range suites13 {
-		if suites13[i].suite == s {
-			return &suites13[i]
+	for _, table := range [][]suiteParams{suites[:], suitesRSA[:], suites13[:]} {
+		for i := range table {
+			if table[i].suite == s {
+				return &table[i]
+			}
 		}
 	}
 	return nil
