@@ -5,6 +5,7 @@ import (
 	be "encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -22,6 +23,8 @@ type browserDTLSCase struct {
 	version dtls.Version
 	suite   dtls.CipherSuite
 	group   dtls.Group
+	// retried says that the server sends a HelloRetryRequest.
+	retried bool
 }
 
 // held is what our side is held to.
@@ -34,33 +37,64 @@ var (
 	byDefault  = held{"by default", peerconnection.Config{}}
 	heldTo12   = held{"to 1.2", peerconnection.Config{MaxDTLSVersion: dtls.DTLS12}}
 	withoutKEM = held{"without ML-KEM", peerconnection.Config{DTLSGroups: []dtls.Group{dtls.X25519, dtls.Secp256r1}}}
-	// Browsers send no key share for P-256: a server must ask again for one.
-	onP256 = held{"to P-256", peerconnection.Config{DTLSGroups: []dtls.Group{dtls.Secp256r1}}}
+	// Browsers send no key share for P-384: a server must ask for one. And in the
+	// hope that P-384 will do, our client sends no other share: Chromium takes it,
+	// Firefox asks for another.
+	onP384   = held{"to P-384", peerconnection.Config{DTLSGroups: []dtls.Group{dtls.Secp384r1}}}
+	hopeful  = held{"to P-384 first", peerconnection.Config{DTLSGroups: []dtls.Group{dtls.Secp384r1, dtls.X25519}}}
+	on12P384 = held{"to 1.2 and P-384", peerconnection.Config{MaxDTLSVersion: dtls.DTLS12, DTLSGroups: []dtls.Group{dtls.Secp384r1}}}
 
 	// Firefox can be held to 1.2 itself.
 	firefox12 = stack{"Firefox12", func(t testing.TB) peer {
 		return newPagePeer(t, openPage(t, browser.Firefox(t, browser.Pref{Name: "media.peerconnection.dtls.version.max", Value: 771})))
 	}}
+
+	// A page may ask for a certificate with an RSA key.
+	chromiumRSA = stack{"ChromiumRSA", func(t testing.TB) peer { return newRSAPeer(t, browser.Chromium(t)) }}
+	firefoxRSA  = stack{"FirefoxRSA", func(t testing.TB) peer { return newRSAPeer(t, browser.Firefox(t)) }}
+)
+
+func newRSAPeer(t testing.TB, b *browser.Browser) peer {
+	page := openPage(t, b)
+	page.Do(nil, `globalThis.configuration = {certificates: [await RTCPeerConnection.generateCertificate(
+		{name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1])})]}`)
+	return newPagePeer(t, page)
+}
+
+const (
+	tlsAES128   = dtls.TLS_AES_128_GCM_SHA256
+	ecdsaAES128 = dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+	rsaAES128   = dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
 )
 
 // browserDTLSMatrix is DTLS with browsers as they come, in both DTLS roles.
 var browserDTLSMatrix = []browserDTLSCase{
-	{chromium, client, byDefault, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.X25519MLKEM768},
-	{chromium, server, byDefault, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.X25519MLKEM768},
-	{chromium, client, withoutKEM, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.X25519},
-	{chromium, server, withoutKEM, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.X25519},
-	{chromium, client, onP256, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.Secp256r1},
-	{chromium, server, onP256, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.Secp256r1},
-	{chromium, client, heldTo12, dtls.DTLS12, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.X25519},
-	{chromium, server, heldTo12, dtls.DTLS12, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.X25519},
-	{firefox, client, byDefault, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.X25519MLKEM768},
-	{firefox, server, byDefault, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.X25519MLKEM768},
-	{firefox, client, withoutKEM, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.X25519},
-	{firefox, server, withoutKEM, dtls.DTLS13, dtls.TLS_AES_128_GCM_SHA256, dtls.X25519},
-	{firefox, client, heldTo12, dtls.DTLS12, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.X25519},
-	{firefox, server, heldTo12, dtls.DTLS12, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.X25519},
-	{firefox12, client, byDefault, dtls.DTLS12, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.X25519},
-	{firefox12, server, byDefault, dtls.DTLS12, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.X25519},
+	{chromium, client, byDefault, dtls.DTLS13, tlsAES128, dtls.X25519MLKEM768, false},
+	{chromium, server, byDefault, dtls.DTLS13, tlsAES128, dtls.X25519MLKEM768, false},
+	{chromium, client, withoutKEM, dtls.DTLS13, tlsAES128, dtls.X25519, false},
+	{chromium, server, withoutKEM, dtls.DTLS13, tlsAES128, dtls.X25519, false},
+	{chromium, client, onP384, dtls.DTLS13, tlsAES128, dtls.Secp384r1, true},
+	{chromium, server, onP384, dtls.DTLS13, tlsAES128, dtls.Secp384r1, false},
+	{chromium, client, heldTo12, dtls.DTLS12, ecdsaAES128, dtls.X25519, false},
+	{chromium, server, heldTo12, dtls.DTLS12, ecdsaAES128, dtls.X25519, false},
+	{chromium, client, on12P384, dtls.DTLS12, ecdsaAES128, dtls.Secp384r1, false},
+	{chromiumRSA, client, byDefault, dtls.DTLS13, tlsAES128, dtls.X25519MLKEM768, false},
+	{chromiumRSA, server, byDefault, dtls.DTLS13, tlsAES128, dtls.X25519MLKEM768, false},
+	{chromiumRSA, client, heldTo12, dtls.DTLS12, ecdsaAES128, dtls.X25519, false},
+	{chromiumRSA, server, heldTo12, dtls.DTLS12, rsaAES128, dtls.X25519, false},
+	{firefox, client, byDefault, dtls.DTLS13, tlsAES128, dtls.X25519MLKEM768, false},
+	{firefox, server, byDefault, dtls.DTLS13, tlsAES128, dtls.X25519MLKEM768, false},
+	{firefox, client, withoutKEM, dtls.DTLS13, tlsAES128, dtls.X25519, false},
+	{firefox, server, withoutKEM, dtls.DTLS13, tlsAES128, dtls.X25519, false},
+	{firefox, client, onP384, dtls.DTLS13, tlsAES128, dtls.Secp384r1, true},
+	{firefox, server, onP384, dtls.DTLS13, tlsAES128, dtls.Secp384r1, false},
+	{firefox, server, hopeful, dtls.DTLS13, tlsAES128, dtls.X25519, true},
+	{firefox, client, heldTo12, dtls.DTLS12, ecdsaAES128, dtls.X25519, false},
+	{firefox, server, heldTo12, dtls.DTLS12, ecdsaAES128, dtls.X25519, false},
+	{firefox12, client, byDefault, dtls.DTLS12, ecdsaAES128, dtls.X25519, false},
+	{firefox12, server, byDefault, dtls.DTLS12, ecdsaAES128, dtls.X25519, false},
+	{firefoxRSA, client, byDefault, dtls.DTLS13, tlsAES128, dtls.X25519MLKEM768, false},
+	{firefoxRSA, server, heldTo12, dtls.DTLS12, rsaAES128, dtls.X25519, false},
 }
 
 // TestBrowserDTLS plays the matrix: a message goes both ways, and what was
@@ -89,13 +123,24 @@ func TestBrowserDTLS(t *testing.T) {
 			if version != c.version || suite != c.suite || group != c.group {
 				t.Errorf("the wire shows %v, %v, %v; want %v, %v, %v", version, suite, group, c.version, c.suite, c.group)
 			}
-			if page, ok := their.(*pagePeer); ok && c.stack.name == chromium.name {
+			if seen.retried() != c.retried {
+				t.Errorf("a HelloRetryRequest was seen: %v, want %v", seen.retried(), c.retried)
+			}
+			// Our own statistics say the same.
+			ourRole := map[dtlsRole]dtlsRole{client: server, server: client}[c.role]
+			tls := fmt.Sprintf("%04X", uint16(c.version))
+			ours := our.pc.Stats().Transport
+			if ours.TLSVersion != tls || ours.DTLSCipher != c.suite.String() || ours.DTLSGroup != c.group.String() || ours.DTLSRole != string(ourRole) {
+				t.Errorf("our statistics say %s, %s, %s, %s; want %s, %v, %v, %s",
+					ours.TLSVersion, ours.DTLSCipher, ours.DTLSGroup, ours.DTLSRole, tls, c.suite, c.group, ourRole)
+			}
+			if page, ok := their.(*pagePeer); ok && strings.HasPrefix(c.stack.name, chromium.name) {
 				stats, err := page.dtlsStats(ctx)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got, want := stats.TLSVersion, fmt.Sprintf("%04X", uint16(c.version)); got != want {
-					t.Errorf("getStats says tlsVersion %s, want %s", got, want)
+				if stats.TLSVersion != tls {
+					t.Errorf("getStats says tlsVersion %s, want %s", stats.TLSVersion, tls)
 				}
 				if got, want := stats.DTLSCipher, c.suite.String(); got != want {
 					t.Errorf("getStats says dtlsCipher %s, want %s", got, want)
@@ -169,6 +214,19 @@ func (w *wireDTLS) Trace(e *trace.Event) {
 }
 
 func uint24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
+
+// retried reports whether there was a HelloRetryRequest: a ServerHello more.
+func (w *wireDTLS) retried() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	hellos := 0
+	for _, m := range w.messages {
+		if m.typ == 2 {
+			hellos++
+		}
+	}
+	return hellos > 1
+}
 
 // negotiated returns what the last ServerHello chose; the one before it, if any,
 // was a HelloRetryRequest (RFC 8446, Section 4.1.3).

@@ -36,6 +36,7 @@ var pionDTLS = dtlsStack{"Pion", false, func(t *testing.T, c dtlsCase, cert cert
 			piondtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 			piondtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 			piondtls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+			piondtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 		},
 		InsecureSkipVerify:   true,
 		ClientAuth:           piondtls.RequireAnyClientCert,

@@ -19,20 +19,33 @@ import (
 
 // The versions, cipher suites and groups of the matrix.
 const (
-	v12 = "DTLS 1.2"
+	v12, v13 = "DTLS 1.2", "DTLS 1.3"
+
+	tls128    = "TLS_AES_128_GCM_SHA256"
+	tls256    = "TLS_AES_256_GCM_SHA384"
+	tlsChacha = "TLS_CHACHA20_POLY1305_SHA256"
 
 	aes128 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
 	aes256 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 	chacha = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
 
-	x25519, p256, p384 = "x25519", "secp256r1", "secp384r1"
-	srtpSHA1, srtpGCM  = "SRTP_AES128_CM_HMAC_SHA1_80", "SRTP_AEAD_AES_128_GCM"
+	rsa128    = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+	rsa256    = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"
+	rsaChacha = "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+
+	mlkem, x25519, p256, p384 = "X25519MLKEM768", "x25519", "secp256r1", "secp384r1"
+
+	srtpSHA1, srtpGCM = "SRTP_AES128_CM_HMAC_SHA1_80", "SRTP_AEAD_AES_128_GCM"
 )
+
+// ourRSA makes our side show a certificate with an RSA key.
+const ourRSA = "--cert rsa.pem --key rsa.key"
 
 // dtlsMatrix is what plainrtc dtls, in a process of its own, negotiates with
 // others on the loopback address, and that lines go both ways. The other stack
 // is the DTLS server or the client, and shows a certificate with a key of that
-// kind. What is given to either is what its command line takes.
+// kind. What is given to either is what its command line takes. No program of
+// Debian's speaks DTLS 1.3: there the other is ours too.
 var dtlsMatrix = []dtlsCase{
 	{openSSL, server, "p256", "", "", v12, aes128, x25519, ""},
 	{openSSL, client, "p256", "", "", v12, aes128, x25519, ""},
@@ -51,6 +64,15 @@ var dtlsMatrix = []dtlsCase{
 	{openSSL, client, "p256", "--group secp384r1,x25519", "", v12, aes128, p384, ""},
 	{openSSL, server, "p384", "", "", v12, aes128, x25519, ""},
 	{openSSL, client, "p384", "", "", v12, aes128, x25519, ""},
+	{openSSL, server, "rsa", "", "", v12, rsa128, x25519, ""},
+	{openSSL, server, "rsa", "", "-cipher ECDHE-RSA-AES256-GCM-SHA384", v12, rsa256, x25519, ""},
+	{openSSL, server, "rsa", "--cipher " + rsaChacha, "", v12, rsaChacha, x25519, ""},
+	{openSSL, server, "rsa", "", "-sigalgs RSA+SHA512:ECDSA+SHA256", v12, rsa128, x25519, ""},
+	{openSSL, server, "rsa", "", "-sigalgs RSA-PSS+SHA384:ECDSA+SHA256", v12, rsa128, x25519, ""},
+	{openSSL, server, "rsa", ourRSA, "", v12, rsa128, x25519, ""},
+	{openSSL, client, "p256", ourRSA, "", v12, rsa128, x25519, ""},
+	{openSSL, client, "rsa", ourRSA, "-sigalgs RSA+SHA256", v12, rsa128, x25519, ""},
+	{openSSL, client, "rsa", ourRSA + " --cipher " + rsa256, "-sigalgs RSA-PSS+SHA384", v12, rsa256, x25519, ""},
 	{openSSL, client, "rsa", "", "", v12, aes128, x25519, ""},
 	{openSSL, client, "rsa", "", "-sigalgs RSA-PSS+SHA256:ECDSA+SHA256", v12, aes128, x25519, ""},
 	{openSSL, server, "p256", "--srtp " + srtpGCM + "," + srtpSHA1, "-use_srtp SRTP_AES128_CM_SHA1_80", v12, aes128, x25519, srtpSHA1},
@@ -68,10 +90,25 @@ var dtlsMatrix = []dtlsCase{
 	{gnuTLS, client, "p256", "", "--priority NORMAL:-GROUP-ALL:+GROUP-SECP384R1", v12, aes128, p384, ""},
 	{gnuTLS, server, "p384", "", "", v12, aes128, x25519, ""},
 	{gnuTLS, client, "p384", "", "", v12, aes128, x25519, ""},
+	{gnuTLS, server, "rsa", "", "", v12, rsa128, x25519, ""},
+	{gnuTLS, server, "rsa", "", "--priority NORMAL:-CIPHER-ALL:+CHACHA20-POLY1305", v12, rsaChacha, x25519, ""},
+	{gnuTLS, server, "rsa", "", "--priority NORMAL:-SIGN-ALL:+SIGN-RSA-SHA256:+SIGN-ECDSA-SHA256", v12, rsa128, x25519, ""},
+	{gnuTLS, server, "rsa", ourRSA, "", v12, rsa128, x25519, ""},
+	{gnuTLS, client, "p256", ourRSA, "", v12, rsa128, x25519, ""},
+	{gnuTLS, client, "rsa", ourRSA, "--priority NORMAL:-SIGN-ALL:+SIGN-RSA-SHA256", v12, rsa128, x25519, ""},
 	{gnuTLS, client, "rsa", "", "", v12, aes128, x25519, ""},
 	{gnuTLS, client, "rsa", "", "--mtu 600", v12, aes128, x25519, ""},
 
-	// Its newest release, 3.1, speaks 1.2 alone.
+	{plainrtc, server, "p256", "", "", v13, tls128, mlkem, ""},
+	{plainrtc, server, "p256", "--group x25519 --cipher " + tls256, "", v13, tls256, x25519, ""},
+	{plainrtc, client, "p256", "--group secp384r1 --cipher " + tlsChacha, "", v13, tlsChacha, p384, ""},
+	{plainrtc, server, "rsa", "", "", v13, tls128, mlkem, ""},
+	{plainrtc, client, "rsa", "", "", v13, tls128, mlkem, ""},
+	{plainrtc, server, "rsa", ourRSA, "--version 1.3", v13, tls128, mlkem, ""},
+	{plainrtc, server, "rsa", ourRSA, "--version 1.2", v12, rsa128, x25519, ""},
+
+	// Its newest release, 3.1.15, speaks 1.2 alone: 1.3 is "a work in progress"
+	// there, which no option reaches.
 	{pionDTLS, server, "p256", "", "", v12, aes128, x25519, ""},
 	{pionDTLS, client, "p256", "", "", v12, aes128, x25519, ""},
 	{pionDTLS, server, "p256", "--version 1.2 --cipher " + aes256, "", v12, aes256, x25519, ""},
@@ -80,6 +117,8 @@ var dtlsMatrix = []dtlsCase{
 	{pionDTLS, client, "p256", "--cipher " + chacha, "", v12, chacha, x25519, ""},
 	{pionDTLS, server, "p256", "--group secp256r1", "", v12, aes128, p256, ""},
 	{pionDTLS, client, "p256", "--group secp384r1", "", v12, aes128, p384, ""},
+	{pionDTLS, server, "rsa", "", "", v12, rsa128, x25519, ""},
+	{pionDTLS, client, "p256", ourRSA, "", v12, rsa128, x25519, ""},
 	{pionDTLS, client, "rsa", "", "", v12, aes128, x25519, ""},
 	{pionDTLS, server, "p256", "--srtp " + srtpSHA1, "", v12, aes128, x25519, srtpSHA1},
 	{pionDTLS, client, "p256", "--srtp " + srtpGCM, "", v12, aes128, x25519, srtpGCM},
@@ -155,10 +194,23 @@ var (
 	}}
 )
 
+// plainrtc is our program once more. TestDTLS builds it.
+var plainrtc = dtlsStack{"plainrtc", false, func(t *testing.T, c dtlsCase, cert certificateFile, addr string) *dtlsProcess {
+	flags := " --cert " + cert.pem + " --key " + cert.key + " " + c.theirs
+	if c.role == server {
+		p := startProcess(t, dtlsProgram, "dtls --listen "+addr+flags)
+		p.expect(t, "certificate is")
+		return p
+	}
+	return startProcess(t, dtlsProgram, "dtls --linger 50ms --connect "+addr+flags)
+}}
+
+var dtlsProgram string
+
 // TestDTLS plays the matrix.
 func TestDTLS(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "plainrtc")
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
+	dtlsProgram = filepath.Join(t.TempDir(), "plainrtc")
+	if out, err := exec.Command("go", "build", "-o", dtlsProgram, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	certs := map[string]certificateFile{}
@@ -170,26 +222,26 @@ func TestDTLS(t *testing.T) {
 		for _, c := range dtlsMatrix {
 			t.Run(c.String(), func(t *testing.T) {
 				t.Parallel()
-				c.agrees(t, program, certs[c.key])
+				c.agrees(t, certs)
 			})
 		}
 		for _, c := range dtlsRefusals {
 			t.Run("refused/"+c.String(), func(t *testing.T) {
 				t.Parallel()
-				c.isRefused(t, program, certs[c.key])
+				c.isRefused(t, certs)
 			})
 		}
 	})
 }
 
 // agrees checks what is negotiated, and that lines go both ways to a good end.
-func (c dtlsCase) agrees(t *testing.T, program string, cert certificateFile) {
-	our, their, report := c.connect(t, program, cert)
+func (c dtlsCase) agrees(t *testing.T, certs map[string]certificateFile) {
+	our, their, report := c.connect(t, certs)
 	if got, want := fmt.Sprint(report.Version, report.CipherSuite, report.Group, report.SRTPProfile), fmt.Sprint(c.version, c.suite, c.group, c.last); got != want {
 		t.Errorf("negotiated %s, want %s", got, want)
 	}
-	if report.PeerFingerprint != cert.fingerprint {
-		t.Errorf("the peer's fingerprint is %s, want %s", report.PeerFingerprint, cert.fingerprint)
+	if report.PeerFingerprint != certs[c.key].fingerprint {
+		t.Errorf("the peer's fingerprint is %s, want %s", report.PeerFingerprint, certs[c.key].fingerprint)
 	}
 	fromThem := "from them to us"
 	fmt.Fprintln(our.stdin, "from us to them")
@@ -214,8 +266,8 @@ func (c dtlsCase) agrees(t *testing.T, program string, cert certificateFile) {
 }
 
 // isRefused checks that our side, the client, fails as it should.
-func (c dtlsCase) isRefused(t *testing.T, program string, cert certificateFile) {
-	our, _, report := c.connect(t, program, cert)
+func (c dtlsCase) isRefused(t *testing.T, certs map[string]certificateFile) {
+	our, _, report := c.connect(t, certs)
 	if report.OK || !strings.Contains(report.Error, c.last) {
 		t.Errorf("our side reports %+v, want an error with %q", report, c.last)
 	}
@@ -236,13 +288,15 @@ type dtlsReport struct {
 }
 
 // connect starts both ends, and returns what ours reports.
-func (c dtlsCase) connect(t *testing.T, program string, cert certificateFile) (our, their *dtlsProcess, report dtlsReport) {
+func (c dtlsCase) connect(t *testing.T, certs map[string]certificateFile) (our, their *dtlsProcess, report dtlsReport) {
+	cert := certs[c.key]
+	ours := strings.NewReplacer("rsa.pem", certs["rsa"].pem, "rsa.key", certs["rsa"].key).Replace(c.ours)
 	if c.role == server {
 		addr := freeUDPPort(t)
 		their = c.stack.start(t, c, cert, addr)
-		our = startProcess(t, program, "dtls --json --linger 50ms --connect "+addr+" "+c.ours)
+		our = startProcess(t, dtlsProgram, "dtls --json --linger 50ms --connect "+addr+" "+ours)
 	} else {
-		our = startProcess(t, program, "dtls --json --listen 127.0.0.1:0 "+c.ours)
+		our = startProcess(t, dtlsProgram, "dtls --json --listen 127.0.0.1:0 "+ours)
 		_, addr, _ := strings.Cut(our.expect(t, "Listening on "), "Listening on ")
 		addr, _, _ = strings.Cut(addr, " ")
 		our.expect(t, "certificate is")

@@ -47,6 +47,7 @@ type TransportStats struct {
 	DTLSRole                     string `json:"dtlsRole"`             // client, server, or unknown
 	TLSVersion                   string `json:"tlsVersion,omitempty"` // as on the wire: FEFD is DTLS 1.2, FEFC is 1.3
 	DTLSCipher                   string `json:"dtlsCipher,omitempty"`
+	DTLSGroup                    string `json:"dtlsGroup,omitempty"` // ours: of the key exchange, such as X25519MLKEM768
 	SRTPCipher                   string `json:"srtpCipher,omitempty"`
 	SelectedCandidatePairID      string `json:"selectedCandidatePairId,omitempty"`
 	SelectedCandidatePairChanges uint32 `json:"selectedCandidatePairChanges"`
@@ -199,6 +200,7 @@ func (c *core) dtlsStats(s *Stats) {
 	state := c.dtls.ConnectionState()
 	s.Transport.TLSVersion = fmt.Sprintf("%04X", uint16(state.Version))
 	s.Transport.DTLSCipher = state.CipherSuite.String()
+	s.Transport.DTLSGroup = state.Group.String()
 	if state.SRTPProfile != 0 {
 		s.Transport.SRTPCipher = state.SRTPProfile.String()
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"flag"
 	"fmt"
@@ -49,7 +51,7 @@ and its fingerprint printed, unless --fingerprint says what it must be.`,
 			flags.StringVar(&f.groups, "group", "", "take only these groups for the key exchange, best first: `names`, of\n        "+names(dtlsGroups))
 			flags.StringVar(&f.srtp, "srtp", "", "negotiate one of these SRTP profiles, best first: `names`, of\n        "+names(dtlsProfiles))
 			flags.StringVar(&f.cert, "cert", "", "show the certificate in this PEM `file` (default: one made for the occasion)")
-			flags.StringVar(&f.key, "key", "", "the PEM `file` with the certificate's key, which must be on P-256")
+			flags.StringVar(&f.key, "key", "", "the PEM `file` with the certificate's key: ECDSA on P-256, or RSA")
 			flags.StringVar(&f.fingerprint, "fingerprint", "", "accept only the certificate with this `fingerprint`: \"sha-256 4A:AD:…\", or the bytes alone for sha-256")
 			flags.StringVar(&f.keylog, "keylog", "", "append the keys to this `file`, in NSS format, which Wireshark reads")
 			flags.BoolVar(&s.json, "json", false, "print what was negotiated, or why not, as a line of JSON before the first line of output")
@@ -92,6 +94,8 @@ var (
 		dtls.TLS_AES_128_GCM_SHA256, dtls.TLS_CHACHA20_POLY1305_SHA256, dtls.TLS_AES_256_GCM_SHA384,
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 		dtls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		dtls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, dtls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 	}
 	dtlsGroups   = []dtls.Group{dtls.X25519MLKEM768, dtls.X25519, dtls.Secp256r1, dtls.Secp384r1}
 	dtlsProfiles = []dtls.SRTPProfile{
@@ -196,10 +200,10 @@ func loadCertificate(certFile, keyFile string) (*dtls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s are no certificate and its key: %w", certFile, keyFile, err)
 	}
-	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("the key in %s is not an ECDSA key on P-256, which this side needs; "+
-			"openssl ecparam -name prime256v1 -genkey makes one", keyFile)
+	switch pair.PrivateKey.(type) {
+	case *ecdsa.PrivateKey, *rsa.PrivateKey:
+		return &dtls.Certificate{DER: pair.Certificate[0], Key: pair.PrivateKey.(crypto.Signer)}, nil
 	}
-	return &dtls.Certificate{DER: pair.Certificate[0], Key: key}, nil
+	return nil, fmt.Errorf("the key in %s is neither an ECDSA key on P-256 nor an RSA key, one of which this side needs; "+
+		"openssl ecparam -name prime256v1 -genkey makes one", keyFile)
 }

@@ -50,7 +50,7 @@ class Peer {
   incoming = new Queue();
   candidates = new Queue();
   constructor() {
-    const pc = (this.pc = new RTCPeerConnection());
+    const pc = (this.pc = new RTCPeerConnection(globalThis.configuration));
     pc.ondatachannel = ({channel}) => this.incoming.push(this.#keep(channel));
     pc.onicecandidate = ({candidate}) => this.candidates.push(candidate);
     pc.onicecandidateerror = (e) => console.warn("candidate error", e.errorText);
