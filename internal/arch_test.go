@@ -34,8 +34,12 @@ var testSupport = []string{"internal/ladder", dice}
 // dice is the package that throws dice for others: from a seed, and from that alone.
 const dice = "internal/netsim"
 
+// laboratory is the package that drives layers on the simulated network. It stands
+// above them, as a command does.
+const laboratory = "internal/lab"
+
 // pure are the packages held to a core's rules without being a layer.
-var pure = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", dice}
+var pure = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", dice, laboratory}
 
 // neighbours are the edges drawn between layers: there are no others.
 var neighbours = map[string][]string{
@@ -240,6 +244,9 @@ func (f *file) checkEdges() {
 			default:
 				f.say(spec.Pos(), "%s imports %s: a layer stands on %s alone", from, to, strings.Join(foundations, ", "))
 			}
+		case to == laboratory && from != "cmd":
+			f.say(spec.Pos(), "%s imports %s: experiments stand above everything but commands", f.dir, to)
+		case f.dir == laboratory:
 		case from == "internal":
 			if top(to) != "internal" {
 				f.say(spec.Pos(), "%s imports %s: what is internal serves the layers and does not know them", f.dir, to)

@@ -1,0 +1,120 @@
+package lab
+
+import (
+	"slices"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/netsim"
+	"github.com/plainrtc/plainrtc/sctp"
+)
+
+// A Result is what an experiment showed.
+type Result struct {
+	Experiment  // with its defaults
+	Took        time.Duration
+	Flows       []FlowResult
+	Goodput     float64         // of all flows, in bit/s, over the whole time
+	LateGoodput float64         // over its second half
+	Fairness    float64         // Jain's index of the flows' goodput over the second half: 1/n to 1
+	Wait        Distribution    // of the packets of all flows
+	Link        netsim.Counters // of the bottleneck
+}
+
+// A FlowResult is what one flow did.
+type FlowResult struct {
+	Control     sctp.CongestionControl
+	Begun       time.Duration
+	Moved       time.Duration // from its begin until Bytes had arrived; 0: they did not
+	Delivered   int64         // bytes of messages
+	Goodput     float64       // in bit/s, from its begin
+	LateGoodput float64       // over the second half of the experiment
+	Packets     uint64        // with data, sent
+	Lost        float64       // the share of these that did not arrive
+	Resent      uint64        // chunks sent again
+	Timeouts    uint64        // of T3-rtx
+	Wait        Distribution  // of packets, beyond what they take on an empty path
+	Recovery    time.Duration // after DropPackets until the rate was back; 0: it never was
+
+	// Of messages sent one by one: how long they took, and the share that came.
+	Latency Distribution
+	Arrived float64
+
+	Samples []Sample
+}
+
+// A Distribution is the quantiles of a time.
+type Distribution struct {
+	N                     int
+	Median, P95, P99, Max time.Duration
+}
+
+// distribution returns the quantiles of times in any order.
+func distribution(times []time.Duration) Distribution {
+	n := len(times)
+	if n == 0 {
+		return Distribution{}
+	}
+	times = slices.Clone(times)
+	slices.Sort(times)
+	at := func(q float64) time.Duration { return times[min(n-1, int(q*float64(n)))] }
+	return Distribution{n, at(0.5), at(0.95), at(0.99), times[n-1]}
+}
+
+// Result returns what the experiment showed until now.
+func (r *Run) Result() Result {
+	res := Result{Experiment: r.e, Took: r.Elapsed(), Link: r.link.Counters()}
+	half := res.Took / 2
+	var waits []time.Duration
+	var sum, squares float64
+	for i, f := range r.flows {
+		s := f.from.Stats()
+		x := FlowResult{
+			Control: r.e.Control[i], Begun: f.begins, Delivered: f.delivered,
+			Packets: f.sent, Resent: s.Retransmissions, Timeouts: s.Timeouts,
+			Wait: distribution(f.waits), Recovery: f.recovery.took, Latency: distribution(f.latencies),
+			Samples: f.samples,
+		}
+		end := res.Took
+		if f.finished > 0 {
+			end, x.Moved = f.finished, f.finished-f.begins
+		}
+		x.Goodput = rate(f.delivered, end-f.begins)
+		then, before := f.begins, int64(0)
+		for _, s := range f.samples {
+			if s.At <= max(half, f.begins) {
+				then, before = s.At, s.Delivered
+			}
+		}
+		x.LateGoodput = rate(f.delivered-before, end-then)
+		if f.seen > 0 {
+			x.Lost = 1 - float64(f.arrived)/float64(f.seen)
+		}
+		if f.asked > 0 {
+			x.Arrived = float64(len(f.latencies)) / float64(f.asked)
+		}
+		res.Flows = append(res.Flows, x)
+		res.Goodput += rate(f.delivered, res.Took)
+		res.LateGoodput += x.LateGoodput
+		waits = append(waits, f.waits...)
+		sum += x.LateGoodput
+		squares += x.LateGoodput * x.LateGoodput
+	}
+	res.Wait = distribution(waits)
+	res.Fairness = 1
+	if squares > 0 {
+		res.Fairness = sum * sum / (float64(len(r.flows)) * squares)
+	}
+	return res
+}
+
+// rate is so many bytes in a time, in bit/s.
+func rate(bytes int64, d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return 8 * float64(bytes) / d.Seconds()
+}
+
+// A Chart draws rates over a window as long as a round trip, and no shorter than
+// two samples: more often nothing can change by itself.
+func (r *Result) window() int { return max(2, int(r.RTT/r.interval())) }
