@@ -1,0 +1,54 @@
+// Package mediafile reads and writes files of encoded media: what a connection
+// can play to its peer, and what it can record from it.
+//
+//	file                  holds                                 as
+//	IVF                   VP8, VP9, AV1                         frames; AV1's are temporal units
+//	Ogg (RFC 3533, 7845)  Opus                                  packets
+//	Annex B byte stream   H.264, H.265                          access units
+//	WAV                   L16, PCMU (µ-law), PCMA (A-law), G722 pieces of 20 ms
+//	rtpdump               RTP and RTCP packets                  packets, with their time of arrival
+//
+// # Reading
+//
+// [NewReader] looks at a file's first bytes to find what it is, and returns
+// what reads it: one [Frame] after the other, in the shape that package payload
+// cuts into packets. The [Codec] is what SDP would say of them.
+//
+//	r, err := mediafile.NewReader(file)
+//	for {
+//		frame, err := r.NextFrame()
+//		if err == io.EOF { break }
+//		…
+//	}
+//
+// # Writing
+//
+// [NewWriter] makes the file that is usual for a codec, [Extension] says how its
+// name ends. Frames go in as package payload puts them together, with the time that
+// they are for. Where the file can seek, Close fills in what is only known at the
+// end; where it cannot, as a pipe, the file is valid too. A file whose writer was
+// never closed, because the machine was, can be played to its last full second.
+//
+// Audio that did not arrive is filled in, so that audio and video of a
+// recording stay together: with silence, and in Opus with packets that ask the decoder to
+// conceal a loss. Video begins with the first key frame: nothing decodes what
+// comes before it.
+//
+// A file is input like any other: what it says of lengths is not believed
+// before the bytes are there, and no frame is longer than [MaxFrame].
+//
+// # RTP dumps
+//
+// A file of packets has other things to tell than frames: see [DumpReader] and
+// [DumpWriter].
+//
+// # Out of scope
+//
+// WebM, Matroska and MP4: there is a tool for changing the container of every file
+// here, and none of them is needed to play it. More than one stream in a file:
+// audio and video are two files; from an Ogg file of several streams the first
+// of Opus is read. Pictures shown in another order than they are decoded in
+// (B-frames), which no WebRTC sender makes: those of an Annex B stream get their
+// times in decoding order. Several frames of one VP9 picture (spatial layers) are
+// written as they come, without the index of a superframe.
+package mediafile
