@@ -33,9 +33,12 @@ type Config struct {
 	// establishes the association at once; otherwise they count for nothing.
 	LocalInit, RemoteInit []byte
 
-	// MTU is the size of the largest SCTP packet: what is left of a datagram
-	// after DTLS. 1160, which fits a 1200-byte datagram under any cipher suite.
-	MTU int
+	// MTU is the size of the largest SCTP packet that any path carries: what is
+	// left of a datagram after DTLS. 1160, which fits a 1200-byte datagram under any
+	// cipher suite. MaxMTU and Headers are what SetMaxMTU says of the first path:
+	// with them, larger packets are searched for.
+	MTU             int
+	MaxMTU, Headers int
 
 	// ReceiveWindow is how much the peer may have us hold, in bytes with our
 	// overhead: 1 MiB at first. It is raised, if need be, so that a message of
@@ -142,6 +145,7 @@ type Association struct {
 
 	reconfig  reconfig
 	heartbeat heartbeat
+	pmtud     pmtud
 	timers    timers.Table[timerKind]
 	failures  int // timeouts in a row
 
@@ -165,7 +169,8 @@ func New(cfg Config) *Association {
 		pool:    &a.pool,
 		streams: cfg.InStreams,
 	}
-	a.send = sender{mtu: cfg.MTU, pool: &a.pool, control: newController(cfg.Congestion), fell: a.bufferedAmountFell}
+	a.pmtud.start(&cfg)
+	a.send = sender{mtu: a.pmtud.floor(), pool: &a.pool, control: newController(cfg.Congestion), fell: a.bufferedAmountFell}
 	a.send.queue.scheduler.policy = cfg.Scheduling
 	a.send.start(0)
 	a.send.rto.start(cfg.RTOInitial, cfg.RTOMin, cfg.RTOMax)
@@ -187,6 +192,12 @@ func (a *Association) random32() uint32 {
 			return v
 		}
 	}
+}
+
+// random64 is the same of 64 bits.
+func (a *Association) random64() uint64 {
+	a.random(a.entropy[:8])
+	return binary.BigEndian.Uint64(a.entropy[:]) | 1
 }
 
 // State returns the association's state.
@@ -349,6 +360,7 @@ func (a *Association) Advance(now time.Time) {
 		case timerReorder:
 			a.send.reorderTimeout(now)
 			a.lossTimers()
+			a.largeLost(now)
 			a.traceCongestion(now)
 		case timerProbe:
 			a.send.probeTimeout(now)
@@ -359,6 +371,8 @@ func (a *Association) Advance(now time.Time) {
 			a.reconfigTimeout(now)
 		case timerHeartbeat:
 			a.heartbeatTimeout(now)
+		case timerPathProbe:
+			a.probeLost(now)
 		}
 	}
 }
@@ -372,7 +386,9 @@ func (a *Association) retransmitTimeout(now time.Time) {
 	if !s.out.empty() && !(s.probing && s.probed) && a.failed(now, "SACK") {
 		return
 	}
-	s.timeout(now)
+	if expired := s.timeout(now); expired {
+		a.pathLoses(now)
+	}
 	a.lossTimers()
 	if !s.out.empty() || s.closed {
 		a.timers.Set(timerT3, now.Add(s.rto.current))

@@ -43,7 +43,7 @@ func (a *Association) replyAbort(tag uint32, flags uint8, causes []byte) {
 // queueControl queues a chunk for the next packet, unless the packet is full:
 // an answer that is not sent will be asked for again.
 func (a *Association) queueControl(now time.Time, typ chunkType, value []byte) {
-	if headerSize+len(a.control)+chunkHeaderSize+padded(len(value)) > a.cfg.MTU-sackHeaderSize {
+	if headerSize+len(a.control)+chunkHeaderSize+padded(len(value)) > min(a.cfg.MTU, a.send.mtu)-sackHeaderSize {
 		a.drop(now, dropFull, len(value))
 		return
 	}
@@ -60,12 +60,13 @@ func (a *Association) reportStream(now time.Time, stream uint16) {
 }
 
 // room is what is left of the packet that begins at b[start:].
-func (a *Association) room(b []byte, start int) int { return a.cfg.MTU - (len(b) - start) }
+func (a *Association) room(b []byte, start int) int { return a.send.mtu - (len(b) - start) }
 
 // AppendPacket appends the next packet to b; it returns b as it is when there
 // is nothing to send. It is to be called until then.
 func (a *Association) AppendPacket(now time.Time, b []byte) []byte {
 	start := len(b)
+	a.send.oversize = false
 	// Packets with INIT or COOKIE ECHO need one in any case (RFC 9653, Section
 	// 5.2), so that a peer can verify them which does not know yet, or no longer,
 	// what was agreed; and so do those that belong to no association.
@@ -110,6 +111,9 @@ func (a *Association) appendPacket(now time.Time, b []byte) []byte {
 		if !a.due.has(dueCookieEcho) {
 			return b
 		}
+	}
+	if a.state.sendsData() && a.probes(now) {
+		return a.appendProbe(now, b)
 	}
 	return a.appendChunks(now, b)
 }

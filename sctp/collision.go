@@ -60,6 +60,7 @@ func (a *Association) restart(now time.Time, k cookie) {
 	a.reconfig.start(uint32(k.localTSN))
 	a.adopt(k.peer)
 	a.timers.StopAll()
+	a.pmtud.cancel(a)
 	a.control, a.due = nil, 0
 	a.send.immediate = false
 	a.events.push(Restarted{})

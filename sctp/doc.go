@@ -32,7 +32,7 @@
 // rate and rto (what acknowledgements measure), congestion (when packets may leave)
 // with bbr, cubic, hystart and newreno, pacer, forward (messages given up). The two know nothing of each other. association
 // joins them: state, connect, snap, cookie and collision, receive, build, shutdown,
-// reset, reconfig, heartbeat.
+// reset, reconfig, heartbeat, pmtud.
 //
 // # Memory
 //
@@ -73,8 +73,8 @@
 //
 // # Out of scope
 //
-// Multihoming, address parameters and path MTU discovery: DTLS has one path
-// and Config.MTU is its size. ECN, which cannot be seen from above DTLS.
+// Multihoming and address parameters: DTLS has one path. What ICMP says of its
+// MTU: probes find that out (RFC 8899). ECN, which cannot be seen from above DTLS.
 // Authenticated chunks (RFC 4895): DTLS authenticates. Messages delivered in
 // part: they are bounded, and the W3C API knows only whole ones.
 package sctp

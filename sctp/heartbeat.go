@@ -51,9 +51,11 @@ func (a *Association) heartbeatTimeout(now time.Time) {
 
 // PathChanged tells that packets take another path from now on. That is ICE's
 // to decide and SCTP's to measure: a HEARTBEAT leaves at once. It also shows
-// the peer the path in use, where it would have to wait for data.
+// the peer the path in use, where it would have to wait for data. SetMaxMTU has
+// to be called again if this path begins at another interface.
 func (a *Association) PathChanged(now time.Time) {
 	a.send.pathChanged()
+	a.resetMTU(now)
 	if a.state == StateEstablished {
 		a.sendHeartbeat(now)
 	}
@@ -61,8 +63,7 @@ func (a *Association) PathChanged(now time.Time) {
 
 func (a *Association) sendHeartbeat(now time.Time) {
 	h := &a.heartbeat
-	a.random(a.entropy[:8])
-	h.nonce, h.sentAt = binary.BigEndian.Uint64(a.entropy[:])|1, now
+	h.nonce, h.sentAt = a.random64(), now
 	info := binary.BigEndian.AppendUint64(nil, h.nonce)
 	a.queueControl(now, typeHeartbeat, appendParam(nil, paramHeartbeatInfo, info))
 	a.timers.Set(timerHeartbeat, now.Add(a.send.rto.current))
@@ -79,6 +80,9 @@ func (a *Association) receiveHeartbeat(now time.Time, c chunk) {
 func (a *Association) receiveHeartbeatAck(now time.Time, c chunk) {
 	h := &a.heartbeat
 	p, _, ok := nextParam(c.value)
+	if ok && p.typ == paramHeartbeatInfo && a.probeAcked(now, p.value) {
+		return
+	}
 	if !ok || p.typ != paramHeartbeatInfo || len(p.value) != 8 || h.nonce == 0 || binary.BigEndian.Uint64(p.value) != h.nonce {
 		a.drop(now, dropHeartbeat, len(c.raw))
 		return

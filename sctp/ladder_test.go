@@ -168,12 +168,15 @@ func numbers(words []string) (list []uint16, err error) {
 }
 
 func (e *end) configure(args []string) (err error) {
-	e.config.DTLS, e.config.Without, e.config.Scheduling = false, Interleaving, 0
+	e.config.DTLS, e.config.Without, e.config.Scheduling, e.config.MaxMTU = false, Interleaving, 0, 0
 	for _, word := range args {
 		name, value, _ := strings.Cut(word, "=")
 		switch name {
 		case "dtls":
 			e.config.DTLS = true
+		case "max":
+			e.config.MaxMTU, err = strconv.Atoi(value)
+			e.config.Headers = 65
 		case "idata":
 			e.config.Without &^= Interleaving
 		case "streams", "in":

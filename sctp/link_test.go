@@ -20,6 +20,7 @@ type terminal struct {
 	net   *netsim.Network
 	addr  netip.AddrPort
 	flows []*flow
+	last  *flow // sent the last packet
 }
 
 // A flow is one end of an association, and what its user does.
@@ -76,12 +77,15 @@ func (h *terminal) AppendPacket(now time.Time, b []byte) ([]byte, netip.AddrPort
 		}
 		start := len(b)
 		if b = f.Association.AppendPacket(now, b); len(b) > start {
+			h.last = f
 			b = binary.BigEndian.AppendUint64(b, uint64(now.UnixNano()))
 			return append(b, make([]byte, belowSCTP-8)...), f.local, f.remote
 		}
 	}
 	return b, netip.AddrPort{}, netip.AddrPort{}
 }
+
+func (h *terminal) MayFragment() bool { return h.last != nil && h.last.Association.MayFragment() }
 
 func (h *terminal) NextTimeout() time.Time {
 	var next time.Time
@@ -107,19 +111,26 @@ type bottleneck struct {
 // newBottleneck makes a path of that many Mbit/s, with a queue of so many
 // bandwidth-delay products.
 func newBottleneck(t testing.TB, mbits int, rtt time.Duration, queue, loss float64, controls ...CongestionControl) *bottleneck {
-	net := netsim.New(1, epoch())
+	var configs []Config
+	for _, control := range controls {
+		configs = append(configs, Config{Congestion: control})
+	}
+	return newBottleneckOf(t, 1, mbits, rtt, queue, loss, configs...)
+}
+
+func newBottleneckOf(t testing.TB, seed uint64, mbits int, rtt time.Duration, queue, loss float64, configs ...Config) *bottleneck {
+	net := netsim.New(seed, epoch())
 	p := &bottleneck{t: t, net: net, rtt: rtt, sink: &terminal{net: net}}
 	sinkAddr := netip.MustParseAddr("192.0.2.1")
 	host := net.AddHost(p.sink, netsim.Profile{Delay: rtt / 2}, sinkAddr)
 	rate := int64(mbits) * 1e6
 	host.Down.Profile = netsim.Profile{Delay: rtt / 2, Rate: rate, Queue: int(queue * float64(rate) / 8 * rtt.Seconds()), Loss: loss}
 	p.down = host.Down
-	for i, control := range controls {
+	for i, config := range configs {
 		h := &terminal{net: net}
 		addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)})
 		net.AddHost(h, netsim.Profile{}, addr)
 		mine, theirs := netip.AddrPortFrom(addr, 5000), netip.AddrPortFrom(sinkAddr, uint16(6000+i))
-		config := Config{Congestion: control}
 		config.Rand = net.Rand(fmt.Sprint("a", i))
 		from := &flow{Association: New(config), local: mine, remote: theirs}
 		config.Rand = net.Rand(fmt.Sprint("z", i))

@@ -17,8 +17,11 @@ type outstanding struct {
 	marked  int         // chunks marked for retransmission
 	from    tsn         // no chunk before this one is marked
 	gapAcks int         // chunks acknowledged by gap ack blocks
-	order   uint32      // counts transmissions
-	fack    tsn         // the highest TSN that was ever acknowledged
+	// lostOften is the size of the largest chunk that was lost more than maxProbes
+	// times, of late.
+	lostOften int
+	order     uint32 // counts transmissions
+	fack      tsn    // the highest TSN that was ever acknowledged
 	// oldest and newest are the ends of the list of chunks in flight, in the order
 	// of their last transmission.
 	oldest, newest listEnd
@@ -278,6 +281,9 @@ func (o *outstanding) mark(now time.Time, n tsn, c *sentChunk) {
 	if o.partial && (m.maxRetransmits >= 0 && int(c.transmissions) > m.maxRetransmits || m.expired(now)) {
 		o.abandon(n)
 		return
+	}
+	if c.transmissions > maxProbes {
+		o.lostOften = max(o.lostOften, int(c.size))
 	}
 	o.land(c)
 	c.state = chunkMarked

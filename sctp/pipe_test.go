@@ -65,8 +65,8 @@ func (p *pipe) drain(x *Association) {
 		if len(b) == 0 {
 			break
 		}
-		if len(b) > x.cfg.MTU {
-			p.t.Fatalf("a packet of %d bytes, MTU %d: %s", len(b), x.cfg.MTU, Describe(b))
+		if len(b) > x.PathMTU() && len(b) != x.pmtud.size && !x.MayFragment() {
+			p.t.Fatalf("a packet of %d bytes, MTU %d: %s", len(b), x.PathMTU(), Describe(b))
 		}
 		if !checkChecksum(b) && !(noChecksum(b) && x.peer.has(ZeroChecksum)) {
 			p.t.Fatal("a packet with a bad checksum left")

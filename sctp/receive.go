@@ -287,6 +287,7 @@ func (a *Association) acknowledged(now time.Time, r sackResult) {
 	a.heartbeat.heard = now
 	if r.acked > 0 || r.advanced {
 		a.failures = 0 // Section 8.1
+		a.pathCarries(now)
 	}
 	switch {
 	case a.send.out.empty():
@@ -295,6 +296,7 @@ func (a *Association) acknowledged(now time.Time, r sackResult) {
 		a.timers.Set(timerT3, now.Add(a.send.rto.current))
 	}
 	a.lossTimers()
+	a.largeLost(now)
 	a.resetProgress()
 	a.shutdownWhenDrained(now)
 	if a.cfg.Trace != nil {

@@ -10,7 +10,7 @@ type sender struct {
 	cc    congestion
 	rack  rack
 	rto   rto
-	mtu   int
+	mtu   int // PLPMTU, or Config.MTU
 	// rwnd is the a_rwnd of the newest SACK.
 	rwnd int
 	// measured is the transmission from which on a round trip is measured again:
@@ -32,6 +32,7 @@ type sender struct {
 	purged bool
 	// lowest: the lowest outstanding chunk was retransmitted just now.
 	lowest      bool
+	oversize    bool // the packet just built is larger than mtu: see MayFragment
 	forwardDue  bool
 	forwardedAt time.Time
 	immediate   bool // ask for SACKs at once (RFC 7053)
@@ -230,8 +231,8 @@ func (s *sender) probeTimeout(now time.Time) {
 	}
 }
 
-// timeout is T3-rtx.
-func (s *sender) timeout(now time.Time) {
+// timeout is T3-rtx. It reports whether that says that nothing arrives.
+func (s *sender) timeout(now time.Time) (expired bool) {
 	s.opportunity()
 	if s.out.empty() {
 		s.closed = s.closed && s.queue.buffered > 0
@@ -239,9 +240,9 @@ func (s *sender) timeout(now time.Time) {
 	}
 	s.rto.backOff()
 	if s.probe {
-		return
+		return false
 	}
-	if !s.probing || !s.probed {
+	if expired = !s.probing || !s.probed; expired {
 		s.cc.timeout(s.out.next - 1)
 		s.stats.timeouts++
 	}
@@ -252,6 +253,7 @@ func (s *sender) timeout(now time.Time) {
 	s.out.timeout(now)
 	s.tidy(now)
 	s.forwardDue = s.out.partial && s.out.advanced != s.out.cum
+	return expired
 }
 
 // again has everything outstanding sent again, although no timer of DATA's own
@@ -357,7 +359,8 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 			s.purged = true
 			continue
 		}
-		if !s.cc.canResend(s.out.flight) || len(b)-start+s.headerSize()+padded(int(c.size)) > s.mtu {
+		fits := len(b)-start+s.headerSize()+padded(int(c.size)) <= s.mtu
+		if !s.cc.canResend(s.out.flight) || !fits && len(b)-start > headerSize {
 			return s.sentData(now, b, began)
 		}
 		s.out.resend(now, n, c)
@@ -365,6 +368,10 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 		s.stats.retransmissions++
 		s.cc.undo.resent++
 		s.lowest = s.lowest || n == s.out.cum+1
+		if !fits {
+			s.oversize = true
+			return s.sentData(now, b, began)
+		}
 	}
 	for {
 		queued := s.queue.buffered

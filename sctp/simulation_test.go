@@ -157,7 +157,7 @@ func simulate(t *testing.T, seed uint64) uint64 {
 			Rand: random, MTU: 300 + rng.IntN(1200), MaxMessageSize: largest, ReceiveWindow: 1 << (13 + rng.IntN(6)),
 			MaxRetransmits: 1000, MaxInitRetransmits: 1000, RTOMax: 2 * time.Second,
 			DTLS: rng.IntN(3) > 0, Without: lacking(rng), Scheduling: SchedulingPolicy(rng.IntN(3)),
-			OutStreams: 60000,
+			OutStreams: 60000, MaxMTU: rng.IntN(3) * (500 + rng.IntN(4000)), Headers: 65,
 		}
 	}
 	ca, cz := config('a'), config('z')
@@ -172,8 +172,17 @@ func simulate(t *testing.T, seed uint64) uint64 {
 	jitter := time.Duration(1 + rng.IntN(int(2*p.delay)))
 	hash := fnv.New64a()
 	lossy := true
+	// What the path carries may change at any time, and what may not be fragmented
+	// then disappears.
+	narrow := 300 + rng.IntN(4000)
 	p.fate = func(from *Association, packet []byte) (int, time.Duration) {
 		hash.Write(packet)
+		if rng.IntN(200) == 0 {
+			narrow = 300 + rng.IntN(4000)
+		}
+		if len(packet) > max(narrow, from.pmtud.floor()) && !from.MayFragment() {
+			return 0, 0
+		}
 		copies, extra := 1, time.Duration(0)
 		if lossy && rng.Float64() < loss {
 			copies = 0

@@ -66,12 +66,13 @@ const (
 	timerPace                        // the next packet may leave
 	timerReconfig                    // RE-CONFIG was not answered
 	timerHeartbeat                   // idle for long, or a HEARTBEAT was not answered
+	timerPathProbe                   // a probe for a larger MTU was not answered (RFC 8899)
 )
 
 func (k timerKind) String() string {
 	return [...]string{
 		"T1-init", "T1-cookie", "T2-shutdown", "T3-rtx", "T5-shutdown-guard",
-		"T-sack", "RACK", "PTO", "pacer", "T-reconfig", "T-heartbeat",
+		"T-sack", "RACK", "PTO", "pacer", "T-reconfig", "T-heartbeat", "PROBE_TIMER",
 	}[k]
 }
 

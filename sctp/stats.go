@@ -30,6 +30,9 @@ type Stats struct {
 	PeerWindow         int     // bytes of user data that the peer still takes
 	ReceiveWindow      int     // bytes that we still take
 	Buffered           int     // bytes of messages not sent yet
+
+	PathMTU  int // bytes of the largest SCTP packet with DATA
+	MTUState MTUState
 }
 
 type packetStats struct {
@@ -61,6 +64,8 @@ func (a *Association) Stats() Stats {
 		PeerWindow:         max(0, a.send.rwnd-a.send.out.payload),
 		ReceiveWindow:      a.recv.window.rwnd(),
 		Buffered:           a.send.queue.buffered,
+		PathMTU:            a.send.mtu,
+		MTUState:           a.pmtud.state,
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 type packet struct {
 	from, to netip.AddrPort
 	bytes    []byte
-	head     [48]byte // scratch for the hash
+	// mayFragment is false for what carries the DF bit.
+	mayFragment bool
+	head        [48]byte // scratch for the hash
 }
 
 // packetSize is the memory a packet starts with: more than any that the
@@ -33,6 +35,7 @@ func (n *Network) put(p *packet) { n.free = append(n.free, p) }
 func (n *Network) copyOf(p *packet) *packet {
 	c := n.get()
 	c.from, c.to, c.bytes = p.from, p.to, append(c.bytes[:0], p.bytes...)
+	c.mayFragment = p.mayFragment
 	return c
 }
 

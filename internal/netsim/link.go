@@ -28,7 +28,7 @@ type Profile struct {
 	// being sent; a packet that does not fit is dropped. Zero stands for what
 	// the link carries in 100 ms. A packet that need not wait is never dropped.
 	Queue int
-	MTU   int // larger packets disappear; zero for no limit
+	MTU   int // larger packets disappear, unless they may be fragmented; zero for no limit
 }
 
 // A Burst is the model of Gilbert and Elliott: a link is in a good state, where
@@ -81,6 +81,7 @@ type Counters struct {
 	Lost       int   // by Loss and Burst
 	Overflowed int   // for which the queue had no room
 	TooBig     int   // for MTU
+	Fragmented int   // because of MTU
 	Duplicated int
 	Reordered  int // that were late by ReorderBy
 }
@@ -92,6 +93,7 @@ func (c *Counters) add(d Counters) {
 	c.Lost += d.Lost
 	c.Overflowed += d.Overflowed
 	c.TooBig += d.TooBig
+	c.Fragmented += d.Fragmented
 	c.Duplicated += d.Duplicated
 	c.Reordered += d.Reordered
 }
@@ -129,9 +131,17 @@ func (l *Link) send(p *packet) {
 	l.counters.Packets++
 	l.counters.Bytes += int64(len(p.bytes))
 	size := ipSize(p)
+	fragments := 1
 	if l.Profile.MTU > 0 && size > l.Profile.MTU {
-		l.net.drop(&l.counters.TooBig, "larger than the MTU", p)
-		return
+		if !p.mayFragment {
+			l.net.drop(&l.counters.TooBig, "larger than the MTU", p)
+			return
+		}
+		l.counters.Fragmented++
+		header := size - len(p.bytes) - udpHeader
+		room := (l.Profile.MTU - header) &^ 7 // fragments begin at multiples of eight bytes
+		fragments = (size - header + room - 1) / room
+		size += (fragments - 1) * header
 	}
 	sent, ok := l.transmit(size)
 	if !ok {
@@ -139,9 +149,11 @@ func (l *Link) send(p *packet) {
 		return
 	}
 	// A packet is lost on the way: it took its turn in the queue.
-	if l.loses() {
-		l.net.drop(&l.counters.Lost, "lost", p)
-		return
+	for range fragments {
+		if l.loses() {
+			l.net.drop(&l.counters.Lost, "lost", p)
+			return
+		}
 	}
 	if l.happens(l.Profile.Duplicate) {
 		l.counters.Duplicated++
@@ -223,13 +235,15 @@ func (l *Link) arrive(p *packet) {
 	l.deliver(p)
 }
 
+const udpHeader = 8
+
 // ipSize is the size of the IP packet that carries a datagram.
 func ipSize(p *packet) int {
-	const udp, ipv4, ipv6 = 8, 20, 40
+	const ipv4, ipv6 = 20, 40
 	if isIPv4(p.to.Addr()) {
-		return ipv4 + udp + len(p.bytes)
+		return ipv4 + udpHeader + len(p.bytes)
 	}
-	return ipv6 + udp + len(p.bytes)
+	return ipv6 + udpHeader + len(p.bytes)
 }
 
 func isIPv4(a netip.Addr) bool { return a.Is4() || a.Is4In6() }

@@ -114,6 +114,25 @@ func TestMTU(t *testing.T) {
 	}
 }
 
+// A datagram of 9000 bytes passes a link of 1500 in seven fragments: it takes the
+// time of their headers too, and arrives if each of them does.
+func TestFragments(t *testing.T) {
+	p := newPair(1, Profile{MTU: 1500, Rate: 1_000_000, Queue: 1 << 30})
+	p.a.split = true
+	p.sendMany(1, 9000, 0)
+	if want := time.Duration(9000+8+7*20) * 8 * time.Microsecond; len(p.z.got) != 1 || p.z.got[0].at.Sub(start) != want {
+		t.Errorf("it arrives: %v, and %v were expected", p.z.texts(), want)
+	}
+	if c := p.link.Counters(); c.Fragmented != 1 {
+		t.Errorf("the counters are %+v, want one fragmented", c)
+	}
+	const n = 5000
+	p = newPair(1, Profile{MTU: 1500, Loss: 0.1})
+	p.a.split = true
+	p.sendMany(n, 9000, 0)
+	within(t, "datagrams of which no fragment was lost", len(p.z.got), n, math.Pow(0.9, 7))
+}
+
 // within checks a count of things that happen with probability p each against
 // five standard deviations: a seed that fails it would be one in a million.
 func within(t *testing.T, what string, got, of int, p float64) {

@@ -24,6 +24,13 @@ type Node interface {
 	NextTimeout() time.Time
 }
 
+// A Fragmenter is a Node whose packets may, at times, be fragmented on links whose
+// MTU is smaller. It is asked after AppendPacket, about the packet that this
+// returned. Other packets disappear there, as those do that carry the DF bit.
+type Fragmenter interface {
+	MayFragment() bool
+}
+
 // stuckLimit is how much may happen at one instant before a node counts as stuck.
 const stuckLimit = 1_000_000
 
@@ -203,6 +210,8 @@ func (h *Host) drain() {
 			h.net.drop(&h.net.drops.NoRoute, "not sent from an address of its host", p)
 			continue
 		}
+		f, ok := h.node.(Fragmenter)
+		p.mayFragment = ok && f.MayFragment()
 		h.Up.send(p)
 	}
 	panic(fmt.Sprintf("netsim: seed %d: at %v a node has packets without end", h.net.seed, h.net.now))

@@ -27,6 +27,7 @@ type toy struct {
 	echoes bool // answers everything with the same bytes
 	got    []arrival
 	quiet  bool // does not remember
+	split  bool // its packets may be fragmented
 
 	wake   time.Time // sends a packet to target then, and every interval after
 	every  time.Duration
@@ -73,6 +74,8 @@ func (t *toy) AppendPacket(now time.Time, b []byte) ([]byte, netip.AddrPort, net
 	t.queue = t.queue[:len(t.queue)-1]
 	return append(b, s.text...), s.local, s.remote
 }
+
+func (t *toy) MayFragment() bool { return t.split }
 
 func (t *toy) NextTimeout() time.Time { return t.wake }
 
