@@ -1,0 +1,84 @@
+// Package jitter is a jitter buffer: the packets of one RTP stream go in as the
+// network brings them, and frames come out in their order and at their time.
+//
+// A [Buffer] reorders, drops what comes twice or too late, puts frames together,
+// and holds each as long as it takes for nearly all of the later ones to be there
+// when their turn comes. It serves audio and video; what differs is said below.
+//
+//	b := jitter.New(jitter.Config{})
+//	b.Receive(now, packet, codec)          // of the packet's payload type
+//	b.Recover(now, packet, codec)          // one that came as a retransmission
+//	b.SenderReport(now, ntp, rtpTimestamp) // of each RTCP sender report
+//	b.SetRTT(rtt)                          // when packets are asked for again
+//
+// After any of these, and at NextTimeout, take what is due:
+//
+//	for {
+//		frame, ok := b.NextFrame(now)
+//		if !ok {
+//			break
+//		}
+//		… // frame.Data is valid until the next call
+//	}
+//	if b.NeedsKeyFrame() { … } // ask for one: PLI
+//	wake := b.NextTimeout()
+//
+// # How long to wait
+//
+// A frame sent at time s, by its RTP timestamp, is due at s + offset. What the
+// offset should be is read from a histogram of how much later than s packets
+// arrived, in which old ones count less and less: the place below which 99.3 % of
+// its weight lie. That is the shortest delay which loses less than one in a hundred,
+// whatever the distribution, and without a notion of the fastest packet, on which
+// all others would depend. NetEQ has 95 %, as it can stretch audio of every
+// codec for the rest; frames that are still encoded cannot be stretched.
+//
+// Three things speed that up. While the buffer conceals a frame that is not there,
+// and the offset is below where it should be, the time of that concealment raises the
+// offset. When a path has become better, or worse, for good, the old weights
+// shrink fast: none of the last 250 packets was in the upper quarter, or the last 25 all
+// were in the upper tenth. And the histogram moves along with the sender's clock, whose
+// drift is a regression line through the fastest packets of each 2.5 s.
+//
+// The same serves video, where a frame arrives with its last packet. libwebrtc fits a line of
+// delay over frame size instead, by a Kalman filter, and adds 2.33 standard
+// deviations: that is 99 % of a Gaussian, which delays are not. A histogram of whole frames has the
+// serialization of large ones in it already. What is lost is foresight: the first large frame after many small
+// ones may be late. It is shown late, and not dropped.
+//
+// # From one delay to another
+//
+// The offset goes up by at most an eighth of the time that passes and down by a fiftieth,
+// by half in silence. For G.711 and L16 that is done by leaving out and
+// putting in periods of the waveform, so that what comes out plays without gaps. Frames of other
+// codecs come out that much faster or slower than they were recorded: who plays them to
+// a device with a clock of its own stretches after decoding, as for the drift of
+// that device.
+//
+// # What is not there
+//
+// Audio: when the time of a frame has come and it has not, a [Frame] marked
+// Concealed takes its place, for G.711 and L16 with a made-up waveform (in the way of ITU-T G.711, Appendix I),
+// for other codecs without data: decoders conceal by themselves. A packet that never was
+// sent, as timestamps tell, needs none. When nothing follows at all, play-out waits, concealing
+// for a second, and goes on with the frame that was late.
+//
+// Video: a frame that has a hole waits for the retransmission, when SetRTT said that
+// there are any, about four round trips. Then it is given up, and so is
+// everything that cannot be decoded without it: what that is, the picture ids
+// and layers of VP8, VP9 and the dependency descriptor tell, and of codecs that say nothing,
+// everything up to the next key frame. A key frame that is there and due ends
+// the waiting.
+//
+// # Lip sync
+//
+// [Sync] holds back the faster of an audio and a video stream, so that what was
+// captured together is due together, by the clock that both have in RTCP sender reports.
+//
+// # Out of scope
+//
+// Asking for packets again: that is the session's, and [Buffer.FirstWanted] tells
+// it what is still of use. Decoding, but for G.711 and L16. Mixing. Choosing a
+// spatial layer: the frames of one timestamp are one frame here. B-frames, whose
+// timestamps go backwards and which WebRTC does not send.
+package jitter

@@ -1,0 +1,105 @@
+package jitter
+
+import "time"
+
+// A histogram is of times, in which old ones count less and less: after memory
+// more of them, one has lost all but a third of its weight. Up to then all count the same,
+// so that the first ones are not too sure of themselves.
+type histogram struct {
+	bins   [bins]float32
+	top    int           // the highest bin that is not empty
+	origin time.Duration // of the first bin
+	count  int           // of times added, up to memory
+	total  float64       // the sum of bins
+	weight float64       // of the next time added: not the bins shrink, the weight grows
+}
+
+const (
+	bins     = 2048
+	binWidth = time.Millisecond
+	margin   = 256 // bins left free below the lowest time, for those to come
+	memory   = 1500
+)
+
+// forget is what makes the weight of an old time shrink from one to the next.
+const forget = 1 + 1.0/memory
+
+func (h *histogram) reset() { *h = histogram{} }
+
+// add counts a time.
+func (h *histogram) add(t time.Duration) {
+	if h.total == 0 {
+		h.origin, h.weight = t-margin*binWidth, 1
+	}
+	i := h.bin(t)
+	if i < 0 || i >= bins {
+		h.recentre(t)
+		i = min(max(h.bin(t), 0), bins-1)
+	}
+	h.bins[i] += float32(h.weight)
+	h.top = max(h.top, i)
+	h.total += h.weight
+	if h.count < memory {
+		h.count++
+	} else {
+		h.weight *= forget
+	}
+	if h.weight > 1e6 {
+		h.scale()
+	}
+}
+
+func (h *histogram) bin(t time.Duration) int {
+	d := t - h.origin
+	if d < 0 {
+		return -1
+	}
+	return int(min(d/binWidth, bins))
+}
+
+// fade makes all times added so far count half as much.
+func (h *histogram) fade() { h.weight *= 2 }
+
+// drift moves what is in the histogram, as the clock does against which its times are.
+func (h *histogram) drift(d time.Duration) { h.origin += d }
+
+// scale makes the weight one again, in proportion.
+func (h *histogram) scale() {
+	f := float32(1 / h.weight)
+	h.total = 0
+	for i := range h.bins {
+		h.bins[i] *= f
+		h.total += float64(h.bins[i])
+	}
+	h.weight = 1
+}
+
+// recentre moves the bins so that t has one, if that can be. What leaves at an end is counted in its last bin.
+func (h *histogram) recentre(t time.Duration) {
+	lowest := 0
+	for lowest < bins-1 && float64(h.bins[lowest]) < h.total*1e-5 {
+		lowest++
+	}
+	from := min(h.origin+time.Duration(lowest)*binWidth, t)
+	by := int((from - h.origin) / binWidth) // the bin that becomes the one at margin
+	by = min(max(by-margin, -bins), bins)
+	h.origin += time.Duration(by) * binWidth
+	old := h.bins
+	clear(h.bins[:])
+	for i, w := range old {
+		h.bins[min(max(i-by, 0), bins-1)] += w
+	}
+	h.top = min(max(h.top-by, 0), bins-1)
+}
+
+// above returns the time that the given share of the weight lies above: the upper end of its bin.
+func (h *histogram) above(share float64) time.Duration {
+	left := share * h.total
+	i := h.top
+	for ; i > 0; i-- {
+		if left -= float64(h.bins[i]); left < 0 {
+			break
+		}
+	}
+	return h.origin + time.Duration(i+1)*binWidth
+}

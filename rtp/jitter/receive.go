@@ -1,0 +1,188 @@
+package jitter
+
+import (
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/trace"
+	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/payload"
+)
+
+func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered bool) {
+	size := len(p.Bytes())
+	media := codec.Format != 0 && len(p.Payload()) > 0
+	block := payload.Redundancy{Data: p.Payload()}
+	if media {
+		switch {
+		case codec.ClockRate == 0:
+			b.dropPacket(now, dropClockRate, size)
+			return
+		case (codec.Format >= payload.VP8) != b.config.Video:
+			b.dropPacket(now, dropKind, size)
+			return
+		case codec.RED:
+			var ok bool
+			if block, ok = payload.ParseRED(p.Payload()); !ok {
+				b.dropPacket(now, dropPayload, size)
+				return
+			}
+			media = len(block.Data) > 0
+		}
+	}
+	var info payload.Info
+	if media {
+		var err error
+		if info, err = codec.Format.Inspect(block.Data); err != nil {
+			b.dropPacket(now, dropPayload, size)
+			return
+		}
+	}
+
+	index, verdict := b.order.place(p.SequenceNumber())
+	switch verdict {
+	case strays:
+		b.dropPacket(now, dropStray, size)
+		return
+	case restarts:
+		b.restart(now, index)
+	}
+	first := !b.order.started
+	if first {
+		b.ring.next, b.ring.top = index, index
+	}
+
+	if s := b.ring.at(index); s != nil {
+		b.stats.PacketsDuplicate++
+		b.dropTrace(now, dropDuplicate, size)
+		return
+	}
+	var sent time.Duration
+	if media {
+		var jumped bool
+		if sent, jumped = b.timeline.place(now, p.Timestamp(), codec.ClockRate, b.delay.fastest(), b.config.MaxDelay); jumped {
+			// Delays are what they were; reports are of the old timestamps.
+			b.stats.Restarts++
+			b.reports = reportClock{}
+		}
+		if !b.config.Video && !recovered {
+			b.delay.add(sent, b.timeline.arrived(now)-sent)
+		}
+	}
+	if index < b.ring.next && !b.ring.lower(index) {
+		b.stats.PacketsLate++
+		b.order.countLate()
+		b.dropPacket(now, dropLate, size)
+		return
+	}
+	if !b.makeRoom(now, index, size) {
+		return
+	}
+	b.order.count(index)
+	b.stats.PacketsReceived++
+	if recovered {
+		b.stats.PacketsRecovered++
+	}
+
+	s := b.ring.reserve(index)
+	b.ring.keep(s, p)
+	if !media {
+		s.payload = nil
+	} else if codec.RED {
+		s.payload = s.payload[len(s.payload)-len(block.Data):]
+	}
+	s.codec, s.timestamp, s.sent, s.arrival = codec, p.Timestamp(), sent, now
+	s.marker, s.start, s.key, s.recovered = p.Marker(), info.Start, info.Key, recovered
+	if info.Key && info.Start && (!b.video.hasKey || index > b.video.lastKey) {
+		b.video.hasKey, b.video.lastKey = true, index
+	}
+	if media && codec.RED {
+		b.receiveRedundancy(now, p, index, sent, codec)
+	}
+	b.wake = now
+}
+
+// receiveRedundancy takes the older blocks of a RED packet: audio that its own packets may
+// not have brought. What those packets' sequence numbers were is not said: senders
+// repeat each of the last packets once.
+func (b *Buffer) receiveRedundancy(now time.Time, p rtp.Packet, index int64, sent time.Duration, codec Codec) {
+	count := int64(-1) // without the packet's own
+	for range payload.REDBlocks(p.Payload()) {
+		count++
+	}
+	for r := range payload.REDBlocks(p.Payload()) {
+		if count == 0 {
+			break
+		}
+		at := index - count
+		count--
+		if len(r.Data) == 0 || at < b.ring.next || b.ring.at(at) != nil {
+			continue
+		}
+		s := b.ring.reserve(at)
+		b.ring.keepBlock(s, r.Data)
+		s.codec, s.timestamp, s.arrival = codec, p.Timestamp()-uint32(r.Offset), now
+		s.sent = sent - ticks(int64(r.Offset), codec.ClockRate)
+		s.start, s.key, s.recovered = true, true, true
+		b.stats.PacketsRecovered++
+	}
+}
+
+// makeRoom gives up the oldest packets for one that would be too much. It returns
+// false when the packet itself is too large.
+func (b *Buffer) makeRoom(now time.Time, index int64, size int) bool {
+	if size > b.config.MaxBytes {
+		b.dropPacket(now, dropOverflow, size)
+		return false
+	}
+	next := b.ring.next
+	if !b.ring.reaches(index) {
+		next = index - int64(b.ring.limit) + 1
+	}
+	for {
+		b.giveUp(now, next, dropOverflow)
+		if b.ring.count == 0 || b.ring.count < b.config.MaxPackets && b.ring.bytes+size <= b.config.MaxBytes {
+			return index >= b.ring.next
+		}
+		next = b.ring.following(b.ring.next).index + 1
+	}
+}
+
+// giveUp goes on at index, whatever was there or should have been before it.
+func (b *Buffer) giveUp(now time.Time, index int64, reason string) {
+	if index <= b.ring.next {
+		return
+	}
+	bytes := b.ring.bytes
+	dropped, missing := b.ring.advance(index)
+	b.stats.PacketsMissing += uint64(missing)
+	if dropped > 0 {
+		b.dropTrace(now, reason, bytes-b.ring.bytes)
+	}
+	if reason == dropOverflow {
+		b.stats.PacketsDiscarded += uint64(dropped)
+	}
+	b.audio.missing += missing + dropped
+	b.video.missing += missing + dropped
+	b.video.broken()
+}
+
+// restart begins anew, with a source that began anew under the same SSRC.
+func (b *Buffer) restart(now time.Time, index int64) {
+	b.stats.Restarts++
+	bytes := b.ring.bytes
+	if dropped := b.ring.reset(index); dropped > 0 {
+		b.stats.PacketsDiscarded += uint64(dropped)
+		b.dropTrace(now, dropRestarted, bytes)
+	}
+	b.order = order{}
+	b.timeline = timeline{}
+	b.delay.reset()
+	b.playout = playout{}
+	b.audio.reset()
+	b.video.reset()
+}
+
+// dropTrace tells of a drop that is counted elsewhere.
+func (b *Buffer) dropTrace(now time.Time, reason string, size int) {
+	b.config.Trace.Drop(now, trace.RTP, reason, size)
+}
