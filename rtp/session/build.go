@@ -1,0 +1,147 @@
+package session
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/payload"
+)
+
+// passedOn are the header extensions that speak of the media, and so stay with it
+// from hop to hop. The others speak of a transport or of a session.
+var passedOn = [...]bool{
+	rtp.ExtAudioLevel:            true,
+	rtp.ExtMixerAudioLevels:      true,
+	rtp.ExtAbsCaptureTime:        true,
+	rtp.ExtVideoOrientation:      true,
+	rtp.ExtPlayoutDelay:          true,
+	rtp.ExtVideoContentType:      true,
+	rtp.ExtVideoTiming:           true,
+	rtp.ExtColorSpace:            true,
+	rtp.ExtDependencyDescriptor:  true,
+	rtp.ExtVideoLayersAllocation: false, // of all layers of a simulcast, of which one is passed on
+}
+
+// appendSlot builds a packet as it leaves, or leaves again: another header, the
+// extensions that this transport wants, and the bytes of its media as they are.
+func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repair bool) []byte {
+	start, p, c := len(b), v.packet, e.sender.section
+	h := rtp.Header{Marker: p.Marker(), PayloadType: v.codec.PayloadType, SequenceNumber: v.sequence, Timestamp: v.timestamp, SSRC: e.SSRC}
+	heard := e.heard
+	if repair {
+		h.PayloadType, h.SSRC, h.SequenceNumber = v.codec.RTX, e.RTX, e.rtxSequence
+		e.rtxSequence++
+		heard = e.rtxHeard
+	}
+	if p.Bytes()[0]&0x0f != 0 {
+		n := 0
+		for csrc := range p.CSRCs() {
+			s.csrcs[n] = csrc
+			n++
+		}
+		h.CSRCs = s.csrcs[:n]
+	}
+	x := rtp.NewBuilder(b, h)
+	add := func(id uint8, value []byte) {
+		// "A stream MUST NOT contain both forms unless [a=extmap-allow-mixed]". RFC
+		// 8285, Section 4.1.2. What does not fit the short form is left out then.
+		if id != 0 && (c.MixedExtensions || id <= 14 && len(value) >= 1 && len(value) <= 16) {
+			x.Add(id, value)
+		}
+	}
+	frameNumber := -1
+	if v.ids != nil {
+		for id, value := range p.Extensions() {
+			k := v.ids.Extension(id)
+			if int(k) < len(passedOn) && passedOn[k] {
+				add(e.ids.ID(k), value)
+				if k == rtp.ExtDependencyDescriptor && v.shift.frame != 0 && len(value) >= 3 {
+					frameNumber = int(binary.BigEndian.Uint16(value[1:]) + v.shift.frame)
+				}
+			}
+		}
+	}
+	if !heard {
+		add(e.ids.ID(rtp.ExtMID), e.sender.midText)
+		switch {
+		case e.RID == "":
+		case repair:
+			add(e.ids.ID(rtp.ExtRepairedRID), e.ridText)
+		default:
+			add(e.ids.ID(rtp.ExtRID), e.ridText)
+		}
+	}
+	if id := e.ids.ID(rtp.ExtAbsSendTime); id != 0 {
+		rtp.NewAbsSendTime(now).Put(x.Reserve(id, 3))
+	}
+	sequence, numbered := uint16(0), false
+	if id := e.ids.ID(rtp.ExtTransportSequence); id != 0 {
+		sequence, numbered = s.sent.number(), true
+		binary.BigEndian.PutUint16(x.Reserve(id, 2), sequence)
+	}
+	b = x.Bytes()
+	if frameNumber >= 0 {
+		s.shiftFrame(b[start:], e, uint16(frameNumber))
+	}
+	at := len(b)
+	if repair {
+		b = payload.AppendRTX(b, v.sequence, p.Payload())
+		at += 2
+	} else {
+		b = append(b, p.Payload()...)
+	}
+	if v.shift.id != 0 || v.shift.tl0 != 0 {
+		v.shift.apply(v.codec.Format, b[at:])
+	}
+	e.sentPacket(now, s.since(now), v, len(b)-at, len(b)-start, repair)
+	s.scheduleReport(now)
+	if numbered {
+		s.sent.remember(sequence, s.since(now), len(b)-start)
+	}
+	return b
+}
+
+// shiftFrame writes the frame_number of the dependency descriptor: the two bytes
+// behind the first.
+func (s *Session) shiftFrame(packet []byte, e *encoding, number uint16) {
+	p, err := rtp.Parse(packet)
+	if err != nil {
+		panic("BUG: a header that was just made does not parse")
+	}
+	if value, ok := p.Extension(e.ids.ID(rtp.ExtDependencyDescriptor)); ok && len(value) >= 3 {
+		binary.BigEndian.PutUint16(value[1:], number)
+	}
+}
+
+// apply changes the numbers of a picture in a payload.
+func (x shift) apply(f payload.Format, b []byte) {
+	var id, tl0 place
+	switch f {
+	case payload.VP8:
+		id, tl0, _ = vp8Numbers(b)
+	case payload.VP9:
+		id, tl0, _ = vp9Numbers(b)
+	}
+	id.add(b, x.id)
+	tl0.add8(b, x.tl0)
+}
+
+// sentPacket counts a packet that leaves.
+func (e *encoding) sentPacket(now time.Time, at time.Duration, v *slot, body, size int, repair bool) {
+	v.at = at
+	if repair {
+		v.resent++
+		e.stats.repairs++
+		e.stats.repairedBytes += uint64(body)
+	} else {
+		v.sent = true
+		e.report.packets++
+		e.report.octets += uint32(body)
+		e.report.latest = now
+	}
+	e.stats.packets++
+	e.stats.bytes += uint64(body)
+	e.stats.headerBytes += uint64(size - body)
+	e.stats.last = now
+}

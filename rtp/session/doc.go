@@ -1,0 +1,87 @@
+// Package session is the RTP session of one transport: every stream of media
+// that a BUNDLE group sends and receives, and all of the RTCP between the two
+// ends (RFC 3550, RFC 4585, RFC 8834, RFC 9143).
+//
+// A [Session] is one end. It has no goroutine, clock or socket, and does not
+// know SRTP: packets in clear and time go in; packets in clear, deadlines, media
+// and events come out.
+//
+//	s := session.New(session.Config{Rand: rand.Reader, CNAME: "…"})
+//	s.Configure(now, session.Section{MID: "0", Kind: session.Video, …}) // what SDP settled
+//	sender, _ := s.AddSender(now, "0", []session.Encoding{{Active: true}})
+//	sender.WriteFrame(now, 0, session.Frame{Data: frame, PTS: pts})
+//
+//	s.ReceiveRTP(now, packet)          // whenever one arrived, decrypted
+//	s.ReceiveRTCP(now, packet)
+//	s.Advance(now)                     // at NextTimeout
+//
+// After each of these calls, drain it:
+//
+//	for b = s.AppendPacket(now, nil); len(b) > 0; … { … }   // seal and send; rtcp.Is tells which kind
+//	for e, ok := s.NextEvent(); ok; … { … }
+//	for st, ok := s.NextStream(); ok; … {                   // the streams that have something to read
+//		for p, ok := st.NextPacket(); ok; … { … }
+//	}
+//	timer.Reset(s.NextTimeout())
+//
+// # Inbound
+//
+// A [Stream] is what arrives from one synchronization source. Packets find their
+// media section by the MID in their header, or by what was learned of their SSRC,
+// or as SDP declared it, or by a payload type that one section alone has (RFC
+// 9143, Section 9.2); layers of a simulcast by their RtpStreamId (RFC 8853).
+// Retransmissions are unwrapped into the stream they repair, duplicates are
+// dropped, what is missing is asked for.
+//
+// Each stream says once what it is read by: packets as they arrive, or nothing at
+// all ([Stream.Deliver]). Until somebody says, the latest few are kept.
+//
+// # Outbound
+//
+// A [Sender] sends for one section, with an [Encoding] for each layer. Frames are
+// cut into packets; or packets of another source are passed on ([Sender.WritePacket]),
+// under a sequence number, timestamp, payload type and SSRC of our own, which
+// stay continuous when the source changes.
+//
+// # Forwarding
+//
+// What [Stream.NextPacket] returns is a [Packet]: bytes that nobody writes to
+// again. It may be kept, and given to the senders of any number of sessions,
+// under whatever locks these have: they all refer to the same bytes, also for
+// their retransmissions, and each keeps only what it changes. A packet's bytes are
+// copied once when it arrives, and once for each receiver, into the buffer where it
+// is sealed. The memory is a slab for some thirty packets, which the garbage collector
+// takes when the last history let go of it.
+//
+// # Choices
+//
+// The extensions mid and rid are sent until the peer's reports show that it has
+// heard of the SSRC, as RFC 9143, Section 9.2 expects and Chromium does: from then on they say
+// nothing new. What starts a stream or a frame over repeats them.
+//
+// Without a retransmission stream (RFC 4588) a NACK is not answered: the same
+// SSRC and sequence number must not be sealed twice with other header
+// extensions under one SRTP key.
+//
+// Reports leave every second on average, from half to one and a half of it, as
+// RFC 3550, Section 6.3.1 randomizes them. Feedback leaves at once (RFC 4585,
+// Section 3.5.2: with two participants there is nobody to wait for), reduced in size
+// where that was negotiated (RFC 5506), and otherwise behind a report.
+//
+// Audio is not paced; video is, behind it, so that a key frame is spread over some
+// time rather than lost in a queue on the way.
+//
+// # Memory
+//
+// A peer can be hostile though authenticated. Streams of a section are bounded by
+// what was negotiated and a few: the one heard least recently goes. Lists of missing
+// packets, packets that wait to be read, histories and what feedback refers to are
+// bounded each.
+//
+// # Out of scope
+//
+// Encryption (package srtp), SDP (package sdp), and codecs. RED and forward error
+// correction are not used, whatever a peer offers: RTX is there. The feedback messages
+// SLI, RPSI and TSTR, that no browser sends. Transport-wide sequence numbers with
+// requests for feedback, that none negotiates.
+package session

@@ -1,0 +1,82 @@
+package session
+
+import (
+	"time"
+
+	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/payload"
+)
+
+// An encoding is an Encoding in use: one SSRC, and another for its retransmissions.
+type encoding struct {
+	Encoding
+	sender  *Sender
+	index   int
+	ridText []byte
+	gone    bool // its sender was removed
+	ids     *rtp.ExtensionMap
+	codec   *Codec // of WriteFrame; nil: the section does not send
+
+	packetizer payload.Packetizer
+	format     payload.Format // the packetizer's
+	captured   time.Time      // when a capture time was sent last
+
+	rewrite rewrite
+	history history
+
+	// What the peer has reported on: it knows the SSRC, and need not be told where
+	// it belongs.
+	heard, rtxHeard bool
+
+	rtxSequence uint16
+	answered    nackAnswers
+	requested   keyframeAsked
+	report      localReport
+	stats       outboundStats
+}
+
+func (s *Session) newEncoding(x *Sender, i int, o Encoding) *encoding {
+	e := &encoding{Encoding: o, sender: x, index: i, ridText: []byte(o.RID)}
+	if e.SSRC == 0 {
+		e.SSRC = s.NewSSRC()
+	}
+	if e.RTX == 0 {
+		e.RTX = s.NewSSRC()
+	}
+	// "The initial value of the sequence number SHOULD be random" (RFC 3550, Section
+	// 5.1), and in the lower half: a receiver that misses the first packets
+	// of a stream could not tell that the number wrapped (RFC 3711, Section 3.3.1).
+	e.rewrite.next = s.random16() & 0x7fff
+	e.rtxSequence = s.random16() & 0x7fff
+	e.rewrite.timestamp = s.random32()
+	return e
+}
+
+// configure takes over what negotiation says.
+func (e *encoding) configure(c *section, codec *Codec) {
+	if e.ids == nil || *e.ids != *c.ids {
+		e.heard, e.rtxHeard = false, false
+	}
+	e.ids, e.codec = c.ids, codec
+	e.rewrite.from = nil // payload types may have changed
+	if codec == nil || codec.Format == 0 || e.packetizer != nil && e.format == codec.Format && !singleNAL(codec) {
+		return
+	}
+	e.format, e.packetizer = codec.Format, codec.Format.NewPacketizer()
+	switch p := e.packetizer.(type) {
+	case *payload.H264Packetizer:
+		p.SingleNAL = singleNAL(codec)
+	case *payload.VP8Packetizer: // RFC 7741, Section 4.2: "MAY be initialized with a random value"
+		p.Descriptor.PictureID = e.sender.session.random16() & 0x7fff
+	case *payload.VP9Packetizer:
+		p.Descriptor.PictureID = e.sender.session.random16() & 0x7fff
+	}
+}
+
+// singleNAL reports packetization-mode=0 of H.264 (RFC 6184, Section 6.2).
+func singleNAL(c *Codec) bool {
+	return c.Format == payload.H264 && orElse(c.fmtp("packetization-mode"), "0") == "0"
+}
+
+// audio reports whether the encoding's packets need not be paced.
+func (e *encoding) audio() bool { return e.sender.section.Kind == Audio }

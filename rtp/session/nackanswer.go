@@ -1,0 +1,39 @@
+package session
+
+import (
+	"time"
+
+	"github.com/plainrtc/plainrtc/rtp/rtcp"
+)
+
+// nackAnswers is what an encoding keeps of the peer's NACKs.
+type nackAnswers struct {
+	received  uint64
+	requested uint64 // packets
+	refused   uint64 // packets that were not there, or sent again a moment before
+}
+
+// receiveNACK sends again what the peer misses, as retransmissions (RFC 4588). "A
+// sender [...] SHOULD NOT retransmit" what it just did: the same packet again only
+// when the one before had time to arrive.
+func (s *Session) receiveNACK(now time.Time, e *encoding, p rtcp.Packet) {
+	e.answered.received++
+	at := s.since(now)
+	for sequence := range p.Lost() {
+		e.answered.requested++
+		v := e.history.get(sequence)
+		wait := max(s.rtt.value(), minResend)
+		if v == nil || !v.sent || v.codec.RTX == 0 || at-v.at > historyTime || v.resent >= maxTries || v.resent > 0 && at-v.at < wait {
+			e.answered.refused++
+			continue
+		}
+		v.at = at // so that a NACK in the same moment does not ask again
+		if v.resent == 0 {
+			v.resent = 1
+		}
+		s.queue.pushRepair(e, v)
+	}
+}
+
+// minResend is the least time between two retransmissions of a packet.
+const minResend = 10 * time.Millisecond

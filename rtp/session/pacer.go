@@ -1,0 +1,74 @@
+package session
+
+import "time"
+
+// A pacer spreads what would leave at once, such as a key frame, over some time: a
+// bucket that fills at a rate above that of the media, so that queues are short, and
+// holds what may leave at once.
+type pacer struct {
+	level  int // bytes that may leave; negative: what left too many
+	filled time.Time
+	rate   meter // of what left
+}
+
+const (
+	// pacerBurst is what may leave at once: about twenty packets, an ordinary frame,
+	// which the shell sends in one system call.
+	pacerBurst = 24 << 10
+	// pacerLump is how long the bucket fills before it is used again: fewer, larger
+	// bursts cost less than many small ones.
+	pacerLump = 5 * time.Millisecond
+	// pacerFloor is the least rate, in bytes a second: 10 Mbit/s. Arbitrary: most
+	// paths have more.
+	pacerFloor = 10e6 / 8
+	// pacerDelay is the most that a packet waits: a longer queue raises the rate.
+	pacerDelay = 150 * time.Millisecond
+	// pacerFactor is how much faster than on average packets may leave, as in
+	// other implementations.
+	pacerFactor = 2.5
+)
+
+// ready returns when something may leave. queued is how much waits, target the rate
+// that the media is made for, in bytes a second, if known.
+func (p *pacer) ready(now time.Time, queued int, target float64) time.Time {
+	rate := max(pacerFloor, pacerFactor*max(p.rate.value, target), float64(queued)/pacerDelay.Seconds())
+	burst := max(pacerBurst, int(rate*pacerLump.Seconds()))
+	if passed := now.Sub(p.filled); passed > 0 {
+		// More than a second fills every bucket; and it must not overflow.
+		p.level = min(burst, p.level+int(min(passed, time.Second).Seconds()*rate))
+		p.filled = now
+	}
+	p.rate.advance(now)
+	if p.level > 0 {
+		return now
+	}
+	wanted := min(burst, max(1, int(rate*pacerLump.Seconds())))
+	return now.Add(time.Duration(float64(wanted-p.level)/rate*float64(time.Second)) + 1)
+}
+
+func (p *pacer) sent(size int) {
+	p.level -= size
+	p.rate.bytes += size
+}
+
+// A meter measures a rate, in bytes a second.
+type meter struct {
+	value float64
+	bytes int       // since
+	since time.Time // the window began
+}
+
+const meterWindow = 200 * time.Millisecond
+
+func (m *meter) advance(now time.Time) {
+	passed := now.Sub(m.since)
+	if passed < meterWindow {
+		return
+	}
+	measured := float64(m.bytes) / passed.Seconds()
+	if m.since.IsZero() {
+		measured = 0
+	}
+	m.value = (m.value + measured) / 2
+	m.bytes, m.since = 0, now
+}

@@ -1,0 +1,75 @@
+package session
+
+import (
+	"slices"
+	"time"
+
+	"github.com/plainrtc/plainrtc/rtp"
+)
+
+// A Packet is an RTP packet that nobody changes any more: it may be kept, shared,
+// and passed on by any number of senders. (Its Set methods must not be used.)
+// Padding has been taken off, and what a retransmission carried is as the original was.
+type Packet struct {
+	rtp.Packet
+
+	Arrival time.Time
+	Codec   *Codec // nil: that of whoever sends it
+	Start   bool   // a frame may start here; true for formats that are not known
+	Key     bool   // decoding can start here; true for audio and for formats that are not known
+
+	source *Stream           // nil: it did not arrive in a session
+	ids    *rtp.ExtensionMap // what its header extensions mean; nil: they mean nothing
+}
+
+// NewPacket returns a packet that did not arrive in a session, for WritePacket. It
+// keeps b, which must not be changed any more. codec says what it is, and ids what its
+// header extensions mean; either may be nil.
+func NewPacket(b []byte, codec *Codec, ids *rtp.ExtensionMap) (Packet, error) {
+	p, err := rtp.Parse(b)
+	if err != nil {
+		return Packet{}, err
+	}
+	if p.PaddingSize() > 0 {
+		b = slices.Clone(b[:len(b)-p.PaddingSize()])
+		b[0] &^= 0x20
+		if p, err = rtp.Parse(b); err != nil {
+			return Packet{}, err
+		}
+	}
+	out := Packet{Packet: p, Codec: codec, ids: ids, Start: true, Key: true}
+	out.inspect()
+	return out, nil
+}
+
+// inspect finds out where the packet stands in its frame.
+func (p *Packet) inspect() {
+	p.Start, p.Key = true, true
+	if p.Codec == nil || p.Codec.Format == 0 {
+		return
+	}
+	info, err := p.Codec.Format.Inspect(p.Payload())
+	p.Start, p.Key = err == nil && info.Start, err == nil && info.Key
+}
+
+// slabSize is the largest size that the allocator has a class for: thirty packets
+// of video, or some hundreds of audio.
+const slabSize = 32 << 10
+
+// A slab is memory that packets are cut from and that is written only once, so that
+// they can be shared without locks or counting: the garbage collector knows when
+// the last of them is forgotten.
+type slab struct{ free []byte }
+
+// take returns n bytes.
+func (s *slab) take(n int) []byte {
+	if n > len(s.free) {
+		if n > slabSize/8 {
+			return make([]byte, n)
+		}
+		s.free = make([]byte, slabSize)
+	}
+	b := s.free[:n:n]
+	s.free = s.free[n:]
+	return b
+}

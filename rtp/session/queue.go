@@ -1,0 +1,76 @@
+package session
+
+import "time"
+
+// A queue is what waits to leave: audio, which does not wait; retransmissions;
+// and video, which is paced. It holds sequence numbers; the packets are in the histories
+// of their encodings.
+type queue struct {
+	urgent, repairs, media fifo[waiting]
+	bytes                  int // of repairs and media
+	pacer                  pacer
+}
+
+// waiting is one packet in a queue.
+type waiting struct {
+	e        *encoding
+	sequence uint16
+	size     int32
+}
+
+func (q *queue) push(e *encoding, v *slot) {
+	w := waiting{e, v.sequence, int32(len(v.packet.Bytes()))}
+	if e.audio() {
+		q.urgent.push(w)
+		return
+	}
+	q.media.push(w)
+	q.bytes += int(w.size)
+}
+
+func (q *queue) pushRepair(e *encoding, v *slot) {
+	w := waiting{e, v.sequence, int32(len(v.packet.Bytes()))}
+	q.repairs.push(w)
+	q.bytes += int(w.size)
+}
+
+// appendMedia appends the next RTP packet that may leave now.
+func (s *Session) appendMedia(now time.Time, b []byte) []byte {
+	q := &s.queue
+	for q.urgent.len() > 0 {
+		w, _ := q.urgent.pop()
+		if v := w.slot(); v != nil && !v.sent {
+			return s.appendSlot(now, b, w.e, v, false)
+		}
+	}
+	for q.repairs.len()+q.media.len() > 0 {
+		if at := q.pacer.ready(now, q.bytes, s.target()); at.After(now) {
+			s.timers.Set(timerPacer, at)
+			return b
+		}
+		// Retransmissions first: somebody waits for them already.
+		w, repair := q.repairs.pop()
+		if !repair {
+			w, _ = q.media.pop()
+		}
+		q.bytes -= int(w.size)
+		v := w.slot()
+		if v == nil || v.sent != repair {
+			continue // it became too old while it waited
+		}
+		out := s.appendSlot(now, b, w.e, v, repair)
+		q.pacer.sent(len(out) - len(b))
+		return out
+	}
+	s.timers.Stop(timerPacer)
+	return b
+}
+
+// slot returns the packet that waits; nil when its place was taken since, or its
+// sender is gone.
+func (w waiting) slot() *slot {
+	if w.e.gone || w.e.codec == nil || !w.e.Active {
+		return nil
+	}
+	return w.e.history.get(w.sequence)
+}

@@ -1,0 +1,168 @@
+package session
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// A Sender sends for one section. It is made once for a transceiver and kept while
+// the section exists: its SSRCs count on when sending pauses.
+type Sender struct {
+	session   *Session
+	mid       string
+	midText   []byte
+	section   *section // nil: there is none of that mid yet
+	encodings []*encoding
+	codec     uint8 // the payload type that was chosen by SetCodec; when it is negotiated
+	tones     tones
+}
+
+// An Encoding is one of the streams that a sender sends: a layer of a simulcast, or
+// the only one.
+type Encoding struct {
+	RID                   string // "": no simulcast
+	SSRC, RTX             uint32 // 0: one is made up; RTX is used if the codec has retransmissions
+	Active                bool
+	MaxBitrate            int // bits a second; 0: no limit. It is for encoders; nothing here enforces it
+	ScaleResolutionDownBy float64
+	MaxFramerate          float64
+}
+
+// What senders refuse.
+var (
+	ErrNoEncoding = errors.New("session: the sender has no such encoding")
+	ErrSSRC       = errors.New("session: the SSRC is used by another stream")
+	ErrNotSending = errors.New("session: the section is not negotiated, or not for sending, or the encoding is not active")
+	ErrCodec      = errors.New("session: no negotiated codec takes this media")
+)
+
+// AddSender adds a sender for the section with a mid, which may be configured later.
+func (s *Session) AddSender(now time.Time, mid string, encodings []Encoding) (*Sender, error) {
+	if len(encodings) == 0 {
+		return nil, ErrNoEncoding
+	}
+	var used []uint32
+	for _, e := range encodings {
+		for _, ssrc := range []uint32{e.SSRC, e.RTX} {
+			if ssrc != 0 && (slices.Contains(used, ssrc) || s.encoding(ssrc) != nil) {
+				return nil, ErrSSRC
+			}
+			used = append(used, ssrc)
+		}
+	}
+	x := &Sender{session: s, mid: mid, midText: []byte(mid)}
+	s.senders = append(s.senders, x)
+	for i, e := range encodings {
+		x.encodings = append(x.encodings, s.newEncoding(x, i, e))
+	}
+	if c := s.section(mid); c != nil {
+		x.configure(c)
+	}
+	return x, nil
+}
+
+// RemoveSender ends a sender: its sources say goodbye (RFC 3550, Section 6.6).
+func (s *Session) RemoveSender(now time.Time, x *Sender) {
+	at := slices.Index(s.senders, x)
+	if at < 0 {
+		return
+	}
+	s.senders = slices.Delete(s.senders, at, at+1)
+	for _, e := range x.encodings {
+		e.gone = true
+		// "A participant which never sent an RTP or RTCP packet MUST NOT send a BYE
+		// packet when they leave the group." Section 6.3.7.
+		if e.stats.packets > 0 {
+			s.byes = append(s.byes, e.SSRC)
+			if e.stats.repairs > 0 {
+				s.byes = append(s.byes, e.RTX)
+			}
+		}
+	}
+}
+
+// MID returns the mid of the sender's section.
+func (x *Sender) MID() string { return x.mid }
+
+// Encodings returns the sender's encodings, with their SSRCs.
+func (x *Sender) Encodings() []Encoding {
+	all := make([]Encoding, len(x.encodings))
+	for i, e := range x.encodings {
+		all[i] = e.Encoding
+	}
+	return all
+}
+
+// SetEncoding changes what may be changed of an encoding: all but RID and SSRCs.
+func (x *Sender) SetEncoding(i int, e Encoding) error {
+	if i < 0 || i >= len(x.encodings) {
+		return ErrNoEncoding
+	}
+	old := x.encodings[i]
+	e.RID, e.SSRC, e.RTX = old.RID, old.SSRC, old.RTX
+	old.Encoding = e
+	return nil
+}
+
+// SetCodec chooses the codec of WriteFrame by its payload type. Without it, it is
+// the first that was negotiated.
+func (x *Sender) SetCodec(payloadType uint8) error {
+	if x.section == nil || x.section.sends(payloadType) == nil {
+		return ErrCodec
+	}
+	x.codec = payloadType
+	x.configure(x.section)
+	return nil
+}
+
+// Codec returns the codec of WriteFrame; nil when the section does not send.
+func (x *Sender) Codec() *Codec { return x.encodings[0].codec }
+
+// configure takes over what negotiation says of the sender's section.
+func (x *Sender) configure(c *section) {
+	x.section = c
+	codec := c.sends(x.codec)
+	for i := range c.Send {
+		if codec == nil && !c.Send[i].isEvent() {
+			codec = &c.Send[i]
+		}
+	}
+	for _, e := range x.encodings {
+		e.configure(c, codec)
+	}
+}
+
+// sends returns the codec that has a payload type, of those we may send.
+func (c *section) sends(payloadType uint8) *Codec {
+	for i := range c.Send {
+		if c.Send[i].PayloadType == payloadType {
+			return &c.Send[i]
+		}
+	}
+	return nil
+}
+
+// open returns an encoding that may send now.
+func (x *Sender) open(i int) (*encoding, error) {
+	if i < 0 || i >= len(x.encodings) {
+		return nil, ErrNoEncoding
+	}
+	e := x.encodings[i]
+	if e.gone || !e.Active || e.codec == nil {
+		return nil, ErrNotSending
+	}
+	return e, nil
+}
+
+// encoding finds an encoding of ours by its SSRC or that of its retransmissions.
+func (s *Session) encoding(ssrc uint32) *encoding {
+	for _, x := range s.senders {
+		for _, e := range x.encodings {
+			if e.SSRC == ssrc || e.RTX == ssrc {
+				return e
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package session
+
+import "time"
+
+// InboundStats are what W3C's RTCInboundRtpStreamStats and its parents count of a
+// stream, and what the peer's sender reports say (RTCRemoteOutboundRtpStreamStats).
+type InboundStats struct {
+	SSRC, RTX uint32
+	MID, RID  string
+	Kind      Kind
+	Codec     *Codec // nil before the first packet
+
+	PacketsReceived      uint64 // with those that were repaired
+	BytesReceived        uint64 // of payload
+	HeaderBytesReceived  uint64
+	PacketsLost          int64 // RFC 3550, Appendix A.3: repaired ones count
+	Jitter               time.Duration
+	LastPacketReceived   time.Time
+	PacketsDuplicated    uint64
+	PacketsDiscarded     uint64 // nobody read them in time
+	PacketsGivenUp       uint64 // that no retransmission came for
+	RetransmittedPackets uint64 // that were repaired
+	RetransmittedBytes   uint64
+	UselessRepairs       uint64 // retransmissions of what was there
+	KeyFramesReceived    uint64
+	NACKs, PLIs, FIRs    uint64 // sent
+
+	Remote RemoteOutboundStats
+}
+
+// RemoteOutboundStats are of the latest sender report; they are all zero before it.
+type RemoteOutboundStats struct {
+	PacketsSent, BytesSent uint32
+	RemoteTimestamp        time.Time // by the peer's clock
+	Received               time.Time
+	ReportsSent            uint64
+}
+
+// OutboundStats are what W3C's RTCOutboundRtpStreamStats and its parents count of an
+// encoding, and what the peer reports on it (RTCRemoteInboundRtpStreamStats).
+type OutboundStats struct {
+	SSRC, RTX uint32
+	MID, RID  string
+	Kind      Kind
+	Codec     *Codec // nil: the section does not send
+	Active    bool
+
+	PacketsSent          uint64 // with retransmissions
+	BytesSent            uint64 // of payload
+	HeaderBytesSent      uint64
+	RetransmittedPackets uint64
+	RetransmittedBytes   uint64
+	FramesSent           uint64
+	KeyFramesSent        uint64
+	LastPacketSent       time.Time
+	NACKs, PLIs, FIRs    uint64 // received
+
+	Remote RemoteInboundStats
+}
+
+// RemoteInboundStats are of the latest report of the peer's on an encoding; they are all zero
+// before it.
+type RemoteInboundStats struct {
+	Received        time.Time
+	PacketsLost     int32
+	FractionLost    float64
+	Jitter          time.Duration
+	RoundTripTime   time.Duration
+	TotalRTT        time.Duration
+	RTTMeasurements uint64
+	HighestSequence uint32
+	ReportsReceived uint64
+}
+
+type inboundStats struct {
+	packets, bytes, headerBytes    uint64
+	duplicates, discarded, givenUp uint64
+	repaired, repairedBytes        uint64
+	uselessRepairs                 uint64
+	keyFrames                      uint64
+	nacks, plis, firs              uint64
+	last                           time.Time
+}
+
+type outboundStats struct {
+	packets, bytes, headerBytes uint64
+	repairs, repairedBytes      uint64
+	frames, keyFrames           uint64
+	reports                     uint64
+	last                        time.Time
+	remote                      RemoteInboundStats
+}
+
+// Stats returns the stream's figures.
+func (st *Stream) Stats() InboundStats {
+	r, c := &st.reception, &st.stats
+	v := InboundStats{
+		SSRC: st.SSRC, RTX: st.rtx, MID: st.MID, RID: st.RID, Kind: st.Kind, Codec: st.codec,
+		PacketsReceived: c.packets, BytesReceived: c.bytes, HeaderBytesReceived: c.headerBytes,
+		LastPacketReceived: c.last, PacketsDuplicated: c.duplicates, PacketsDiscarded: c.discarded, PacketsGivenUp: c.givenUp,
+		RetransmittedPackets: c.repaired, RetransmittedBytes: c.repairedBytes, UselessRepairs: c.uselessRepairs,
+		KeyFramesReceived: c.keyFrames, NACKs: c.nacks, PLIs: c.plis, FIRs: c.firs,
+	}
+	if r.started {
+		v.PacketsLost = r.lostBefore + r.lost()
+	}
+	if st.codec != nil {
+		v.Jitter = duration(uint32(r.jitter>>4), st.codec.ClockRate)
+	}
+	if !st.report.at.IsZero() {
+		v.Remote = RemoteOutboundStats{PacketsSent: st.report.PacketCount, BytesSent: st.report.OctetCount,
+			RemoteTimestamp: st.report.NTPTimestamp.Time(), Received: st.report.at, ReportsSent: st.report.count}
+	}
+	return v
+}
+
+// duration converts from units of the RTP clock.
+func duration(ticks, rate uint32) time.Duration {
+	if rate == 0 {
+		return 0
+	}
+	return time.Duration(uint64(ticks) * uint64(time.Second) / uint64(rate))
+}
+
+// Stats returns the figures of an encoding; all zero if there is none.
+func (x *Sender) Stats(encoding int) OutboundStats {
+	if encoding < 0 || encoding >= len(x.encodings) {
+		return OutboundStats{}
+	}
+	e := x.encodings[encoding]
+	c := &e.stats
+	v := OutboundStats{
+		SSRC: e.SSRC, RTX: e.RTX, MID: x.mid, RID: e.RID, Codec: e.codec, Active: e.Active,
+		PacketsSent: c.packets, BytesSent: c.bytes, HeaderBytesSent: c.headerBytes,
+		RetransmittedPackets: c.repairs, RetransmittedBytes: c.repairedBytes, FramesSent: c.frames, KeyFramesSent: c.keyFrames,
+		LastPacketSent: c.last, NACKs: e.answered.received, PLIs: e.requested.plis, FIRs: e.requested.firs, Remote: c.remote,
+	}
+	if x.section != nil {
+		v.Kind = x.section.Kind
+	}
+	return v
+}
+
+// TransportStats are figures of the session as a whole.
+type TransportStats struct {
+	RTT     time.Duration // smoothed; zero: not measured yet
+	Dropped uint64        // packets that were not taken
+
+	Feedback TransportTotals // by transport-wide feedback, of what we sent
+
+	// AvailableOutgoingBitrate is what the peer says that it can receive (REMB), in bits a
+	// second; zero: it says nothing.
+	AvailableOutgoingBitrate uint64
+}
+
+// Stats returns the session's figures.
+func (s *Session) Stats(now time.Time) TransportStats {
+	v := TransportStats{RTT: s.rtt.value(), Dropped: s.dropped, Feedback: s.sent.totals}
+	if !s.remb.at.IsZero() && now.Sub(s.remb.at) < rembLifetime {
+		v.AvailableOutgoingBitrate = s.remb.bitrate
+	}
+	return v
+}
+
+// Streams returns the streams that are there, section by section.
+func (s *Session) Streams() []*Stream {
+	var all []*Stream
+	for _, c := range s.sections {
+		all = append(all, c.streams...)
+	}
+	return all
+}
+
+// Senders returns the senders that are there.
+func (s *Session) Senders() []*Sender { return append([]*Sender(nil), s.senders...) }
