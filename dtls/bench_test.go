@@ -1,11 +1,10 @@
 package dtls
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"slices"
 	"testing"
-
-	"github.com/plainrtc/plainrtc/internal/replay"
 )
 
 // BenchmarkHandshake is a whole handshake, both ends, without making the
@@ -55,7 +54,11 @@ func BenchmarkGenerateCertificate(b *testing.B) {
 	}
 }
 
-// BenchmarkRecord compares records of application data with the bare AEAD.
+// BenchmarkRecord seals a record of application data at one end and opens it at
+// the other, against the bare AEAD; and in DTLS 1.3 against what that version
+// cannot do without: a content type that is encrypted, a header of 5 bytes, and
+// for the record's number a block of AES at each end, the second of which has to
+// be known before the record is opened.
 func BenchmarkRecord(b *testing.B) {
 	const size = 1200
 	for _, suite := range slices.Concat(suites[:], suites13[:]) {
@@ -69,7 +72,7 @@ func BenchmarkRecord(b *testing.B) {
 		}
 		buf := make([]byte, 0, 2048)
 		run := func(name string, f func()) {
-			b.Run(name+"/"+suite.name, func(b *testing.B) {
+			b.Run(suite.name+"/"+name, func(b *testing.B) {
 				b.SetBytes(size)
 				b.ReportAllocs()
 				for b.Loop() {
@@ -77,42 +80,38 @@ func BenchmarkRecord(b *testing.B) {
 				}
 			})
 		}
-		run("seal", func() {
+		run("ours", func() {
 			r := p.client.AppendRecordHeader(buf)
-			p.client.SealRecord(r[:len(r)+size], 0)
-		})
-		run("seal bare", func() { bareSeal(bare, buf[:size]) })
-
-		// Opening needs a fresh record each time: the window forgets.
-		var before replay.Window
-		if l := p.client.layer.v13; l != nil {
-			before.Accept(l.out[epochApplication].seq - 1)
-		}
-		sealed := p.client.Seal(nil, make([]byte, size))
-		run("open", func() {
-			p.server.layer.window = replay.Window{}
-			if l := p.server.layer.v13; l != nil {
-				l.in[epochApplication].window = before
-			}
-			d := append(buf, sealed...)
-			p.server.Receive(start, d)
+			p.server.Receive(start, p.client.SealRecord(r[:len(r)+size], 0))
 			if _, ok := p.server.NextData(); !ok {
 				b.Fatal("no data")
 			}
 		})
-		box := bare.Seal(nil, nonce[:], make([]byte, size), aad[:])
-		run("open bare", func() {
-			d := append(buf, box...)
-			if _, err := bare.Open(d[:0], nonce[:], d, aad[:]); err != nil {
+		run("bare", func() { bareRecord(b, bare, buf[:size], aad[:13]) })
+		if suite.version == DTLS13 && suite.suite != TLS_CHACHA20_POLY1305_SHA256 {
+			sn, err := aes.NewCipher(make([]byte, suite.key))
+			if err != nil {
 				b.Fatal(err)
 			}
-		})
+			at := buf[unifiedHeaderSize : unifiedHeaderSize+size+1]
+			run("floor", func() {
+				sn.Encrypt(mask[:], at)
+				bareRecord(b, bare, at, aad[:unifiedHeaderSize])
+				sn.Encrypt(mask[:], at)
+			})
+		}
 	}
 }
 
 var (
 	nonce [12]byte
 	aad   [13]byte
+	mask  [aes.BlockSize]byte
 )
 
-func bareSeal(aead cipher.AEAD, plain []byte) { aead.Seal(plain[:0], nonce[:], plain, aad[:]) }
+func bareRecord(b *testing.B, aead cipher.AEAD, plain, aad []byte) {
+	sealed := aead.Seal(plain[:0], nonce[:], plain, aad)
+	if _, err := aead.Open(sealed[:0], nonce[:], sealed, aad); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -217,7 +217,8 @@ func (r *rung) describeNow(datagram []byte) string {
 	}
 	var lines []string
 	for b := bytes.Clone(datagram); len(b) > 0; {
-		rec, rest, ok := parseCiphertext(b)
+		var rec ciphertext
+		rest, ok := rec.parse(b)
 		if !ok {
 			_, rest, _ = parseRecord(b)
 			lines = append(lines, describe(b[:len(b)-len(rest)]))

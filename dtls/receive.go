@@ -61,9 +61,10 @@ func (c *Conn) Receive(now time.Time, datagram []byte) {
 // receiveNext takes the record at the front of b, of whichever version it is.
 func (c *Conn) receiveNext(now time.Time, b []byte) (rest []byte, ok bool) {
 	if isUnified(b[0]) {
-		rec, rest, ok := parseCiphertext(b)
+		var rec ciphertext
+		rest, ok := rec.parse(b)
 		if ok {
-			c.receiveCiphertext(now, rec, b[:len(b)-len(rest)])
+			c.receiveCiphertext(now, &rec, b[:len(b)-len(rest)])
 		}
 		return rest, ok
 	}

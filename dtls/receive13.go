@@ -4,7 +4,7 @@ import "time"
 
 // receiveCiphertext takes a record in cipher of DTLS 1.3; raw is all of it,
 // header included.
-func (c *Conn) receiveCiphertext(now time.Time, rec ciphertext, raw []byte) {
+func (c *Conn) receiveCiphertext(now time.Time, rec *ciphertext, raw []byte) {
 	l := c.layer.v13
 	switch {
 	case c.state == StateClosed:
@@ -24,7 +24,7 @@ func (c *Conn) receiveCiphertext(now time.Time, rec ciphertext, raw []byte) {
 		return
 	}
 	k := l.in[rec.epochBits()]
-	seq, ok := k.number(&rec)
+	seq, ok := k.number(rec)
 	if !ok {
 		c.drop(now, DropNotAuthentic, len(raw))
 		return
@@ -33,7 +33,7 @@ func (c *Conn) receiveCiphertext(now time.Time, rec ciphertext, raw []byte) {
 		c.drop(now, DropReplayed, len(raw))
 		return
 	}
-	typ, plain, ok := k.open(&rec, seq)
+	typ, plain, ok := k.open(rec, seq)
 	if !ok {
 		c.drop(now, DropNotAuthentic, len(raw))
 		if k.forgeries > maxForgeries {

@@ -69,31 +69,32 @@ type ciphertext struct {
 // epochBits are the low bits of the record's epoch.
 func (r *ciphertext) epochBits() uint8 { return r.header[0] & unifiedEpoch }
 
-// parseCiphertext takes one record from the front of a datagram.
-func parseCiphertext(b []byte) (rec ciphertext, rest []byte, ok bool) {
+// parse takes one record from the front of a datagram. It fills r in where it
+// stands, for a copy of it would cost a hundredth of what opening the record does.
+func (r *ciphertext) parse(b []byte) (rest []byte, ok bool) {
 	if len(b) == 0 || !isUnified(b[0]) || b[0]&unifiedCID != 0 {
-		return rec, nil, false
+		return nil, false
 	}
-	rec.seqLen = 1
+	r.seqLen = 1
 	if b[0]&unifiedSeq16 != 0 {
-		rec.seqLen = 2
+		r.seqLen = 2
 	}
-	size := 1 + rec.seqLen
+	size := 1 + r.seqLen
 	if b[0]&unifiedLength != 0 {
 		size += 2
 	}
 	if len(b) < size {
-		return rec, nil, false
+		return nil, false
 	}
 	end := len(b)
 	if b[0]&unifiedLength != 0 {
 		end = size + int(binary.BigEndian.Uint16(b[size-2:]))
 	}
 	if end > len(b) {
-		return rec, nil, false
+		return nil, false
 	}
-	rec.header, rec.body = b[:size:size], b[size:end:end]
-	return rec, b[end:], true
+	r.header, r.body = b[:size:size], b[size:end:end]
+	return b[end:], true
 }
 
 // A protection13 seals or opens the records of one direction and epoch.
@@ -108,9 +109,11 @@ type protection13 struct {
 	block     cipher.Block
 	chachaKey [32]byte
 	// nonce and mask are of each record. They are kept here because a slice of
-	// a local array would escape and cost an allocation a record.
-	nonce [12]byte
-	mask  [aes.BlockSize]byte
+	// a local array would escape and cost an allocation a record. nonce is that of
+	// record nonceSeq; see prepare.
+	nonce    [12]byte
+	nonceSeq uint64
+	mask     [aes.BlockSize]byte
 	// seq is the number of the next record to send; limit is how many there
 	// may be.
 	seq, limit uint64
@@ -143,6 +146,7 @@ func newProtection13(p *suiteParams, s *schedule, epoch uint64, secret []byte) (
 		return nil, err
 	}
 	copy(k.iv[:], s.expandLabel(secret, "iv", nil, len(k.iv)))
+	k.nonce = k.iv // of record 0
 	sn := s.expandLabel(secret, "sn", nil, p.key)
 	if p.suite == TLS_CHACHA20_POLY1305_SHA256 {
 		copy(k.chachaKey[:], sn)
@@ -180,10 +184,15 @@ func (k *protection13) hide(number, body []byte) {
 }
 
 // prepare sets the nonce: the sequence number, without the epoch, XORed with
-// the IV (RFC 8446, Section 5.3; RFC 9147, Section 4).
+// the IV (RFC 8446, Section 5.3; RFC 9147, Section 4). Behind each record it is
+// called for the one that will most likely be next, whose number a receiver knows
+// only when its mask is computed: with the nonce there already, a processor begins
+// to decrypt meanwhile.
 func (k *protection13) prepare(seq uint64) {
-	k.nonce = k.iv
-	binary.BigEndian.PutUint64(k.nonce[4:], binary.BigEndian.Uint64(k.iv[4:])^seq)
+	if seq != k.nonceSeq {
+		k.nonceSeq = seq
+		binary.BigEndian.PutUint64(k.nonce[4:], binary.BigEndian.Uint64(k.iv[4:])^seq)
+	}
 }
 
 // seal finishes the record that starts at b[start:]: header and plaintext. It
@@ -212,6 +221,7 @@ func (k *protection13) seal(b []byte, start int, typ contentType) []byte {
 		b = append(b[:body], sealed...)
 	}
 	k.hide(b[start+1:start+3], b[body:])
+	k.prepare(k.seq)
 	return b
 }
 
@@ -262,6 +272,7 @@ func (k *protection13) open(rec *ciphertext, seq uint64) (typ contentType, plain
 		k.forgeries++
 		return 0, nil, false
 	}
+	k.prepare(seq + 1)
 	n := len(plain)
 	for n > 0 && plain[n-1] == 0 {
 		n--

@@ -237,7 +237,8 @@ func FuzzCiphertext(f *testing.F) {
 			suite = TLS_CHACHA20_POLY1305_SHA256
 		}
 		k, _ := newProtection13(suite.params(), s, 3, make([]byte, 32))
-		rec, rest, ok := parseCiphertext(b)
+		var rec ciphertext
+		rest, ok := rec.parse(b)
 		if !ok {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -79,10 +80,12 @@ func measureHandshake(s stack, kind dtlsKind) (figures, error) {
 	}, nil
 }
 
-// Records are of recordSize bytes, a packet of the path's MTU.
+// Records are of recordSize bytes, a packet of the path's MTU. So many at a time
+// are measured, and that often.
 const (
-	recordSize = 1200
-	records    = 50_000
+	recordSize   = 1200
+	records      = 4_000
+	recordRounds = 25
 )
 
 // measureRecord measures a record sealed at one end and opened at the other, and
@@ -101,11 +104,6 @@ func measureRecord(s stack, kind dtlsKind) (figures, error) {
 	}
 	defer p.close()
 	data := make([]byte, recordSize)
-	ns, allocs, err := perRecord(func() error { return p.carry(data) })
-	if err != nil {
-		return nil, err
-	}
-
 	block, err := aes.NewCipher(make([]byte, 16))
 	if err != nil {
 		return nil, err
@@ -115,21 +113,29 @@ func measureRecord(s stack, kind dtlsKind) (figures, error) {
 		return nil, err
 	}
 	nonce, header, buf := make([]byte, 12), make([]byte, 13), make([]byte, recordSize, 2048)
-	bare, _, err := perRecord(func() error {
-		sealed := aead.Seal(buf[:0], nonce, buf[:recordSize], header)
-		_, err := aead.Open(buf[:0], nonce, sealed, header)
-		return err
-	})
-	return figures{"ns": ns, "allocs": allocs, "bare": ns / bare}, err
+	// In turn, and the least of each, for what else the machine does comes and goes.
+	ns, bare, allocs := math.Inf(1), math.Inf(1), math.Inf(1)
+	for range recordRounds {
+		t, n, err := perRecord(func() error { return p.carry(data) })
+		if err != nil {
+			return nil, err
+		}
+		ns, allocs = min(ns, t), min(allocs, n)
+		t, _, err = perRecord(func() error {
+			sealed := aead.Seal(buf[:0], nonce, buf[:recordSize], header)
+			_, err := aead.Open(buf[:0], nonce, sealed, header)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		bare = min(bare, t)
+	}
+	return figures{"ns": ns, "allocs": allocs, "bare": ns / bare}, nil
 }
 
 // perRecord returns the CPU time and the allocations of one call among many.
 func perRecord(f func() error) (ns, allocs float64, err error) {
-	for range records / 10 {
-		if err := f(); err != nil {
-			return 0, 0, err
-		}
-	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := cpuTime()
