@@ -18,7 +18,10 @@ import (
 //
 // ACKs in clear, which may be sent for ClientHello and ServerHello, are neither
 // sent nor believed. Anybody could forge one, and stop a message that never
-// arrived from being sent again.
+// arrived from being sent again. There is one exception, which names no record: a
+// client that gets protected records and no ServerHello, without which it cannot
+// open them, says with an empty ACK that it is there (Section 7.1). All that this
+// can bring about is a flight that is sent again somewhat earlier.
 
 const (
 	// ackDelay is the part of InitialRTO for which an incomplete flight may
@@ -154,10 +157,25 @@ func (c *Conn) appendACK(b []byte, room int) []byte {
 // another follows, later each time.
 func (c *Conn) incomplete(now time.Time) {
 	c.timers.Stop(timerRetransmit)
+	c.acknowledgeSoon(now)
+}
+
+func (c *Conn) acknowledgeSoon(now time.Time) {
 	if c.acks.delay == 0 {
 		c.acks.delay = c.config.InitialRTO / ackDelay
 	}
 	c.timers.SetEarlier(timerACK, now.Add(c.acks.delay))
+}
+
+// receiveClearACK takes an ACK in clear.
+func (c *Conn) receiveClearACK(now time.Time, body []byte) {
+	m, ok := parseACK(body)
+	if !ok || len(m) > 0 || c.isClient || c.layer.v13 == nil {
+		c.drop(now, DropACKInClear, len(body))
+		return
+	}
+	// The client waited for a quarter of the timer; who did not is somebody else.
+	c.repeatIfOlder(now, c.config.InitialRTO/ackDelay)
 }
 
 // receiveACK takes the peer's ACK. What is still missing of our flight is sent

@@ -47,7 +47,8 @@ type Config struct {
 	// InitialRTO is when a flight is sent again first: after 50 ms if zero, as
 	// browsers do, not the second of RFC 6347, Section 4.2.4.1.
 	InitialRTO time.Duration
-	// HandshakeTimeout bounds the handshake: 30 s if zero.
+	// HandshakeTimeout bounds the handshake, and the wait for the acknowledgement
+	// of a KeyUpdate: 30 s if zero.
 	HandshakeTimeout time.Duration
 	// Trace is told what happens; it may be nil.
 	Trace *trace.Tracer

@@ -91,11 +91,11 @@ type timer uint8
 const (
 	// timerRetransmit runs while a flight waits for its answer.
 	timerRetransmit timer = iota
-	// timerHandshake bounds the whole handshake.
+	// timerHandshake bounds the whole handshake, and later a KeyUpdate.
 	timerHandshake
 	// timerAlert runs after an alert that nobody authenticated; see alertGrace.
 	timerAlert
-	// timerACK runs while the peer's flight is incomplete.
+	// timerACK runs while the peer's flight is incomplete, or lacks its beginning.
 	timerACK
 )
 
@@ -177,7 +177,12 @@ func (c *Conn) repeatFlight(now time.Time) {
 	if f.final {
 		wait = c.config.InitialRTO / 2
 	}
-	if len(f.items) > 0 && !f.unsent() && now.Sub(f.sentAt) >= wait {
+	c.repeatIfOlder(now, wait)
+}
+
+// repeatIfOlder sends the last flight again if that was done a while ago.
+func (c *Conn) repeatIfOlder(now time.Time, wait time.Duration) {
+	if f := &c.flight; len(f.items) > 0 && !f.unsent() && now.Sub(f.sentAt) >= wait {
 		f.repeat()
 	}
 }
@@ -194,13 +199,15 @@ func (c *Conn) Advance(now time.Time) {
 		case timerRetransmit:
 			c.flight.repeat()
 		case timerHandshake:
-			c.close(now, &TimeoutError{c.state})
+			c.close(now, &TimeoutError{Waiting: c.state, KeyUpdate: c.session != nil && c.session.updating})
 		case timerAlert:
 			c.close(now, &PeerError{Alert: c.rumour, Unauthenticated: true})
 		case timerACK:
 			c.acks.unsent = true
-			c.acks.delay = min(2*c.acks.delay, maxRTO)
-			c.timers.Set(timerACK, now.Add(c.acks.delay))
+			if len(c.acks.numbers) > 0 { // an empty one is not repeated: ClientHello is
+				c.acks.delay = min(2*c.acks.delay, maxRTO)
+				c.timers.Set(timerACK, now.Add(c.acks.delay))
+			}
 		}
 	}
 }

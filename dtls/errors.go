@@ -37,14 +37,20 @@ func (e *PeerError) Error() string {
 	return "dtls: the peer ended the connection with alert " + e.Alert.String()
 }
 
-// A TimeoutError is the end of a handshake that took too long.
+// A TimeoutError is the end of a handshake that took too long, or of a
+// connection whose KeyUpdate was never acknowledged.
 type TimeoutError struct {
 	// Waiting is the state that the handshake was stuck in.
 	Waiting State
+	// KeyUpdate is set when that came later.
+	KeyUpdate bool
 }
 
 func (e *TimeoutError) Error() string {
-	if e.Waiting == StateEstablished {
+	switch {
+	case e.KeyUpdate:
+		return "dtls: the peer did not acknowledge our KeyUpdate: has it gone?"
+	case e.Waiting == StateEstablished:
 		return "dtls: the handshake timed out while waiting for the server to acknowledge Finished"
 	}
 	return "dtls: the handshake timed out while waiting for " + e.Waiting.awaits()

@@ -10,6 +10,9 @@ const (
 	// 4.2.4.1 has 60 s, for fear of congestion; a flight a second makes none, and
 	// on a path that loses much it is what a call waits for.
 	maxRTO = time.Second
+	// maxIdleRTO is where it ends for a KeyUpdate, which nobody waits for: what RFC
+	// 9147, Section 5.8.2 has.
+	maxIdleRTO = time.Minute
 	// minFragment is the least of a message that is worth a record of its own
 	// at the end of a datagram.
 	minFragment = 64
@@ -32,7 +35,7 @@ type flight struct {
 	sent []sentRecord
 	// begun is when it was sent first, sentAt when it was sent last.
 	begun, sentAt time.Time
-	rto           time.Duration
+	rto, maxRTO   time.Duration
 }
 
 // A flightItem is a message or a ChangeCipherSpec: a piece of the flight's buf.
@@ -58,7 +61,7 @@ func (f *flight) start(now time.Time, seq uint16, initialRTO time.Duration) {
 		rtt := now.Sub(f.begun)
 		f.rto = max(min(rtt+rtt/2, maxRTO), initialRTO)
 	}
-	*f = flight{buf: f.buf[:0], items: f.items[:0], sent: f.sent[:0], answers: seq, rto: f.rto}
+	*f = flight{buf: f.buf[:0], items: f.items[:0], sent: f.sent[:0], answers: seq, rto: f.rto, maxRTO: maxRTO}
 }
 
 // add puts what buf holds from position from on into the flight.
@@ -89,7 +92,7 @@ func (f *flight) unsent() bool { return f.item < len(f.items) }
 // repeat makes the flight be sent again, and the next time later.
 func (f *flight) repeat() {
 	f.item, f.offset = 0, 0
-	f.rto = max(min(2*f.rto, maxRTO), f.rto)
+	f.rto = max(min(2*f.rto, f.maxRTO), f.rto)
 }
 
 // drop ends the flight: it was answered, or it will not be.

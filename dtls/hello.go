@@ -186,6 +186,7 @@ func (h *handshake) readServerHello(now time.Time, body []byte) error {
 		return refuse(AlertIllegalParameter, "the server chose DTLS 1.2 and says that it speaks 1.3: somebody changed the ClientHello on its way")
 	}
 	h.version = DTLS12
+	h.c.timers.Stop(timerACK) // of which DTLS 1.2 has none
 	return h.readServerHello12(now, &m)
 }
 

@@ -47,6 +47,12 @@ func (c *Conn) sendKeyUpdate(now time.Time) {
 	c.flight.addMessage(c.writeEpoch, typeKeyUpdate, s.sendSeq, &keyUpdate{s.wantPeer})
 	s.sendSeq++
 	s.updating, s.wanted, s.wantPeer = true, false, false
+	// The RFC does not say how long to go on with that. As long as a handshake may
+	// take: a peer that is there and does not acknowledge would leave us with a key
+	// that wears out; and under ICE, one that is not there has lost its consent by
+	// then (RFC 7675, Section 5.1).
+	c.flight.maxRTO = maxIdleRTO
+	c.timers.Set(timerHandshake, now.Add(c.config.HandshakeTimeout))
 }
 
 // flightArrived is told when all of our last flight was acknowledged: the

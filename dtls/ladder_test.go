@@ -32,6 +32,8 @@ func describe(datagram []byte) string {
 			lines = append(lines, "Finished\tprotected")
 		case rec.typ == typeHandshake:
 			lines = append(lines, describeFragments(rec.payload)...)
+		case rec.typ == typeACK:
+			lines = append(lines, "ACK\tof nothing")
 		case rec.typ == typeAlert && rec.epoch > 0:
 			lines = append(lines, "Alert\tprotected")
 		case rec.typ == typeAlert:

@@ -113,8 +113,11 @@ func (c *Conn) receiveClear(now time.Time, rec record) {
 	case typeHandshake:
 		before := c.layer.v13
 		c.receiveHandshake(now, rec)
-		if c.isClient && c.layer.v13 != before {
-			c.acks.received(recordNumber{0, rec.seq}) // ServerHello
+		if c.isClient && c.hs != nil && c.layer.v13 != before {
+			// ServerHello, which says that our flight arrived, and which the rest of
+			// the server's should follow.
+			c.acks.received(recordNumber{0, rec.seq})
+			c.incomplete(now)
 		}
 	case typeAlert:
 		m, ok := parseAlert(rec.payload)
@@ -133,7 +136,7 @@ func (c *Conn) receiveClear(now time.Time, rec record) {
 		// The epoch of the records behind it says the same, and arrives for
 		// sure when they do.
 	case typeACK:
-		c.drop(now, DropACKInClear, len(rec.payload))
+		c.receiveClearACK(now, rec.payload)
 	default:
 		c.drop(now, DropContentType, len(rec.payload))
 	}

@@ -18,6 +18,11 @@ func (c *Conn) receiveCiphertext(now time.Time, rec *ciphertext, raw []byte) {
 		return
 	case c.hs != nil && c.config.speaks(DTLS13) && c.hs.version != DTLS12 && (l == nil || l.in[rec.epochBits()] == nil):
 		c.hold(now, raw)
+		if c.state == StateAwaitServerHello {
+			// ServerHello is late, or lost; what came proves nothing yet, so our
+			// ClientHello goes on being sent again, too.
+			c.acknowledgeSoon(now)
+		}
 		return
 	case l == nil || l.in[rec.epochBits()] == nil:
 		c.drop(now, DropEpoch, len(raw))
