@@ -76,7 +76,10 @@ func knows(kind Kind, e rtp.Extension) bool {
 func answerExtensions(kind Kind, offered []headerExtension, ccfb bool) []headerExtension {
 	var answer []headerExtension
 	for _, e := range offered {
-		if !knows(kind, e.extension) || ccfb && e.extension == rtp.ExtTransportSequence {
+		switch {
+		case !knows(kind, e.extension),
+			ccfb && e.extension == rtp.ExtTransportSequence,            // they exclude each other
+			e.extension == rtp.ExtMixerAudioLevels && !sends(e.direction): // we mix nothing
 			continue
 		}
 		answer = append(answer, headerExtension{e.extension, e.id, e.direction.Reverse()})
