@@ -78,7 +78,7 @@ func answerExtensions(kind Kind, offered []headerExtension, ccfb bool) []headerE
 	for _, e := range offered {
 		switch {
 		case !knows(kind, e.extension),
-			ccfb && e.extension == rtp.ExtTransportSequence,            // they exclude each other
+			ccfb && e.extension == rtp.ExtTransportSequence,               // they exclude each other
 			e.extension == rtp.ExtMixerAudioLevels && !sends(e.direction): // we mix nothing
 			continue
 		}
