@@ -67,6 +67,9 @@ func (h *handshake) readServerHello12(now time.Time, m *serverHello) error {
 	if err := h.readSRTPChoice(ext); err != nil {
 		return err
 	}
+	if err := h.readRecordLimit(ext, DTLS12); err != nil {
+		return err
+	}
 	h.choose(m.suite)
 	copy(h.secrets.serverRandom[:], m.random)
 	h.c.setState(now, StateAwaitServerCertificate)

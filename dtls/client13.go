@@ -67,7 +67,7 @@ func (h *handshake) readServerHello13(now time.Time, m *serverHello) error {
 	}
 	ext := &m.extensions
 	if ext.unknown || ext.supportedGroups != nil || ext.ecPointFormats != nil || ext.signatureAlgorithms != nil ||
-		ext.srtpProfiles != nil || ext.renegotiationInfo != nil || ext.extendedMasterSecret || ext.cookie != nil && !m.isRetry() {
+		ext.srtpProfiles != nil || ext.renegotiationInfo != nil || ext.extendedMasterSecret || ext.recordSizeLimit != 0 || ext.cookie != nil && !m.isRetry() {
 		return refuse(AlertUnsupportedExtension, "the server put an extension into its %s that does not belong there", m.name())
 	}
 	if m.isRetry() {
@@ -115,6 +115,9 @@ func (h *handshake) readEncryptedExtensions(now time.Time, body []byte) error {
 		return refuse(AlertUnsupportedExtension, "the server answered an extension that was not offered")
 	}
 	if err := h.readSRTPChoice(ext); err != nil {
+		return err
+	}
+	if err := h.readRecordLimit(ext, DTLS13); err != nil {
 		return err
 	}
 	h.c.setState(now, StateAwaitCertificateRequest13)

@@ -34,7 +34,9 @@ type Conn struct {
 	flight     flight
 	hs         *handshake // nil once established or closed
 	chosen     ConnectionState
-	secrets    *secrets // nil until established
+	// recordLimit is the most plaintext of a record that we send.
+	recordLimit int
+	secrets     *secrets // nil until established
 
 	// session is what DTLS 1.3 needs once established; nil before, and in 1.2.
 	session *session13
@@ -110,6 +112,9 @@ type ConnectionState struct {
 	Group       Group
 	// SRTPProfile is zero when use_srtp was not negotiated.
 	SRTPProfile SRTPProfile
+	// RecordSizeLimit is the most plaintext that the peer takes in a record (RFC
+	// 8449); zero when it did not say.
+	RecordSizeLimit int
 	// PeerCertificate is the peer's certificate in DER.
 	PeerCertificate []byte
 }
@@ -125,7 +130,7 @@ func newConn(config Config, isClient bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{config: config, isClient: isClient, validated: isClient || config.PathValidated}
+	c := &Conn{config: config, recordLimit: maxPlaintext, isClient: isClient, validated: isClient || config.PathValidated}
 	c.hs = &handshake{
 		c:          c,
 		secrets:    new(secrets),
@@ -308,6 +313,7 @@ func (c *Conn) establish(now time.Time) {
 		CipherSuite:     h.params.suite,
 		Group:           h.group,
 		SRTPProfile:     h.srtp,
+		RecordSizeLimit: h.recordLimit,
 		PeerCertificate: h.peerDER,
 	}
 	c.secrets = h.secrets
@@ -329,6 +335,7 @@ func (c *Conn) establish13(now time.Time) {
 		CipherSuite:     h.params.suite,
 		Group:           h.group,
 		SRTPProfile:     h.srtp,
+		RecordSizeLimit: h.recordLimit,
 		PeerCertificate: h.peerDER,
 	}
 	c.session = &session13{

@@ -20,7 +20,7 @@ func (c *Conn) SealRecord(b []byte, start int) []byte {
 	if c.state != StateEstablished || c.layer.spent(c.writeEpoch) {
 		return b[:start]
 	}
-	if n := len(b) - start - c.layer.headerSize(); n <= 0 || n > maxPlaintext {
+	if n := len(b) - start - c.layer.headerSize(); n <= 0 || n > c.recordLimit {
 		return b[:start]
 	}
 	return c.layer.end(b, start)

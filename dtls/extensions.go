@@ -14,6 +14,7 @@ const (
 	extSignatureAlgorithms  = 13     // RFC 5246, Section 7.4.1.4.1
 	extUseSRTP              = 14     // RFC 5764, Section 4.1.1
 	extExtendedMasterSecret = 23     // RFC 7627, Section 5.1
+	extRecordSizeLimit      = 28     // RFC 8449, Section 4
 	extSupportedVersions    = 43     // RFC 8446, Section 4.2.1
 	extCookie               = 44     // RFC 8446, Section 4.2.2
 	extKeyShare             = 51     // RFC 8446, Section 4.2.8
@@ -76,6 +77,7 @@ type extensions struct {
 	// a first handshake.
 	renegotiationInfo    []byte
 	extendedMasterSecret bool
+	recordSizeLimit      int // zero: absent
 	cookie               []byte
 	// keyShares are a client's KeyShareEntries, or the one of a ServerHello;
 	// selectedGroup is what a HelloRetryRequest has in their place.
@@ -142,6 +144,8 @@ func (e *extensions) parseOne(typ uint16, r wire.Reader, from sender) bool {
 		e.srtpMKI = r.Vector8()
 	case extExtendedMasterSecret:
 		e.extendedMasterSecret = true
+	case extRecordSizeLimit:
+		e.recordSizeLimit = max(1, int(r.Uint16())) // zero is as wrong as one
 	case extCookie:
 		if e.cookie = r.Vector16(); len(e.cookie) == 0 {
 			r.Fail()
@@ -209,6 +213,9 @@ func (e *extensions) append(b []byte, from sender) []byte {
 	}
 	if e.extendedMasterSecret {
 		b = appendExtension(b, extExtendedMasterSecret, func(b []byte) []byte { return b })
+	}
+	if e.recordSizeLimit != 0 {
+		b = appendExtension(b, extRecordSizeLimit, func(b []byte) []byte { return binary.BigEndian.AppendUint16(b, uint16(e.recordSizeLimit)) })
 	}
 	if e.renegotiationInfo != nil {
 		b = appendExtension(b, extRenegotiationInfo, func(b []byte) []byte { return append8(b, e.renegotiationInfo) })

@@ -79,7 +79,7 @@ func TestVersions(t *testing.T) {
 					t.Error("the handshake took a timer")
 				}
 				for i, c := range []*Conn{p.client, p.server} {
-					want := ConnectionState{test.version, test.suite, test.group, SRTP_AEAD_AES_128_GCM, certs[1-i].DER}
+					want := ConnectionState{test.version, test.suite, test.group, SRTP_AEAD_AES_128_GCM, recordLimit12, certs[1-i].DER}
 					if got := c.ConnectionState(); fmt.Sprint(got) != fmt.Sprint(want) {
 						t.Errorf("agreed on %v, want %v", got, want)
 					}

@@ -25,7 +25,7 @@ func TestHandshake(t *testing.T) {
 						p.exchange()
 						p.established()
 						for i, c := range []*Conn{p.client, p.server} {
-							want := ConnectionState{DTLS12, suite.suite, group, srtp, certs[1-i].DER}
+							want := ConnectionState{DTLS12, suite.suite, group, srtp, recordLimit12, certs[1-i].DER}
 							if got := c.ConnectionState(); fmt.Sprint(got) != fmt.Sprint(want) {
 								t.Errorf("agreed on %v, want %v", got, want)
 							}

@@ -27,12 +27,14 @@ type handshake struct {
 	helloVerifies int      // HelloVerifyRequests we followed
 	cookieSecret  [32]byte // of a server that asks for cookies
 
-	params  *suiteParams
-	group   Group
-	srtp    SRTPProfile
-	key     *ecdh.PrivateKey // our share of the key exchange
-	peer    crypto.PublicKey // of peerDER
-	peerDER []byte
+	params *suiteParams
+	group  Group
+	srtp   SRTPProfile
+	// recordLimit is what the peer takes in a record; zero: it does not say.
+	recordLimit int
+	key         *ecdh.PrivateKey // our share of the key exchange
+	peer        crypto.PublicKey // of peerDER
+	peerDER     []byte
 	// signature is how we sign: as our key can and the peer accepts.
 	signature *signatureAlgorithm
 	secrets   *secrets
@@ -102,12 +104,14 @@ func (h *handshake) sendClientHello(now time.Time, legacyCookie []byte) error {
 		},
 	}
 	ext := &hello.extensions
+	ext.recordSizeLimit = recordLimit12
 	if config.speaks(DTLS12) {
 		ext.ecPointFormats = []byte{uncompressed}
 		ext.extendedMasterSecret = true
 		ext.renegotiationInfo = []byte{}
 	}
 	if config.speaks(DTLS13) {
+		ext.recordSizeLimit = recordLimit13
 		ext.supportedVersions = newList16(config.versions())
 		ext.cookie = h.retryCookie
 		if h.shares == nil {

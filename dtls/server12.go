@@ -63,6 +63,12 @@ func (h *handshake) readClientHello12(now time.Time, m *clientHello) error {
 		hello.extensions.ecPointFormats = []byte{uncompressed}
 	}
 	hello.extensions.srtpProfiles = h.chooseSRTP(ext)
+	if err := h.readRecordLimit(ext, DTLS12); err != nil {
+		return err
+	}
+	if ext.recordSizeLimit != 0 {
+		hello.extensions.recordSizeLimit = recordLimit12
+	}
 	copy(h.secrets.clientRandom[:], m.random)
 	h.choose(suite)
 	return h.sendServerFlight12(now, &hello)

@@ -86,6 +86,9 @@ func (h *handshake) readClientHello13(now time.Time, m *clientHello) error {
 
 // sendServerFlight13 sends ServerHello … Finished.
 func (h *handshake) sendServerFlight13(now time.Time, m *clientHello, suite CipherSuite, key []byte) error {
+	if err := h.readRecordLimit(&m.extensions, DTLS13); err != nil {
+		return err
+	}
 	config := &h.c.config
 	share, shared, err := answerKeyShare(config.Rand, h.group, key)
 	if err != nil {
@@ -107,6 +110,9 @@ func (h *handshake) sendServerFlight13(now time.Time, m *clientHello, suite Ciph
 	}
 	var answers encryptedExtensions
 	answers.extensions.srtpProfiles = h.chooseSRTP(&m.extensions)
+	if m.extensions.recordSizeLimit != 0 {
+		answers.extensions.recordSizeLimit = recordLimit13
+	}
 	h.send(epochHandshake, typeEncryptedExtensions, &answers)
 	h.send(epochHandshake, typeCertificateRequest, &certificateRequest13{schemes: signatureSchemeList})
 	if err := h.sendCertificate(nil, serverVerifyContext); err != nil {
