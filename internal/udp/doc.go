@@ -19,6 +19,10 @@
 // reads several such bundles at once. Sent and received over loopback, a
 // datagram of 1200 bytes takes 4.5 µs alone and 0.3 µs in a run of 32.
 //
+// Datagrams are not fragmented, so that who sends large ones learns what the path
+// carries ([Socket.MTU] is what the interface does), but for those of
+// [Socket.SendInFragments].
+//
 // # Elsewhere
 //
 // One goroutine a socket, one datagram a call, with nothing but package net.

@@ -17,6 +17,7 @@ import (
 type Socket struct {
 	fd      int
 	ipv6    bool // of family AF_INET6
+	whole   bool // what it sends is not fragmented
 	local   netip.AddrPort
 	receive func(s *Socket, batch []Packet)
 	reader  *reader
@@ -33,12 +34,18 @@ type Socket struct {
 
 // Constants that package syscall does not have.
 const (
-	solUDP        = 17
-	udpSegment    = 103
-	udpGRO        = 104
-	ipv6V6Only    = 26
-	soSndBufForce = 32
-	soRcvBufForce = 33
+	solUDP          = 17
+	udpSegment      = 103
+	udpGRO          = 104
+	ipv6V6Only      = 26
+	ipMTU           = 14
+	ipv6MTU         = 24
+	ipMTUDiscover   = 10
+	ipv6MTUDiscover = 23
+	pmtudDont       = 0
+	pmtudProbe      = 3
+	soSndBufForce   = 32
+	soRcvBufForce   = 33
 )
 
 // sendTimeout is how long a send may wait for room in the socket's buffer. An
@@ -92,6 +99,7 @@ func (s *Socket) open(addr netip.AddrPort) error {
 	// Kernels before 5.0 do not know it, and pass one datagram at a time.
 	set(solUDP, udpGRO, 1)
 	s.sender.segmentation = true
+	s.whole = s.setDiscovery(pmtudProbe) == nil
 
 	var sa syscall.Sockaddr
 	if s.ipv6 {
@@ -113,6 +121,55 @@ func (s *Socket) open(addr netip.AddrPort) error {
 		s.local = netip.AddrPortFrom(netip.AddrFrom16(bound.Addr), uint16(bound.Port))
 	}
 	return nil
+}
+
+// setDiscovery says what becomes of what is larger than the path's MTU: with
+// pmtudProbe it is sent all the same, and never fragmented, so that it is us who
+// find out whether it arrives; with pmtudDont it is fragmented where need be.
+func (s *Socket) setDiscovery(mode int) error {
+	if !s.ipv6 {
+		return syscall.SetsockoptInt(s.fd, syscall.IPPROTO_IP, ipMTUDiscover, mode)
+	}
+	if err := syscall.SetsockoptInt(s.fd, syscall.IPPROTO_IPV6, ipv6MTUDiscover, mode); err != nil {
+		return err
+	}
+	syscall.SetsockoptInt(s.fd, syscall.IPPROTO_IP, ipMTUDiscover, mode) // of no use if it takes no IPv4
+	return nil
+}
+
+// MTU is the size of the largest IP packet that leaves towards to, as far as this
+// host can tell: its interface's. Zero: not known, or packets are fragmented, so
+// that larger ones prove nothing.
+func (s *Socket) MTU(to netip.AddrPort) int {
+	if !s.whole {
+		return 0
+	}
+	// Only a connected socket can be asked. Connecting one sends nothing.
+	family, level, option := syscall.AF_INET, syscall.IPPROTO_IP, ipMTU
+	var local, remote syscall.Sockaddr
+	if to.Addr().Unmap().Is4() {
+		remote = &syscall.SockaddrInet4{Addr: to.Addr().Unmap().As4(), Port: int(to.Port())}
+		if s.local.Addr().Is4() {
+			local = &syscall.SockaddrInet4{Addr: s.local.Addr().As4()}
+		}
+	} else {
+		family, level, option = syscall.AF_INET6, syscall.IPPROTO_IPV6, ipv6MTU
+		remote = &syscall.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port())}
+		local = &syscall.SockaddrInet6{Addr: s.local.Addr().As16()}
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer syscall.Close(fd)
+	if local != nil && syscall.Bind(fd, local) != nil || syscall.Connect(fd, remote) != nil {
+		return 0
+	}
+	mtu, err := syscall.GetsockoptInt(fd, level, option)
+	if err != nil {
+		return 0
+	}
+	return mtu
 }
 
 func zoneID(zone string) uint32 {
@@ -186,7 +243,31 @@ func (s *Socket) Send(to netip.AddrPort, b []byte, segment int) error {
 	if segment > maxDatagram {
 		return s.sendError(to, syscall.EMSGSIZE)
 	}
+	return s.send(to, b, segment)
+}
+
+// SendInFragments sends one datagram that may be larger than what the path
+// carries: it is fragmented then, by this host or on the way.
+func (s *Socket) SendInFragments(to netip.AddrPort, b []byte) error {
+	if !s.enter() {
+		return net.ErrClosed
+	}
+	defer s.leave()
+	s.sendLock.Lock()
+	defer s.sendLock.Unlock()
+	if !s.sender.setDestination(to, s.ipv6) {
+		return s.sendError(to, syscall.EAFNOSUPPORT)
+	}
+	if s.whole && s.setDiscovery(pmtudDont) == nil {
+		defer s.setDiscovery(pmtudProbe)
+	}
+	return s.send(to, b, len(b))
+}
+
+// send sends a run to the destination that is set. Called with sendLock held.
+func (s *Socket) send(to netip.AddrPort, b []byte, segment int) error {
 	var failed error
+	segmentation := s.sender.segmentation
 	for len(b) > 0 {
 		bundle := segment
 		if s.sender.segmentation {
@@ -199,6 +280,12 @@ func (s *Socket) Send(to netip.AddrPort, b []byte, segment int) error {
 			// then, from here on.
 			s.sender.segmentation = false
 			continue
+		}
+		if err == syscall.EMSGSIZE {
+			// Larger than the interface takes, and so are the others. It is not
+			// segmentation that was refused.
+			s.sender.segmentation = segmentation
+			return s.sendError(to, err)
 		}
 		if err != 0 && failed == nil {
 			failed = s.sendError(to, err)

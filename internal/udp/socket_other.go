@@ -74,6 +74,12 @@ func (s *Socket) Close() error {
 	return nil
 }
 
+// MTU is not known here: whether packets are fragmented is up to the system.
+func (s *Socket) MTU(to netip.AddrPort) int { return 0 }
+
+// SendInFragments sends one datagram that may be larger than what the path carries.
+func (s *Socket) SendInFragments(to netip.AddrPort, b []byte) error { return s.Send(to, b, len(b)) }
+
 // Send sends b to to: one datagram, or several in a row, each of segment bytes
 // but the last, which may be shorter. It does not keep b and does not allocate.
 func (s *Socket) Send(to netip.AddrPort, b []byte, segment int) error {

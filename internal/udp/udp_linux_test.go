@@ -167,3 +167,44 @@ func TestControlMessages(t *testing.T) {
 		}
 	}
 }
+
+// What is larger than the interface carries is not sent, unless it may be
+// fragmented; and it does not pass for a refusal of segmentation.
+func TestMTU(t *testing.T) {
+	got := make(chan int, 10)
+	z := open(t, loopback6, func(_ *Socket, batch []Packet) {
+		for _, p := range batch {
+			got <- len(p.Data)
+		}
+	})
+	a := open(t, loopback6, ignore)
+	const headers = 40 + 8
+	mtu := a.MTU(z.Local())
+	b := make([]byte, 65507)
+	if mtu < 1280 || mtu-headers >= len(b) {
+		t.Fatalf("the MTU of the loopback interface is said to be %d", mtu)
+	}
+	if err := a.Send(z.Local(), b[:mtu-headers], 0); err != nil {
+		t.Errorf("a datagram as large as the MTU allows: %v", err)
+	} else if n := within(t, got, "it"); n != mtu-headers {
+		t.Errorf("%d bytes arrive of %d", n, mtu-headers)
+	}
+	for _, segment := range []int{0, len(b) / 2} {
+		if err := a.Send(z.Local(), b[:mtu-headers+1], segment); (err == nil) != (segment > 0) {
+			t.Errorf("a byte more, in datagrams of %d: %v", segment, err)
+		}
+		if !a.sender.segmentation {
+			t.Error("it counts as a refusal of segmentation")
+		}
+	}
+	within(t, got, "the first half")
+	within(t, got, "the other half")
+	if err := a.SendInFragments(z.Local(), b); err != nil {
+		t.Errorf("a byte more, in fragments: %v", err)
+	} else if n := within(t, got, "it"); n != len(b) {
+		t.Errorf("%d bytes arrive of %d", n, len(b))
+	}
+	if err := a.Send(z.Local(), b, 0); err == nil {
+		t.Error("what may not be fragmented was, after something that may")
+	}
+}
