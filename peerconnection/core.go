@@ -42,6 +42,7 @@ type core struct {
 	gathering       ICEGatheringState
 	localCandidates []ICECandidate // gathered, not yet taken by NextICECandidate
 	selected        ice.Path
+	linkMTU         int // of the interface at its beginning; zero: not known
 	pathChanges     uint32
 	// ended is set for good, with endedErr, by close, by the peer's close and by a failed handshake.
 	ended    bool
@@ -52,6 +53,8 @@ type core struct {
 	stateChanged      gate // any state, or the end
 	channelAccepted   gate // unaccepted has grown
 	candidateGathered gate // localCandidates or gathering has changed
+
+	mayFragment bool // the datagram that AppendPacket returned last may be fragmented
 
 	channelsMade, channelsOpened, channelsClosed uint32
 	bytesSent, bytesReceived                     uint64
@@ -65,7 +68,6 @@ type coreConfig struct {
 	Certificate *dtls.Certificate
 	// MaxMessageSize is the largest message we take, in bytes.
 	MaxMessageSize int
-	BundlePolicy   BundlePolicy
 
 	MaxDTLSVersion dtls.Version
 	DTLSGroups     []dtls.Group
@@ -86,8 +88,13 @@ type earlyDatagram struct {
 // maxEarlyDatagrams bounds early: a ClientHello and its retransmission.
 const maxEarlyDatagrams = 4
 
-// pathMTU is the largest datagram we send: every path carries it (RFC 8831, Section 5).
+// pathMTU is the largest datagram that we send before more is known of a path:
+// every one carries it (RFC 8831, Section 5).
 const pathMTU = 1200
+
+// maxDatagram is the largest that we ever send: a quarter of what one system call
+// takes, and about what a DTLS record holds.
+const maxDatagram = 65507 / 4
 
 func (c *core) init(pc *PeerConnection, cfg coreConfig) error {
 	c.cfg, c.pc = cfg, pc
@@ -156,10 +163,6 @@ func (c *core) receiveDTLS(now time.Time, path ice.Path, b []byte) {
 			return
 		}
 		c.ice.SeenData(now, path)
-		if !c.dataAgreed {
-			c.drop(now, trace.PC, dropNoData, len(packet))
-			continue
-		}
 		c.startSCTP(now)
 		c.cfg.Trace.Packet(now, trace.SCTP, trace.In, path.Local, path.Remote, packet)
 		c.sctp.Receive(now, packet)
@@ -188,6 +191,7 @@ func (c *core) Advance(now time.Time) {
 // it, the handshake before data.
 func (c *core) AppendPacket(now time.Time, b []byte) ([]byte, ice.Path) {
 	start := len(b)
+	c.mayFragment = false
 	var path ice.Path
 	if !c.ended {
 		b, path = c.ice.AppendPacket(now, b)
@@ -217,6 +221,7 @@ func (c *core) appendSCTP(now time.Time, b []byte, path ice.Path) []byte {
 	b = c.dtls.AppendRecordHeader(b)
 	body := len(b)
 	b = c.sctp.AppendPacket(now, b)
+	c.mayFragment = c.sctp.MayFragment()
 	if len(b) == body {
 		return b[:start]
 	}
@@ -364,9 +369,7 @@ func (c *core) dtlsEvent(now time.Time, e dtls.Event) {
 	case dtls.Established:
 		c.dtlsUp = true
 		c.stateChanged.signal()
-		if c.dataAgreed {
-			c.startSCTP(now)
-		}
+		c.startSCTP(now)
 	case dtls.Closed:
 		c.end(now, e.Err)
 	}
@@ -382,10 +385,45 @@ func (c *core) startSCTP(now time.Time) {
 	cfg := c.sctpConfig()
 	cfg.LocalInit, cfg.RemoteInit = c.localInit, c.remoteInit
 	cfg.MTU = pathMTU - c.dtls.Overhead()
+	cfg.MaxMTU, cfg.Headers = c.maxMTU()
 	c.sctp = sctp.New(cfg)
 	c.sctp.Connect(now)
 	c.startChannels(now)
 }
+
+// setLinkMTU tells what the interface at the beginning of the selected path
+// carries, in IP packets, where nothing fragments them; zero: it is not known.
+func (c *core) setLinkMTU(now time.Time, mtu int) {
+	c.linkMTU = mtu
+	if c.sctp != nil {
+		size, headers := c.maxMTU()
+		c.sctp.SetMaxMTU(now, size, headers)
+	}
+}
+
+// maxMTU is the largest SCTP packet to search for on the selected path, and what is
+// below SCTP there.
+func (c *core) maxMTU() (size, headers int) {
+	if c.linkMTU == 0 {
+		return 0, 0
+	}
+	const udp, ipv4, ipv6 = 8, 20, 40
+	headers = udp + ipv6
+	if c.selected.Remote.Addr().Unmap().Is4() {
+		headers = udp + ipv4
+	}
+	limit := c.dtls.ConnectionState().RecordSizeLimit
+	if limit == 0 {
+		limit = carefulRecord
+	}
+	overhead := c.dtls.Overhead()
+	return min(c.linkMTU-headers-overhead, maxDatagram-overhead, limit), headers + overhead
+}
+
+// carefulRecord is the largest record for a peer that does not say what it takes:
+// libwebrtc, which reads records into a buffer of so many bytes, ends the
+// connection at a longer one.
+const carefulRecord = 2048
 
 // sctpConfig is what is known of the association before there is a path.
 func (c *core) sctpConfig() sctp.Config {
@@ -438,7 +476,6 @@ func (c *core) end(now time.Time, err error) {
 	}
 	c.ended, c.endedErr = true, err
 	c.endChannels(err)
-	c.endMedia()
 	c.updateState(now)
 	c.stateChanged.signal()
 	c.channelAccepted.signal()

@@ -89,19 +89,23 @@ func onBeat(t time.Time) time.Time {
 }
 
 // A slab is where a flush builds its datagrams: as many as one system call
-// takes. Slabs belong to nobody between flushes.
-const slabSize = 64 << 10
+// takes, and the first of the next. Slabs belong to nobody between flushes.
+const (
+	maxBatch = 65507 // the most that UDP_SEGMENT cuts
+	slabSize = maxBatch + maxDatagram
+)
 
 var slabs = sync.Pool{New: func() any { return new([slabSize]byte) }}
-
-// maxDatagram is more than any layer builds.
-const maxDatagram = 1500
 
 // flush sends everything that the core has to send. Datagrams of the same size
 // to the same address go in one call.
 func (pc *PeerConnection) flush(now time.Time) {
 	if pc.isClosed {
 		return
+	}
+	if pc.path != pc.core.selected && pc.mux != nil {
+		pc.path = pc.core.selected
+		pc.core.setLinkMTU(now, pc.mux.mtu(pc.path))
 	}
 	slab := slabs.Get().(*[slabSize]byte)
 	defer slabs.Put(slab)
@@ -110,8 +114,8 @@ func (pc *PeerConnection) flush(now time.Time) {
 	segment := 0
 	for {
 		n := len(b)
-		if n+maxDatagram > slabSize {
-			pc.send(path, b, segment)
+		if n+segment > maxBatch {
+			pc.send(path, b, segment, false)
 			b, n = b[:0], 0
 		}
 		var to ice.Path
@@ -123,31 +127,31 @@ func (pc *PeerConnection) flush(now time.Time) {
 		if pc.mux != nil {
 			pc.mux.learn(pc, to, b[n:])
 		}
-		if n > 0 && (to != path || size > segment) {
-			pc.send(path, b[:n], segment)
+		if n > 0 && (to != path || size > segment || pc.core.mayFragment) {
+			pc.send(path, b[:n], segment, false)
 			b, n = append(b[:0], b[n:]...), 0
 		}
 		if n == 0 {
 			path, segment = to, size
 		}
-		if size < segment {
-			// A shorter datagram ends a batch.
-			pc.send(path, b, segment)
+		if size < segment || pc.core.mayFragment {
+			// A shorter datagram ends a batch; one that may be fragmented is alone.
+			pc.send(path, b, segment, pc.core.mayFragment)
 			b = b[:0]
 		}
 	}
 	if len(b) > 0 {
-		pc.send(path, b, segment)
+		pc.send(path, b, segment, false)
 	}
 }
 
 // send sends one batch. An error is not the caller's: the network loses
 // datagrams anyway, and every layer repairs what it has lost.
-func (pc *PeerConnection) send(path ice.Path, b []byte, segment int) {
+func (pc *PeerConnection) send(path ice.Path, b []byte, segment int, inFragments bool) {
 	if pc.mux == nil || len(b) == 0 {
 		return
 	}
-	if err := pc.mux.send(path, b, segment); err != nil {
+	if err := pc.mux.send(path, b, segment, inFragments); err != nil {
 		pc.core.cfg.Trace.Note(pc.now(), trace.UDP, "not sent: "+err.Error())
 	}
 }

@@ -155,12 +155,32 @@ func (m *UDPMux) receive(s *udp.Socket, batch []packet) {
 	}
 }
 
-// send sends a batch from the socket of the path's local address.
-func (m *UDPMux) send(path ice.Path, b []byte, segment int) error {
+// send sends a batch from the socket of the path's local address; in fragments: one
+// datagram, whatever the path's MTU.
+func (m *UDPMux) send(path ice.Path, b []byte, segment int, inFragments bool) error {
+	s := m.socket(path)
+	switch {
+	case s == nil:
+		return fmt.Errorf("no socket has the address %v", path.Local)
+	case inFragments:
+		return s.SendInFragments(path.Remote, b)
+	}
+	return s.Send(path.Remote, b, segment)
+}
+
+func (m *UDPMux) socket(path ice.Path) *udp.Socket {
 	for _, s := range m.sockets {
 		if s.Local() == path.Local {
-			return s.Send(path.Remote, b, segment)
+			return s
 		}
 	}
-	return fmt.Errorf("no socket has the address %v", path.Local)
+	return nil
+}
+
+// mtu is what the interface at the path's beginning carries; zero: not known.
+func (m *UDPMux) mtu(path ice.Path) int {
+	if s := m.socket(path); s != nil {
+		return s.MTU(path.Remote)
+	}
+	return 0
 }

@@ -36,6 +36,8 @@ type simPeer struct {
 	app func(now time.Time) // what the application does after anything that happens
 	// plain: its descriptions have no INIT chunk, as those of most peers.
 	plain bool
+	mtu   int // of its interface, if known
+	told  ice.Path
 }
 
 func (p *simPeer) Receive(now time.Time, local, remote netip.AddrPort, b []byte) {
@@ -49,12 +51,18 @@ func (p *simPeer) Advance(now time.Time) {
 }
 
 func (p *simPeer) AppendPacket(now time.Time, b []byte) ([]byte, netip.AddrPort, netip.AddrPort) {
+	if p.told != p.pc.core.selected {
+		p.told = p.pc.core.selected
+		p.pc.core.setLinkMTU(now, p.mtu)
+	}
 	b, path := p.pc.core.AppendPacket(now, b)
 	if len(b) == 0 {
 		p.pc.core.pump(now)
 	}
 	return b, path.Local, path.Remote
 }
+
+func (p *simPeer) MayFragment() bool { return p.pc.core.mayFragment }
 
 func (p *simPeer) NextTimeout() time.Time { return p.pc.core.NextTimeout() }
 
@@ -194,7 +202,10 @@ func simulate(t *testing.T, seed uint64, sink trace.Sink) (hash string) {
 	a, z := newSimPeer(t, n, "a", tracers[0]), newSimPeer(t, n, "z", tracers[1])
 	a.plain, z.plain = dice.IntN(4) == 0, dice.IntN(4) == 0
 	profile := netsim.Adverse(dice, 0.3)
-	n.AddHost(a, profile, addrA.Addr())
+	mtus := []int{0, 1280, 1500, 9000}
+	a.mtu, z.mtu, profile.MTU = mtus[dice.IntN(4)], mtus[dice.IntN(4)], mtus[dice.IntN(4)]
+	host := n.AddHost(a, profile, addrA.Addr())
+	n.After(time.Duration(dice.Int64N(int64(8*time.Second))), func() { host.Up.Profile.MTU = mtus[1+dice.IntN(3)] })
 	gateway := n.AddNAT(netsim.NAT{}, netsim.Profile{}, home)
 	gateway.AddHost(z, netsim.Profile{}, addrZ.Addr())
 

@@ -160,7 +160,7 @@ func (c *core) stats(now time.Time) Stats {
 		detail := c.sctp.Stats()
 		s.SCTPTransport = SCTPTransportStats{
 			ID: "S", SmoothedRoundTripTime: detail.SRTT.Seconds(), CongestionWindow: detail.CongestionWindow,
-			ReceiverWindow: detail.PeerWindow, MTU: pathMTU - c.dtls.Overhead(), Detail: detail,
+			ReceiverWindow: detail.PeerWindow, MTU: detail.PathMTU, Detail: detail,
 		}
 	}
 	for id := range uint16(maxStreams) {

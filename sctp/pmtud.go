@@ -89,7 +89,7 @@ var linkMTUs = [...]int{1280, 1400, 1420, 1440, 1460, 1480, 1492, 1500, 2048, 40
 // known of: its MTU is Config.MTU, and there is no search.
 func (a *Association) SetMaxMTU(now time.Time, max, headers int) {
 	p := &a.pmtud
-	max = min(max, maxRecord) &^ 3
+	max = min(max, maxPacket) &^ 3
 	if max == p.max && headers == p.headers {
 		return
 	}
@@ -98,14 +98,14 @@ func (a *Association) SetMaxMTU(now time.Time, max, headers int) {
 }
 
 func (p *pmtud) start(c *Config) {
-	*p = pmtud{base: c.MTU, max: min(c.MaxMTU, maxRecord) &^ 3, headers: c.Headers}
+	*p = pmtud{base: c.MTU, max: min(c.MaxMTU, maxPacket) &^ 3, headers: c.Headers}
 	if p.max > 0 {
 		p.state = MTUBase
 	}
 }
 
-// maxRecord is the most that a DTLS record holds.
-const maxRecord = 1 << 14
+// maxPacket is the most that a DTLS record holds.
+const maxPacket = 1 << 14
 
 // PathMTU is the size of the largest packets with DATA: PLPMTU.
 func (a *Association) PathMTU() int { return a.send.mtu }

@@ -9,7 +9,7 @@ import (
 )
 
 // commands are what plainrtc can do, in the order that help lists them.
-var commands = []command{serveCommand, echoCommand, newDTLSCommand(os.Stdin), labCommand}
+var commands = []command{serveCommand, echoCommand, newDTLSCommand(os.Stdin)}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -20,33 +20,27 @@ func main() {
 
 // run does what the command line says, until ctx ends, and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return choose(ctx, "", commands, writeOverview, args, stdout, stderr)
-}
-
-// choose runs the command that the first argument names, of a list whose names
-// begin with prefix.
-func choose(ctx context.Context, prefix string, list []command, overview func(io.Writer), args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		overview(stderr)
+		writeOverview(stderr)
 		return exitUsage
 	}
 	name, args := args[0], args[1:]
 	switch name {
 	case "-h", "-help", "--help":
-		overview(stdout)
+		writeOverview(stdout)
 		return exitOK
 	case "help":
 		if len(args) == 0 {
-			overview(stdout)
+			writeOverview(stdout)
 			return exitOK
 		}
-		name, args = args[0], append(args[1:], "-h")
+		name, args = args[0], []string{"-h"}
 	}
-	for _, c := range list {
-		if c.name == prefix+name {
+	for _, c := range commands {
+		if c.name == name {
 			return c.main(ctx, args, stdout, stderr)
 		}
 	}
-	say(stderr, "plainrtc: there is no command %q; plainrtc %s-h lists them", prefix+name, prefix)
+	say(stderr, "plainrtc: there is no command %q; plainrtc -h lists them", name)
 	return exitUsage
 }

@@ -212,15 +212,10 @@ func (h *host) Receive(now time.Time, local, remote netip.AddrPort, b []byte) {
 		} else {
 			x.Receive(now, b[:len(b)-record])
 		}
-		h.watch(x)
-	}
-}
-
-// watch notes that an association ended, which none is meant to.
-func (h *host) watch(x *end) {
-	for e, ok := x.NextEvent(); ok; e, ok = x.NextEvent() {
-		if closed, ok := e.(sctp.Closed); ok && closed.Err != nil {
-			h.run.fail(closed.Err)
+		for e, ok := x.NextEvent(); ok; e, ok = x.NextEvent() {
+			if closed, ok := e.(sctp.Closed); ok && closed.Err != nil {
+				h.run.fail(closed.Err)
+			}
 		}
 	}
 }
@@ -228,7 +223,6 @@ func (h *host) watch(x *end) {
 func (h *host) Advance(now time.Time) {
 	for _, f := range h.flows {
 		h.end(f).Advance(now)
-		h.watch(h.end(f))
 	}
 }
 
