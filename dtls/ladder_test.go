@@ -310,12 +310,13 @@ func TestHandshakeSurvivesAnySingleFault(t *testing.T) {
 // TestHandshake13SurvivesAnySingleFault does the same in DTLS 1.3.
 func TestHandshake13SurvivesAnySingleFault(t *testing.T) {
 	for name, script := range map[string]string{
-		"plain":      "connect a\nrun",
-		"retry":      "groups z secp256r1\nconnect a\nrun",
-		"cookie":     "cookie z\nunvalidated z\nconnect a\nrun",
-		"fragmented": "mtu a 300\nmtu z 300\nconnect a\nrun",
-		"update":     "connect a\nrun\nupdate a both\nsend a one\nsend z two\nrun",
-		"down":       "newest z 1.2\nconnect a\nrun",
+		"plain":            "connect a\nrun",
+		"retry":            "groups z secp256r1\nconnect a\nrun",
+		"cookie":           "cookie z\nunvalidated z\nconnect a\nrun",
+		"fragmented":       "mtu a 300\nmtu z 300\nconnect a\nrun",
+		"retry-fragmented": "mtu a 300\nmtu z 300\ngroups a x25519 secp256r1\ngroups z secp256r1\ncookie z\nunvalidated z\nconnect a\nrun",
+		"update":           "connect a\nrun\nupdate a both\nsend a one\nsend z two\nrun",
+		"down":             "newest z 1.2\nconnect a\nrun",
 	} {
 		t.Run(name, func(t *testing.T) {
 			ladder.Sweep(t, "testdata/sweep13-"+name+".ladder", script, setupLadder13, agreed)
