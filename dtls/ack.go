@@ -46,6 +46,9 @@ type sentRecord struct {
 
 // note remembers a record that is being sent, and forgets the oldest.
 func (f *flight) note(r sentRecord) {
+	if f.sent == nil {
+		f.sent = make([]sentRecord, 0, 8) // of most flights
+	}
 	if len(f.sent) == maxSent {
 		f.sent = slices.Delete(f.sent, 0, 1)
 	}
@@ -115,6 +118,9 @@ type acker struct {
 
 // received notes a record whose messages are processed or held.
 func (a *acker) received(n recordNumber) {
+	if a.numbers == nil {
+		a.numbers = make([]recordNumber, 0, 8)
+	}
 	if len(a.numbers) == maxAcks {
 		a.numbers = slices.Delete(a.numbers, 0, 1)
 	}

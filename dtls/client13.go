@@ -158,7 +158,7 @@ func (h *handshake) readServerCertificateVerify13(now time.Time, body []byte) er
 
 // readServerFinished13 sends the client's last flight, and is done.
 func (h *handshake) readServerFinished13(now time.Time, body []byte) error {
-	if err := h.checkFinished13(h.serverSecret, body); err != nil {
+	if err := h.checkFinished13(h.serverFinishedKey, body); err != nil {
 		return err
 	}
 	h.enterApplication(now)
@@ -169,7 +169,7 @@ func (h *handshake) readServerFinished13(now time.Time, body []byte) error {
 	if err := h.sendCertificate(h.requestContext, clientVerifyContext); err != nil {
 		return err
 	}
-	h.sendFinished(h.clientHandshakeSecret)
+	h.sendFinished(h.clientFinishedKey)
 	if err := h.install(epochApplication, true); err != nil {
 		return err
 	}

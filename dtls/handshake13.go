@@ -20,14 +20,13 @@ type handshake13 struct {
 	exporter *schedule
 	// The traffic secrets: first the handshake's, then the application's.
 	clientSecret, serverSecret []byte
-	// clientHandshakeSecret is kept for the client's Finished.
-	clientHandshakeSecret []byte
+	clientFinishedKey, serverFinishedKey []byte
 }
 
 // choose13 fixes version 1.3, and its cipher suite.
 func (h *handshake) choose13(s CipherSuite) {
 	h.params = s.params()
-	h.schedule = newSchedule(prefix13, h.params.hash)
+	h.schedule = newSchedule13(h.params.hash)
 	h.c.layer.v13 = &recordLayer13{params: h.params}
 	// What was collected of later messages came in clear, where none belongs.
 	h.in.forget()
@@ -63,27 +62,32 @@ func (h *handshake) shorten(from int) (last int) {
 }
 
 // enterHandshake derives the keys of epoch 2 from the key exchange's result and
-// the transcript up to ServerHello.
+// the transcript up to ServerHello. What is made of one secret is made together,
+// since an HMAC is dear to set up.
 func (h *handshake) enterHandshake(now time.Time, shared []byte) error {
 	h.schedule.advance(shared)
 	clear(shared)
 	hash := h.hashed(len(h.transcript))
 	h.clientSecret = h.schedule.derive("c hs traffic", hash)
 	h.serverSecret = h.schedule.derive("s hs traffic", hash)
-	h.clientHandshakeSecret = h.clientSecret
+	h.schedule.advance(nil)
 	h.c.config.Trace.Secret(now, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", h.secrets.clientRandom[:], h.clientSecret)
 	h.c.config.Trace.Secret(now, "SERVER_HANDSHAKE_TRAFFIC_SECRET", h.secrets.clientRandom[:], h.serverSecret)
 	h.c.writeEpoch = epochHandshake
-	if err := h.install(epochHandshake, h.c.isClient); err != nil {
+	if err := h.install(epochHandshake, true); err != nil {
 		return err
 	}
-	return h.install(epochHandshake, !h.c.isClient)
+	h.clientFinishedKey = h.schedule.finishedKey(h.clientSecret)
+	if err := h.install(epochHandshake, false); err != nil {
+		return err
+	}
+	h.serverFinishedKey = h.schedule.finishedKey(h.serverSecret)
+	return nil
 }
 
 // enterApplication derives the secrets of epoch 3 from the transcript up to the
 // server's Finished. Each direction's keys are installed when their time comes.
 func (h *handshake) enterApplication(now time.Time) {
-	h.schedule.advance(nil)
 	hash := h.hashed(len(h.transcript))
 	h.clientSecret = h.schedule.derive("c ap traffic", hash)
 	h.serverSecret = h.schedule.derive("s ap traffic", hash)
@@ -149,8 +153,8 @@ func (h *handshake) sendCertificate(requestContext []byte, signContext string) e
 }
 
 // sendFinished ends our flight.
-func (h *handshake) sendFinished(secret []byte) {
-	h.send(epochHandshake, typeFinished, &finished{h.schedule.finished(secret, h.hashed(len(h.transcript)))})
+func (h *handshake) sendFinished(key []byte) {
+	h.send(epochHandshake, typeFinished, &finished{h.schedule.finished(key, h.hashed(len(h.transcript)))})
 }
 
 // readCertificate13 learns the peer's key.
@@ -180,8 +184,8 @@ func (h *handshake) readCertificateVerify13(body []byte, context string) error {
 }
 
 // checkFinished13 checks that the peer saw the same handshake as we did.
-func (h *handshake) checkFinished13(secret, body []byte) error {
-	if !hmac.Equal(h.schedule.finished(secret, h.hashed(h.before)), body) {
+func (h *handshake) checkFinished13(key, body []byte) error {
+	if !hmac.Equal(h.schedule.finished(key, h.hashed(h.before)), body) {
 		return refuse(AlertDecryptError, "the peer's Finished does not fit: somebody changed the handshake on its way")
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"encoding/binary"
 	"errors"
+	"hash"
 	"time"
 )
 
@@ -21,6 +22,8 @@ type handshake struct {
 	// in one fragment (RFC 6347, Section 4.2.6). They are kept, not hashed as
 	// they come: which hash it will be is known only from ServerHello on.
 	transcript []byte
+	digest     hash.Hash // the suite's; nil until it is needed
+	sum        [64]byte  // what hashed returns
 	// before is where in transcript the message begins that is being read.
 	before int
 
@@ -79,10 +82,14 @@ func (h *handshake) received(seq uint16, typ handshakeType, body []byte) {
 }
 
 // hashed is the hash of the first n bytes of the transcript with the suite's hash.
+// It is valid until the next call.
 func (h *handshake) hashed(n int) []byte {
-	d := h.params.hash.New()
-	d.Write(h.transcript[:n])
-	return d.Sum(make([]byte, 0, 64))
+	if h.digest == nil {
+		h.digest = h.params.hash.New()
+	}
+	h.digest.Reset()
+	h.digest.Write(h.transcript[:n])
+	return h.digest.Sum(h.sum[:0])
 }
 
 // sendClientHello starts the client's handshake, or starts it over with what the

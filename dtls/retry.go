@@ -80,7 +80,7 @@ func messageHash(hash []byte) []byte {
 func (h *handshake) sendHelloRetryRequest(now time.Time, retry *helloRetry) {
 	h.params = retry.suite.params()
 	retry.hash = h.hashed(len(h.transcript))
-	h.params = nil
+	h.params, h.digest = nil, nil
 	h.reply(now)
 	h.send(0, typeServerHello, retry.message(h.cookieSecret[:]))
 	h.c.flight.final = true

@@ -35,12 +35,29 @@ type schedule struct {
 	prefix string
 	hash   crypto.Hash
 	secret []byte // the Early, Handshake or Master Secret
+	salt   []byte // for what follows secret; nil until it is asked for
 
 	// mac is HMAC keyed with macKey, the secret that was expanded last: most
 	// are expanded several times in a row.
 	mac    hash.Hash
 	macKey []byte
 	info   []byte // what expandLabel hands to mac; kept for its memory
+}
+
+// salts13 is what follows the Early Secret without a pre-shared key, which is the
+// same in all handshakes of DTLS 1.3 with the same hash.
+var salts13 = func() map[crypto.Hash][]byte {
+	salts := map[crypto.Hash][]byte{}
+	for _, suite := range suites13 {
+		s := newSchedule(prefix13, suite.hash)
+		salts[suite.hash] = s.nextSalt()
+	}
+	return salts
+}()
+
+// newSchedule13 begins behind the Early Secret of DTLS 1.3.
+func newSchedule13(hash crypto.Hash) *schedule {
+	return &schedule{prefix: prefix13, hash: hash, salt: salts13[hash]}
 }
 
 // newSchedule begins at the Early Secret without a pre-shared key.
@@ -56,8 +73,14 @@ func (s *schedule) advance(input []byte) {
 	if input == nil {
 		input = make([]byte, s.hash.Size())
 	}
-	s.extract(input, s.derive("derived", s.hash.New().Sum(nil)))
+	if s.salt == nil {
+		s.salt = s.nextSalt()
+	}
+	s.extract(input, s.salt)
+	s.salt = nil
 }
+
+func (s *schedule) nextSalt() []byte { return s.derive("derived", s.hash.New().Sum(nil)) }
 
 func (s *schedule) extract(input, salt []byte) {
 	secret, err := hkdf.Extract(s.hash.New, input, salt)
@@ -105,12 +128,17 @@ func (s *schedule) expandLabel(secret []byte, label string, context []byte, n in
 	return s.mac.Sum(nil)[:n]
 }
 
-// finished computes the verify_data of a Finished (RFC 8446, Section 4.4.4):
+// finishedKey makes of a traffic secret what Finished is computed with (RFC 8446,
+// Section 4.4.4):
 //
 //	finished_key = HKDF-Expand-Label(BaseKey, "finished", "", Hash.length)
 //	verify_data = HMAC(finished_key, Transcript-Hash(...))
-func (s *schedule) finished(base, transcriptHash []byte) []byte {
-	mac := hmac.New(s.hash.New, s.expandLabel(base, "finished", nil, s.hash.Size()))
+func (s *schedule) finishedKey(base []byte) []byte {
+	return s.expandLabel(base, "finished", nil, s.hash.Size())
+}
+
+func (s *schedule) finished(finishedKey, transcriptHash []byte) []byte {
+	mac := hmac.New(s.hash.New, finishedKey)
 	mac.Write(transcriptHash)
 	return mac.Sum(nil)
 }

@@ -118,7 +118,7 @@ func (h *handshake) sendServerFlight13(now time.Time, m *clientHello, suite Ciph
 	if err := h.sendCertificate(nil, serverVerifyContext); err != nil {
 		return err
 	}
-	h.sendFinished(h.serverSecret)
+	h.sendFinished(h.serverFinishedKey)
 	h.enterApplication(now)
 	if err := h.install(epochApplication, false); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (h *handshake) readClientCertificateVerify13(now time.Time, body []byte) er
 // readClientFinished13 is the end: what the client sent is acknowledged, since
 // nothing else answers it.
 func (h *handshake) readClientFinished13(now time.Time, body []byte) error {
-	if err := h.checkFinished13(h.clientHandshakeSecret, body); err != nil {
+	if err := h.checkFinished13(h.clientFinishedKey, body); err != nil {
 		return err
 	}
 	if err := h.install(epochApplication, true); err != nil {
