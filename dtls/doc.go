@@ -101,7 +101,7 @@
 // client's it sends three times what came from there at most, or nothing but a
 // request for a cookie (Config.Cookie). Under ICE the address is known to be the
 // peer's (Config.PathValidated). A handshake that a ClientHello has begun holds
-// 14.5 kB with the largest key exchange, and 6.6 kB while a cookie is asked for;
+// 15 kB with the largest key exchange, and 7 kB while a cookie is asked for;
 // whatever a client sends to be held, it is less than 64 kB (measured by
 // TestHalfOpenHandshakesAreSmall).
 //

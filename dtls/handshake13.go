@@ -19,7 +19,7 @@ type handshake13 struct {
 	// exporter is what remains of schedule after the handshake.
 	exporter *schedule
 	// The traffic secrets: first the handshake's, then the application's.
-	clientSecret, serverSecret []byte
+	clientSecret, serverSecret           []byte
 	clientFinishedKey, serverFinishedKey []byte
 }
 
