@@ -54,9 +54,14 @@ var shell = []string{
 	"peerconnection.go", // the struct and the user's calls
 	"doors.go",          // the lock, the timer and the three doors
 	"datachannel.go",    // the user's calls on a channel, which take the lock and block
-	"mux.go",            // UDP sockets shared by connections
-	"gate.go",           // where blocking calls wait
-	"tracer.go",         // the doors of the trace: a slog.Logger, a file
+	"tracks.go",         // the user's calls on media, and on its parts:
+	"transceiver.go",
+	"sender.go",
+	"receiver.go",
+	"track.go",  // a track of its own has a lock of its own
+	"mux.go",    // UDP sockets shared by connections
+	"gate.go",   // where blocking calls wait
+	"tracer.go", // the doors of the trace: a slog.Logger, a file
 }
 
 // forbidden says why a core does not import a package, or what is below it.

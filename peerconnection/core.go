@@ -68,6 +68,7 @@ type coreConfig struct {
 	Certificate *dtls.Certificate
 	// MaxMessageSize is the largest message we take, in bytes.
 	MaxMessageSize int
+	BundlePolicy   BundlePolicy
 
 	MaxDTLSVersion dtls.Version
 	DTLSGroups     []dtls.Group
@@ -163,6 +164,10 @@ func (c *core) receiveDTLS(now time.Time, path ice.Path, b []byte) {
 			return
 		}
 		c.ice.SeenData(now, path)
+		if !c.dataAgreed {
+			c.drop(now, trace.PC, dropNoData, len(packet))
+			continue
+		}
 		c.startSCTP(now)
 		c.cfg.Trace.Packet(now, trace.SCTP, trace.In, path.Local, path.Remote, packet)
 		c.sctp.Receive(now, packet)
@@ -369,7 +374,9 @@ func (c *core) dtlsEvent(now time.Time, e dtls.Event) {
 	case dtls.Established:
 		c.dtlsUp = true
 		c.stateChanged.signal()
-		c.startSCTP(now)
+		if c.dataAgreed {
+			c.startSCTP(now)
+		}
 	case dtls.Closed:
 		c.end(now, e.Err)
 	}
@@ -476,6 +483,7 @@ func (c *core) end(now time.Time, err error) {
 	}
 	c.ended, c.endedErr = true, err
 	c.endChannels(err)
+	c.endMedia()
 	c.updateState(now)
 	c.stateChanged.signal()
 	c.channelAccepted.signal()

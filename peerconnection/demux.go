@@ -42,6 +42,7 @@ const (
 	dropUnknownPath     = "datagram from an address that ICE does not know"
 	dropEarlyFull       = "too many datagrams before the remote description"
 	dropEnded           = "connectivity check after the end of the connection"
+	dropNoData          = "SCTP without a negotiated media description"
 	dropNoDTLS          = "DTLS record without a DTLS association"
 	dropNoChannel       = "message on a stream without a data channel"
 	dropUnknownPPID     = "message with an unknown payload protocol identifier"

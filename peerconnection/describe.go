@@ -11,20 +11,6 @@ import (
 
 // Making our descriptions (RFC 9429, Sections 5.2 and 5.3).
 
-// A section is a media description that both sides know.
-type section struct {
-	mid      string
-	kind     string
-	protocol string
-	formats  []string
-	rejected bool
-}
-
-// dataSection is the index of the data channels' section; -1 when there is none.
-func dataSection(sections []section) int {
-	return slices.IndexFunc(sections, func(s section) bool { return s.kind == "application" && !s.rejected })
-}
-
 // createOffer follows RFC 9429, Sections 5.2.1 and 5.2.2.
 func (c *core) createOffer(o *OfferOptions) (SessionDescription, error) {
 	switch {
@@ -33,30 +19,136 @@ func (c *core) createOffer(o *OfferOptions) (SessionDescription, error) {
 	case c.signaling != SignalingStable && c.signaling != SignalingHaveLocalOffer:
 		return SessionDescription{}, c.stateError("make an offer")
 	}
-	sections := c.sections
-	if dataSection(c.sections) < 0 && c.channelsMade > 0 {
-		sections = append(sections[:len(sections):len(sections)], section{
-			mid: c.freeMID(), kind: "application", protocol: "UDP/DTLS/SCTP", formats: []string{"webrtc-datachannel"},
-		})
-	}
 	var restart ice.Credentials
 	if (c.restartWanted || o != nil && o.ICERestart) && c.remote.current != nil {
 		restart = ice.NewCredentials(c.cfg.Rand)
 	}
-	return c.describe(SDPTypeOffer, sections, restart, sdp.ActPass, nil), nil
+	return c.describe(SDPTypeOffer, c.offerSections(), restart, sdp.ActPass, nil), nil
 }
 
-// freeMID is the lowest number that is no section's mid.
-func (n *negotiation) freeMID() string {
-	for i := 0; ; i++ {
-		mid, free := strconv.Itoa(i), true
-		for _, s := range n.sections {
-			free = free && s.mid != mid
+// offerSections are the sections of the next offer: those that there are, then one
+// for each transceiver that has none, then that of the data channels. A
+// transceiver takes the place of a section that was rejected before it takes one
+// at the end: "such an m= section MUST be recycled" (RFC 9429, Section 5.2.2).
+func (c *core) offerSections() []section {
+	sections := slices.Clone(c.described())
+	numbers := number(sections)
+	mids := c.midsInUse(sections)
+	for i := range sections {
+		s := &sections[i]
+		if t := s.transceiver; t != nil {
+			if s.rejected = t.stopping; !s.rejected {
+				s.mid, s.said = t.mid, t.mid
+				c.offerRTP(s, numbers)
+			}
 		}
-		if free {
+	}
+	for _, t := range c.transceivers {
+		if t.mid != "" || t.stopping {
+			continue
+		}
+		s := section{
+			mid: mids.next(), kind: string(t.kind), protocol: "UDP/TLS/RTP/SAVPF", transceiver: t,
+		}
+		s.said = s.mid
+		c.offerRTP(&s, numbers)
+		if i := c.recyclable(sections); i >= 0 {
+			sections[i] = s
+		} else {
+			sections = append(sections, s)
+		}
+	}
+	if dataSection(sections) < 0 && c.wantsDataSection(sections) {
+		mid := mids.next()
+		sections = append(sections, section{
+			mid: mid, said: mid, kind: "application", protocol: "UDP/DTLS/SCTP", formats: []string{"webrtc-datachannel"},
+		})
+	}
+	setTag(sections, slices.IndexFunc(sections, func(s section) bool { return !s.rejected }))
+	return sections
+}
+
+// recyclable is the first media section of no use, "which has a zero port in the current
+// local or remote description", -1 if there is none.
+func (c *core) recyclable(sections []section) int {
+	for i := range c.sections {
+		if c.sections[i].rejected && c.sections[i].isRTP() && sections[i].rejected && sections[i].transceiver == nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// wantsDataSection reports whether there are data channels that wait for a section,
+// or were before any was negotiated.
+func (c *core) wantsDataSection(sections []section) bool {
+	if len(c.opening) > 0 || len(c.channels) > 0 {
+		return true
+	}
+	return c.channelsMade > 0 && !slices.ContainsFunc(sections, func(s section) bool { return s.kind == "application" })
+}
+
+// mids hands out mids.
+type mids struct {
+	used map[string]bool
+	from int
+}
+
+// midsInUse knows those that stand for something, or have in this session.
+func (c *core) midsInUse(sections []section) *mids {
+	m := &mids{used: map[string]bool{}, from: c.firstMID}
+	for _, s := range sections {
+		m.used[s.mid] = true
+	}
+	for _, t := range c.transceivers {
+		m.used[t.mid] = true
+	}
+	return m
+}
+
+// next is the lowest number that is not in use, for packets carry it.
+func (m *mids) next() string {
+	for i := m.from; ; i++ {
+		if mid := strconv.Itoa(i); !m.used[mid] {
+			m.used[mid] = true
 			return mid
 		}
 	}
+}
+
+// offerRTP fills in what our offer says of a transceiver's section.
+func (c *core) offerRTP(s *section, numbers *numbering) {
+	t := s.transceiver
+	d := rtpDescription{
+		direction: t.direction.bits(), codecs: numbers.offered(t.kind, t.preferred),
+		extensions: numbers.offeredExtensions(t.kind),
+		mux:        true, mixed: true, reducedSize: true, receiverReports: true, cryptex: true,
+	}
+	if sends(d.direction) {
+		d.sendRIDs = rids(t.encodings)
+	}
+	if receives(d.direction) {
+		d.receiveRIDs = t.receiveRIDs
+	}
+	d.simulcast = len(d.sendRIDs) > 1 || len(d.receiveRIDs) > 1
+	c.describeSource(t, &d)
+	s.local, s.formats = d, d.formats()
+}
+
+// describeSource says what a transceiver sends.
+func (c *core) describeSource(t *Transceiver, d *rtpDescription) {
+	if !sends(d.direction) {
+		return
+	}
+	d.streams, d.track = t.sender.streams, t.sender.id
+	if len(d.sendRIDs) > 0 {
+		return
+	}
+	source := mediaSource{SSRC: t.encodings[0].SSRC, CNAME: c.cname}
+	if slices.ContainsFunc(d.codecs, func(c codec) bool { return c.rtx != 0 }) {
+		source.RTX = t.encodings[0].RTX
+	}
+	d.sources = []mediaSource{source}
 }
 
 // createAnswer follows RFC 9429, Sections 5.3.1 and 5.3.2.
@@ -68,11 +160,22 @@ func (c *core) createAnswer() (SessionDescription, error) {
 		return SessionDescription{}, c.stateError("make an answer")
 	}
 	offer := c.remote.pending.session
-	sections, data := answerSections(offer)
+	sections := slices.Clone(c.remote.pending.sections)
+	for i := range sections {
+		s := &sections[i]
+		if s.isRTP() && !s.rejected {
+			s.rejected = !c.answerRTP(s)
+		}
+		if s.rejected && i < len(offer.Media) {
+			s.formats = offer.Media[i].Formats
+		}
+	}
+	tag, _ := bundleOf(offer, sections)
+	setTag(sections, tag)
 	setup := c.setup
 	var restart ice.Credentials
-	if data != nil {
-		t, err := c.readTransport(offer, data, false)
+	if tag >= 0 {
+		t, err := c.readTransport(offer, &offer.Media[tag], false)
 		if err != nil {
 			return SessionDescription{}, err
 		}
@@ -88,22 +191,27 @@ func (c *core) createAnswer() (SessionDescription, error) {
 	return c.describe(SDPTypeAnswer, sections, restart, setup, offer), nil
 }
 
-// answerSections answers each media description of an offer: the first that is
-// for data channels is accepted, the others are rejected.
-func answerSections(offer *sdp.Session) (sections []section, data *sdp.Media) {
-	for i := range offer.Media {
-		m := &offer.Media[i]
-		mid, ok := m.MID()
-		if !ok {
-			mid = ""
-		}
-		s := section{mid: mid, kind: m.Kind, protocol: m.Protocol, formats: m.Formats, rejected: true}
-		if m.IsData() && !m.Rejected() && data == nil {
-			data, s.rejected = m, false
-		}
-		sections = append(sections, s)
+// answerRTP fills in what our answer says of a section, and reports whether it is accepted.
+func (c *core) answerRTP(s *section) bool {
+	t := s.transceiver
+	if t == nil || t.stopping {
+		return false
 	}
-	return sections, data
+	d := rtpDescription{
+		direction: t.direction.bits() & s.remote.direction.Reverse(),
+		codecs:    answerCodecs(t.kind, s.remote.codecs, t.preferred),
+		mux:       true, mixed: s.remote.mixed, reducedSize: s.remote.reducedSize,
+		receiverReports: s.remote.receiverReports, cryptex: s.remote.cryptex,
+	}
+	if len(d.codecs) == 0 {
+		return false
+	}
+	ccfb := slices.ContainsFunc(d.codecs, func(c codec) bool { return c.feedback.has(feedbackCCFB) })
+	d.extensions = answerExtensions(t.kind, s.remote.extensions, ccfb)
+	d.answerLayers(&s.remote, t.encodings)
+	c.describeSource(t, &d)
+	s.local, s.formats = d, d.formats()
+	return true
 }
 
 // describe writes a description of the sections, with new ICE credentials if
@@ -114,37 +222,45 @@ func (c *core) describe(typ SDPType, sections []section, restart ice.Credentials
 		credentials = restart
 	}
 	s := sdp.New(c.sessionID, c.version)
-	var bundled []string
-	var offered []string
-	if offer != nil {
-		offered, _ = offer.Bundled()
+	if mids := c.grouped(sections, offer); len(mids) > 0 {
+		s.Attributes = append(s.Attributes, sdp.Bundle(mids...))
 	}
-	for _, section := range sections {
-		if !section.rejected && section.mid != "" && (offer == nil || slices.Contains(offered, section.mid)) {
-			bundled = append(bundled, section.mid)
-		}
-	}
-	if len(bundled) > 0 {
-		s.Attributes = append(s.Attributes, sdp.Bundle(bundled...))
-	}
-	for i, section := range sections {
+	for i := range sections {
+		section := &sections[i]
 		m := sdp.NewDataMedia()
 		m.Kind, m.Protocol, m.Formats = section.kind, section.protocol, section.formats
+		// What the peer did not name has no name for it, in answers.
+		mid := section.mid
+		if offer != nil {
+			mid = section.said
+		}
 		if section.rejected {
 			m.Port = 0
-			if section.mid != "" {
-				m.Attributes = append(m.Attributes, sdp.MID(section.mid))
+			if mid != "" {
+				m.Attributes = append(m.Attributes, sdp.MID(mid))
 			}
 			s.Media = append(s.Media, m)
 			continue
 		}
-		t := sdp.Transport{
-			Ufrag: credentials.Ufrag, Pwd: credentials.Pwd, Options: iceOptions,
-			Fingerprints: []sdp.Fingerprint{c.fingerprint()}, Setup: setup,
+		if offer == nil && !section.tag && c.cfg.BundlePolicy == BundleMaxBundle {
+			// "the offerer MUST … assign a zero port value … MUST NOT include"
+			// the transport's attributes (RFC 9143, Section 7.2.1).
+			m.Port = 0
+			m.Attributes = append(m.Attributes, sdp.BundleOnly)
+		} else {
+			t := sdp.Transport{
+				Ufrag: credentials.Ufrag, Pwd: credentials.Pwd, Options: iceOptions,
+				Fingerprints: []sdp.Fingerprint{c.fingerprint()}, Setup: setup,
+			}
+			m.Attributes = t.Append(m.Attributes)
 		}
-		m.Attributes = t.Append(m.Attributes)
-		if section.mid != "" {
-			m.Attributes = append(m.Attributes, sdp.MID(section.mid))
+		if mid != "" {
+			m.Attributes = append(m.Attributes, sdp.MID(mid))
+		}
+		if section.isRTP() {
+			m.Attributes = section.local.append(m.Attributes, offer == nil)
+			s.Media = append(s.Media, m)
+			continue
 		}
 		m.Attributes = append(m.Attributes, sdp.SCTPPort(sctpPort), sdp.MaxMessageSize(uint64(c.cfg.MaxMessageSize)))
 		if offer == nil && c.offersInit() || offer != nil && c.answersInit(&offer.Media[i]) {
@@ -155,8 +271,34 @@ func (c *core) describe(typ SDPType, sections []section, restart ice.Credentials
 		}
 		s.Media = append(s.Media, m)
 	}
-	c.made = description{SessionDescription{Type: typ, SDP: s.String()}, s, sections, restart}
+	c.made = description{SessionDescription: SessionDescription{Type: typ, SDP: s.String()}, session: s, sections: sections, credentials: restart}
+	c.madeAt = c.changes
 	return c.made.SessionDescription
+}
+
+// grouped are the mids of a description's BUNDLE group. That of an answer has the order of the
+// offer's, for the first is the one whose transport is used (RFC 9143, Section 7.3.1).
+func (c *core) grouped(sections []section, offer *sdp.Session) (mids []string) {
+	if offer == nil {
+		for _, s := range sections {
+			if !s.rejected && s.mid != "" {
+				mids = append(mids, s.mid)
+			}
+		}
+		return mids
+	}
+	accepted := map[string]bool{}
+	for _, s := range sections {
+		accepted[s.said] = !s.rejected && s.said != ""
+	}
+	offered, _ := offer.Bundled()
+	for _, mid := range offered {
+		if accepted[mid] {
+			mids = append(mids, mid)
+			accepted[mid] = false
+		}
+	}
+	return mids
 }
 
 // offersInit reports whether an offer has our INIT chunk in it: until there is an
@@ -179,17 +321,21 @@ func (c *core) fingerprint() sdp.Fingerprint {
 	return sdp.Fingerprint{Algorithm: f.Algorithm, Value: f.Value}
 }
 
-func (c *core) remoteDescription() *SessionDescription {
-	if d := c.remote.newest(); d != nil {
-		out := d.SessionDescription
-		return &out
+// text is what was set, nil if nothing was.
+func (d *description) text() *SessionDescription {
+	if d == nil {
+		return nil
 	}
-	return nil
+	out := d.SessionDescription
+	return &out
 }
 
 // localDescription is the newest local description with the candidates gathered so far.
-func (c *core) localDescription() *SessionDescription {
-	d := c.local.newest()
+func (c *core) localDescription() *SessionDescription { return c.withCandidates(c.local.newest()) }
+
+// withCandidates is a local description with the candidates gathered so far, in the
+// section whose transport is used.
+func (c *core) withCandidates(d *description) *SessionDescription {
 	if d == nil {
 		return nil
 	}
@@ -203,6 +349,9 @@ func (c *core) localDescription() *SessionDescription {
 	}
 	candidates := c.ice.LocalCandidates()
 	i := slices.IndexFunc(s.Media, func(m sdp.Media) bool { return !m.Rejected() })
+	if tag := s.BundleTag(); tag != nil {
+		i = slices.IndexFunc(s.Media, func(m sdp.Media) bool { mid, _ := m.MID(); first, _ := tag.MID(); return mid == first })
+	}
 	if len(candidates) == 0 || i < 0 {
 		return &out
 	}

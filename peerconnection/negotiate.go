@@ -30,12 +30,19 @@ type negotiation struct {
 	// made is what CreateOffer or CreateAnswer returned last: what is set must
 	// be that, unchanged.
 	made description
+	// changes counts what would make the next description another one; madeAt
+	// is what it was when made was made.
+	changes, madeAt uint64
 	// sessionID and version are our origin line's.
 	sessionID, version uint64
 
 	// sections are the media descriptions in force, in order; proposed are those
 	// of the newest local description, which the peer may still reject.
 	sections, proposed []section
+	// firstMID is the lowest number that was never a mid of ours.
+	firstMID int
+
+	media
 	// credentials are our ICE credentials in the newest local description.
 	credentials ice.Credentials
 	// remoteCredentials are the peer's, in force; they were paired with ours of then.
@@ -57,6 +64,7 @@ type negotiation struct {
 	// remoteInit is the peer's (SNAP, draft-hancke-tsvwg-snap).
 	localInit, remoteInit []byte
 	remoteMessageSize     uint64 // zero before it is known
+	dataAgreed            bool   // an exchange has accepted data channels
 }
 
 // A side is one side's descriptions (W3C pendingLocalDescription and its like).
@@ -69,9 +77,9 @@ type side struct {
 type description struct {
 	SessionDescription
 	session *sdp.Session
-	// Of those that we make: what they say, and the new ICE credentials of one
-	// that restarts ICE.
-	sections    []section
+	// sections are what it says of each; of the peer's offer, what of it we can take.
+	sections []section
+	// credentials are the new ICE credentials of one that we make, if it restarts ICE.
 	credentials ice.Credentials
 }
 
@@ -106,14 +114,14 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 		return c.endError("the local description is not set")
 	}
 	if d.Type == SDPTypeRollback {
-		return c.rollback(now, SignalingHaveLocalOffer)
+		return c.rollback(now)
 	}
 	if d.SDP == "" {
 		// W3C: no SDP stands for what was made last, or for what is made now.
 		var err error
 		wantAnswer := c.signaling == SignalingHaveRemoteOffer || c.signaling == SignalingHaveLocalPranswer
 		switch {
-		case c.made.SDP != "" && (c.made.Type == SDPTypeAnswer) == wantAnswer:
+		case c.made.SDP != "" && (c.made.Type == SDPTypeAnswer) == wantAnswer && c.madeAt == c.changes:
 		case wantAnswer:
 			_, err = c.createAnswer()
 		default:
@@ -135,6 +143,7 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 	local.Type = d.Type
 	switch {
 	case d.Type == SDPTypeOffer && (c.signaling == SignalingStable || c.signaling == SignalingHaveLocalOffer) && c.made.Type == SDPTypeOffer:
+		c.checkpoint()
 		c.local.pending = &local
 		c.setSignaling(now, SignalingHaveLocalOffer)
 		if c.remoteCredentials.Ufrag == "" {
@@ -143,6 +152,7 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 			c.ice.SetControlling(true)
 		}
 		c.applyLocal(now)
+		c.offerSet(now, c.proposed)
 	case (d.Type == SDPTypeAnswer || d.Type == SDPTypeProvisionalAnswer) && c.made.Type == SDPTypeAnswer &&
 		(c.signaling == SignalingHaveRemoteOffer || c.signaling == SignalingHaveLocalPranswer):
 		c.local.pending = &local
@@ -151,9 +161,11 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 		if err := c.applyRemote(now, c.remote.pending.session, sections, false); err != nil {
 			return err
 		}
+		c.answerSet(now, sections, false)
 		if d.Type == SDPTypeProvisionalAnswer {
 			// It may turn out to be the answer as it is.
 			c.made = description{SessionDescription{SDPTypeAnswer, local.SDP}, local.session, local.sections, ice.Credentials{}}
+			c.madeAt = c.changes
 			c.setSignaling(now, SignalingHaveLocalPranswer)
 			return nil
 		}
@@ -185,7 +197,7 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 		return c.endError("the remote description is not set")
 	}
 	if d.Type == SDPTypeRollback {
-		return c.rollback(now, SignalingHaveRemoteOffer)
+		return c.rollback(now)
 	}
 	s, err := sdp.Parse(d.SDP)
 	if err != nil {
@@ -194,23 +206,27 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 	remote := description{SessionDescription: d, session: s}
 	switch {
 	case d.Type == SDPTypeOffer && (c.signaling == SignalingStable || c.signaling == SignalingHaveRemoteOffer || c.signaling == SignalingHaveLocalOffer):
-		sections, data := answerSections(s)
-		if err := c.checkSections(sections); err != nil {
+		remote.sections = readOffer(s)
+		if err := c.checkSections(remote.sections); err != nil {
 			return err
 		}
-		if data != nil {
-			if _, err := c.readTransport(s, data, false); err != nil {
+		if tag := transportSection(remote.sections); tag >= 0 {
+			if _, err := c.readTransport(s, &s.Media[tag], false); err != nil {
 				return err
 			}
 		}
-		if c.signaling == SignalingHaveLocalOffer {
-			// W3C: a remote offer takes back a local one that is pending.
-			if err := c.rollback(now, SignalingHaveLocalOffer); err != nil {
-				return err
-			}
+		if err := checkData(s, remote.sections); err != nil {
+			return err
 		}
+		if c.signaling != SignalingStable {
+			// W3C: a remote offer takes back a local one that is pending; and it
+			// takes the place of one that was not answered yet.
+			c.takeBack(now)
+		}
+		c.checkpoint()
 		c.remote.pending = &remote
 		c.made = description{}
+		c.offered(now, remote.sections)
 		c.setSignaling(now, SignalingHaveRemoteOffer)
 	case (d.Type == SDPTypeAnswer || d.Type == SDPTypeProvisionalAnswer) &&
 		(c.signaling == SignalingHaveLocalOffer || c.signaling == SignalingHaveRemotePranswer):
@@ -222,6 +238,7 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 			return err
 		}
 		c.remote.pending = &remote
+		c.answerSet(now, sections, true)
 		if d.Type == SDPTypeProvisionalAnswer {
 			c.setSignaling(now, SignalingHaveRemotePranswer)
 			return nil
@@ -237,20 +254,31 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 
 // exchanged ends an offer/answer exchange.
 func (c *core) exchanged(now time.Time, sections []section) {
+	c.settle(now, sections)
 	c.sections, c.proposed = sections, nil
 	c.local.current, c.local.pending = c.local.pending, nil
 	c.remote.current, c.remote.pending = c.remote.pending, nil
 	c.local.current.session, c.local.current.sections = nil, nil
-	c.remote.current.session = nil
+	c.remote.current.session, c.remote.current.sections = nil, nil
 	c.setSignaling(now, SignalingStable)
+	c.stable()
 }
 
-// rollback takes back an offer that is pending (RFC 9429, Section 4.1.8.2).
-func (c *core) rollback(now time.Time, from SignalingState) error {
-	if c.signaling != from {
+// rollback takes back an offer that is pending (RFC 9429, Section 4.1.10.2).
+func (c *core) rollback(now time.Time) error {
+	if c.signaling != SignalingHaveLocalOffer && c.signaling != SignalingHaveRemoteOffer {
 		return c.stateError("roll back")
 	}
-	if from == SignalingHaveLocalOffer {
+	c.takeBack(now)
+	c.setSignaling(now, SignalingStable)
+	c.stable()
+	return nil
+}
+
+// takeBack undoes what the pending offer has done.
+func (c *core) takeBack(now time.Time) {
+	c.mediaTakenBack(now)
+	if c.signaling == SignalingHaveLocalOffer {
 		c.local.pending, c.proposed = nil, nil
 		// Credentials of an offer taken back stay in force on our side: the
 		// next description carries them, and the old path goes on meanwhile.
@@ -267,8 +295,6 @@ func (c *core) rollback(now time.Time, from SignalingState) error {
 		c.pump(now)
 	}
 	c.made = description{}
-	c.setSignaling(now, SignalingStable)
-	return nil
 }
 
 func (c *core) setSignaling(now time.Time, s SignalingState) {

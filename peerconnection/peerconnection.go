@@ -35,6 +35,9 @@ type Config struct {
 	// loopback interface when there is no other.
 	Addresses []netip.Addr
 
+	// BundlePolicy says how offers treat a peer that may not bundle: balanced if empty.
+	BundlePolicy BundlePolicy
+
 	// MaxDTLSVersion is the newest version of DTLS to speak, and DTLSGroups are
 	// the groups for its key exchange, best first. Zero, they are what package
 	// dtls has by default. Wireshark 4.0, for one, decrypts no DTLS 1.3.
@@ -100,8 +103,14 @@ func New(cfg Config) (*PeerConnection, error) {
 	case cfg.MaxMessageSize < 0 || cfg.MaxMessageSize > 256<<20:
 		return nil, fmt.Errorf("peerconnection: MaxMessageSize is at most 256 MiB, not %d bytes", cfg.MaxMessageSize)
 	}
+	switch cfg.BundlePolicy {
+	case "", BundleBalanced, BundleMaxCompat, BundleMaxBundle:
+	default:
+		return nil, fmt.Errorf("peerconnection: BundlePolicy is balanced, max-compat or max-bundle, not %q", cfg.BundlePolicy)
+	}
 	err := pc.core.init(pc, coreConfig{
 		Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate, MaxMessageSize: cfg.MaxMessageSize,
+		BundlePolicy:   cfg.BundlePolicy,
 		MaxDTLSVersion: cfg.MaxDTLSVersion, DTLSGroups: cfg.DTLSGroups,
 	})
 	return pc, err
@@ -180,7 +189,37 @@ func (pc *PeerConnection) LocalDescription() *SessionDescription {
 func (pc *PeerConnection) RemoteDescription() *SessionDescription {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
-	return pc.core.remoteDescription()
+	return pc.core.remote.newest().text()
+}
+
+// CurrentLocalDescription is the local description in force, with the candidates
+// gathered so far, or nil.
+func (pc *PeerConnection) CurrentLocalDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.withCandidates(pc.core.local.current)
+}
+
+// PendingLocalDescription is the local description under negotiation, with the
+// candidates gathered so far, or nil.
+func (pc *PeerConnection) PendingLocalDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.withCandidates(pc.core.local.pending)
+}
+
+// CurrentRemoteDescription is the remote description in force, or nil.
+func (pc *PeerConnection) CurrentRemoteDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.remote.current.text()
+}
+
+// PendingRemoteDescription is the remote description under negotiation, or nil.
+func (pc *PeerConnection) PendingRemoteDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.remote.pending.text()
 }
 
 // GatheringComplete blocks until every local candidate is found, so that
@@ -236,6 +275,7 @@ func (pc *PeerConnection) RestartICE() {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	pc.core.restartWanted = pc.core.local.newest() != nil
+	pc.core.mediaChanged()
 }
 
 // CreateDataChannel makes a data channel. It may be written to at once; what is
@@ -254,6 +294,7 @@ func (pc *PeerConnection) CreateDataChannel(label string, o *DataChannelOptions)
 	if err := pc.core.addChannel(now, d); err != nil {
 		return nil, err
 	}
+	pc.core.mediaChanged()
 	return d, nil
 }
 

@@ -22,46 +22,12 @@ func (c *core) isRestart(t sdp.Transport) bool {
 	return c.remoteCredentials.Ufrag != "" && (t.Ufrag != c.remoteCredentials.Ufrag || t.Pwd != c.remoteCredentials.Pwd)
 }
 
-// checkSections: "m= sections of a new offer correspond one by one to those of
-// the last description; more may follow" (RFC 9429, Section 5.2.2).
-func (c *core) checkSections(sections []section) error {
-	if len(sections) < len(c.sections) {
-		return fmt.Errorf("peerconnection: the remote offer has %d media descriptions where the session has %d: none may be left out",
-			len(sections), len(c.sections))
-	}
-	for i, s := range c.sections {
-		if sections[i].mid != s.mid && !s.rejected {
-			return fmt.Errorf("peerconnection: the remote offer's media description %d has the mid %q where the session has %q", i, sections[i].mid, s.mid)
-		}
-	}
-	return nil
-}
-
-// answeredSections reads off an answer which sections of our offer were accepted.
-func (c *core) answeredSections(answer *sdp.Session) ([]section, error) {
-	if len(answer.Media) != len(c.proposed) {
-		return nil, fmt.Errorf("peerconnection: the remote answer has %d media descriptions where the offer has %d", len(answer.Media), len(c.proposed))
-	}
-	sections := slices.Clone(c.proposed)
-	for i := range sections {
-		offered, a := &sections[i], &answer.Media[i]
-		if a.Kind != offered.kind {
-			return nil, fmt.Errorf("peerconnection: the remote answer's media description %d is %q where the offer's is %q", i, a.Kind, offered.kind)
-		}
-		if got, ok := a.MID(); ok && got != offered.mid {
-			return nil, fmt.Errorf("peerconnection: the remote answer's media description %d has the mid %q where the offer's has %q", i, got, offered.mid)
-		}
-		offered.rejected = offered.rejected || a.Rejected()
-	}
-	return sections, nil
-}
-
-// transportOf is the transport of the data section: its own, or that of the
+// transportOf is the transport of a section: its own, or that of the
 // bundle it is in, which its first section describes for all (RFC 9143, Section
 // 7.1.3).
-func transportOf(s *sdp.Session, data *sdp.Media) (sdp.Transport, error) {
-	t, err := s.Transport(data)
-	if mid, ok := data.MID(); err != nil && ok {
+func transportOf(s *sdp.Session, m *sdp.Media) (sdp.Transport, error) {
+	t, err := s.Transport(m)
+	if mid, ok := m.MID(); err != nil && ok {
 		bundled, _ := s.Bundled()
 		if tag := s.BundleTag(); tag != nil && slices.Contains(bundled, mid) {
 			if shared, err := s.Transport(tag); err == nil {
@@ -72,10 +38,10 @@ func transportOf(s *sdp.Session, data *sdp.Media) (sdp.Transport, error) {
 	return t, err
 }
 
-// readTransport reads the data section's transport from an answer to our offer,
+// readTransport reads a section's transport from an answer to our offer,
 // or from an offer, and checks that a connection can be made, or be kept, with it.
-func (c *core) readTransport(s *sdp.Session, data *sdp.Media, weOffered bool) (sdp.Transport, error) {
-	t, err := transportOf(s, data)
+func (c *core) readTransport(s *sdp.Session, m *sdp.Media, weOffered bool) (sdp.Transport, error) {
+	t, err := transportOf(s, m)
 	if err != nil {
 		return t, fmt.Errorf("peerconnection: the remote description can't be used: %w", err)
 	}
@@ -93,10 +59,17 @@ func (c *core) readTransport(s *sdp.Session, data *sdp.Media, weOffered bool) (s
 		return t, errors.New("peerconnection: the remote description has another certificate fingerprint than the connection was made with: " +
 			"a peer that has lost its keys needs a new PeerConnection")
 	}
-	if _, ok := data.SCTPPort(); !ok {
-		return t, errors.New("peerconnection: the remote description of the data channels has no a=sctp-port")
-	}
 	return t, nil
+}
+
+// checkData checks what the data channels' section says, if it is accepted.
+func checkData(s *sdp.Session, sections []section) error {
+	if i := dataSection(sections); i >= 0 {
+		if _, ok := s.Media[i].SCTPPort(); !ok {
+			return errors.New("peerconnection: the remote description of the data channels has no a=sctp-port")
+		}
+	}
+	return nil
 }
 
 // usableFingerprints leaves out those of hash functions that we do not take:
@@ -124,15 +97,15 @@ func (c *core) sameFingerprints(t sdp.Transport) bool {
 // applyRemote puts the peer's side of a completed exchange in force: ICE gets
 // its credentials and candidates, DTLS its role.
 func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, weOffered bool) error {
-	index := dataSection(sections)
-	if index < 0 {
-		if c.channelsMade > 0 {
-			c.endChannels(errors.New("peerconnection: the peer does not take data channels: its answer rejects them"))
-		}
+	if err := checkData(s, sections); err != nil {
+		return err
+	}
+	tag := transportSection(sections)
+	if tag < 0 {
+		c.applyData(now, s, sections, weOffered)
 		return nil
 	}
-	data := &s.Media[index]
-	t, err := c.readTransport(s, data, weOffered)
+	t, err := c.readTransport(s, &s.Media[tag], weOffered)
 	if err != nil {
 		return err
 	}
@@ -167,6 +140,33 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 			c.addTrickled(now, candidate)
 		}
 	}
+	c.applyData(now, s, sections, weOffered)
+	if c.dtls == nil {
+		c.fingerprints = usableFingerprints(t)
+		c.setup = t.Setup.Answer()
+		if err := c.startDTLS(now, c.setup == sdp.Active, c.fingerprints); err != nil {
+			return err
+		}
+		c.startChannels(now)
+	}
+	c.pump(now)
+	return nil
+}
+
+// applyData puts what the peer says of data channels in force.
+func (c *core) applyData(now time.Time, s *sdp.Session, sections []section, weOffered bool) {
+	index := dataSection(sections)
+	if index < 0 {
+		had := c.sections
+		if weOffered {
+			had = c.proposed
+		}
+		if dataSection(had) >= 0 {
+			c.endChannels(errors.New("peerconnection: the peer does not take data channels: its description rejects them"))
+		}
+		return
+	}
+	data := &s.Media[index]
 	c.remoteSCTPPort, _ = data.SCTPPort()
 	if c.sctp == nil {
 		c.remoteInit = nil
@@ -178,16 +178,10 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 	if c.remoteMessageSize == 0 {
 		c.remoteMessageSize = math.MaxInt32
 	}
-	if c.dtls == nil {
-		c.fingerprints = usableFingerprints(t)
-		c.setup = t.Setup.Answer()
-		if err := c.startDTLS(now, c.setup == sdp.Active, c.fingerprints); err != nil {
-			return err
-		}
-		c.startChannels(now)
+	c.dataAgreed = true
+	if c.dtlsUp {
+		c.startSCTP(now)
 	}
-	c.pump(now)
-	return nil
 }
 
 // maxMessageSize is the largest message the peer takes, as far as it is known.

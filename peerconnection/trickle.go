@@ -32,12 +32,12 @@ func (c *core) described() []section {
 
 // wantsCandidates reports whether the local description has a media description
 // that candidates could belong to.
-func (c *core) wantsCandidates() bool { return dataSection(c.described()) >= 0 }
+func (c *core) wantsCandidates() bool { return transportSection(c.described()) >= 0 }
 
 // candidateFound passes a local candidate on to the user, for the peer.
 func (c *core) candidateFound(candidate ice.Candidate) {
 	sections := c.described()
-	index := max(dataSection(sections), 0)
+	index := max(transportSection(sections), 0)
 	mid := ""
 	if index < len(sections) {
 		mid = sections[index].mid

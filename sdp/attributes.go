@@ -18,6 +18,7 @@ const (
 	ICELite          Attribute = "ice-lite"           // RFC 8839, Section 5.3; session level
 	EndOfCandidates  Attribute = "end-of-candidates"  // RFC 8840
 	ExtmapAllowMixed Attribute = "extmap-allow-mixed" // RFC 8285, Section 6
+	Cryptex          Attribute = "cryptex"            // RFC 9335, Section 4
 )
 
 // NewAttribute is the attribute of a name and a value.

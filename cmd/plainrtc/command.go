@@ -26,6 +26,9 @@ type command struct {
 	// define declares the command's flags and returns what to do once they are
 	// set. Its error is told to the user as it is; a usageError exits with 2.
 	define func(*flag.FlagSet) func(context.Context, output) error
+	// within are the commands of a command that has no flags of its own. Their
+	// names begin with its name.
+	within []command
 }
 
 // An output is where a command writes: results and news.
@@ -40,6 +43,9 @@ func (e usageError) Error() string { return string(e) }
 var errFailed = errors.New("failed")
 
 func (c command) main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if c.within != nil {
+		return choose(ctx, c.name+" ", c.within, c.writeWithin, args, stdout, stderr)
+	}
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors and help are worded here
 	do := c.define(flags)
@@ -83,6 +89,20 @@ func (c command) writeHelp(w io.Writer, flags *flag.FlagSet) {
 		say(w, "  --%s%s\n        %s", f.Name, value, usage)
 	})
 	say(w, "  -h\n        this text")
+	c.writeExample(w)
+}
+
+// writeWithin is the help of a command that holds others.
+func (c command) writeWithin(w io.Writer) {
+	say(w, "Usage: plainrtc %s %s\n\n%s\n\nCommands:", c.name, c.synopsis, strings.TrimSpace(c.about))
+	for _, d := range c.within {
+		say(w, "  %-8s%s", strings.TrimPrefix(d.name, c.name+" "), d.summary)
+	}
+	say(w, "\nplainrtc %s COMMAND -h explains a command.", c.name)
+	c.writeExample(w)
+}
+
+func (c command) writeExample(w io.Writer) {
 	label := "Example:"
 	if strings.Contains(c.example, "\n") {
 		label = "Examples:"

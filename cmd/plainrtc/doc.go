@@ -3,6 +3,7 @@
 //	plainrtc serve    a page that connects its browser to this program, and shows how
 //	plainrtc echo     an interop server that echoes data channels, and its client
 //	plainrtc dtls     DTLS alone over UDP, client or server: line in, line out
+//	plainrtc lab      experiments on a simulated network, printed and drawn
 //
 // Each file is one command or one idea: serve.go and echo.go are the two servers
 // and client.go the client; answerer.go answers offers and outlives what they
@@ -10,6 +11,11 @@
 // JavaScript and CSS; page.go serves it, timeline.go tells it what this side
 // saw, throughput.go is the other end of its measurement. dtls.go turns flags
 // into a configuration, which dtlsshell.go gives a socket, a clock and a lock.
+//
+// lab.go is what experiments have in common, and quantity.go reads rates, sizes
+// and shares. labsctp.go turns flags into an experiment of internal/lab, labsweep.go
+// into many, on all processors; labreport.go tells what came of them, in words,
+// JSON and pictures.
 //
 // Every command says what it takes with -h. The exit status is 0 when it did
 // what it was asked, 1 when that failed, 2 when the command line made no sense.

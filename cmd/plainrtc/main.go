@@ -9,7 +9,7 @@ import (
 )
 
 // commands are what plainrtc can do, in the order that help lists them.
-var commands = []command{serveCommand, echoCommand, newDTLSCommand(os.Stdin)}
+var commands = []command{serveCommand, echoCommand, newDTLSCommand(os.Stdin), labCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -20,27 +20,33 @@ func main() {
 
 // run does what the command line says, until ctx ends, and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return choose(ctx, "", commands, writeOverview, args, stdout, stderr)
+}
+
+// choose runs the command that the first argument names, of a list whose names
+// begin with prefix.
+func choose(ctx context.Context, prefix string, list []command, overview func(io.Writer), args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		writeOverview(stderr)
+		overview(stderr)
 		return exitUsage
 	}
 	name, args := args[0], args[1:]
 	switch name {
 	case "-h", "-help", "--help":
-		writeOverview(stdout)
+		overview(stdout)
 		return exitOK
 	case "help":
 		if len(args) == 0 {
-			writeOverview(stdout)
+			overview(stdout)
 			return exitOK
 		}
-		name, args = args[0], []string{"-h"}
+		name, args = args[0], append(args[1:], "-h")
 	}
-	for _, c := range commands {
-		if c.name == name {
+	for _, c := range list {
+		if c.name == prefix+name {
 			return c.main(ctx, args, stdout, stderr)
 		}
 	}
-	say(stderr, "plainrtc: there is no command %q; plainrtc -h lists them", name)
+	say(stderr, "plainrtc: there is no command %q; plainrtc %s-h lists them", prefix+name, prefix)
 	return exitUsage
 }

@@ -85,6 +85,37 @@ func TestCommandLine(t *testing.T) {
 		{"serve --addr " + busy, 1, "", "another program listens on " + busy + " already; choose another port, such as --addr 127.0.0.1:"},
 		{"serve --addr 192.0.2.254:8080", 1, "", "not an address of this machine; --addr :8080 listens on all"},
 		{"serve --trace /nowhere/at/all.pcapng", 1, "", "the trace file cannot be written"},
+		{"lab", 2, "", "Usage: plainrtc lab COMMAND"},
+		{"lab -h", 0, "plainrtc lab COMMAND -h explains a command", ""},
+		{"lab help sctp", 0, "Usage: plainrtc lab sctp", ""},
+		{"help lab sctp", 0, "Usage: plainrtc lab sctp", ""},
+		{"lab dance", 2, "", `no command "lab dance"; plainrtc lab -h lists them`},
+		{"lab sctp --rate fast", 2, "", "it is not a rate such as 100mbit"},
+		{"lab sctp --rate 1bit", 2, "", "it is not between 1kbit and 1000gbit"},
+		{"lab sctp --rtt 50", 2, "", "it is not a time such as 50ms"},
+		{"lab sctp --rtt -1s", 2, "", "it is not between 0 and a day"},
+		{"lab sctp --loss some", 2, "", "it is not a share such as 0.1%"},
+		{"lab sctp --loss 1", 2, "", "write 1% for one in a hundred"},
+		{"lab sctp --queue long", 2, "", "it is not a size such as 4bdp"},
+		{"lab sctp --cc tahoe", 2, "", "it is not one of bbr, cubic and newreno"},
+		{"lab sctp --bytes 1.5", 2, "", "it is not a number of bytes"},
+		{"lab sctp --burst-loss 1%/0", 2, "", "such as 1%/20"},
+		{"lab sctp --drop 50", 2, "", "such as 50@5s"},
+		{"lab sctp --reorder 1%/soon", 2, "", "it is not a time such as"},
+		{"lab sctp --rate 1mbit,2mbit", 2, "", "need --sweep"},
+		{"lab sctp --sweep --flows 2", 2, "", "leave out --flows"},
+		{"lab sctp --sweep --drop 50@5s", 2, "", "leave out --sweep"},
+		{"lab sctp --flows 1000", 2, "", "1 to 100 flows"},
+		{"lab sctp --mtu 68", 2, "", "--mtu must be between"},
+		{"lab sctp --message-size 1GB", 2, "", "--message-size must be no more than"},
+		{"lab sctp --message-size 4 --every 1ms", 2, "", "--message-size 8 at least"},
+		{"lab sctp --max-retransmits 100000", 2, "", "--max-retransmits must be between"},
+		{"lab sctp --max-retransmits 0 --bytes 1MB", 2, "", "give --duration"},
+		{"lab sctp --every 1ms --bytes 1MB", 2, "", "give one of them"},
+		{"lab sctp --flows 3 --stagger 5s", 2, "", "shorten --stagger or lengthen --duration"},
+		{"lab sctp --svg /nowhere/at/all.svg", 1, "", "the picture cannot be written: open /nowhere/at/all.svg"},
+		{"lab sctp --html /nowhere/at/all.html", 1, "", "the picture cannot be written"},
+		{"lab sctp --loss 0.9999 --bytes 1MB --rate 1mbit", 1, "", "of the experiment a flow ended"},
 		{"echo -h", 0, "Usage: plainrtc echo", ""},
 		{"echo --addr " + busy, 1, "", "another program listens on " + busy},
 		{"echo --json", 2, "", "give --client URL too"},
@@ -110,20 +141,22 @@ func TestCommandLine(t *testing.T) {
 
 // Whoever asks for help sees what to type, and every flag there is.
 func TestHelpHasExamples(t *testing.T) {
-	for _, c := range commands {
-		_, help, _ := plainrtc(t, c.name, "-h")
+	for _, c := range slices.Concat(commands, labCommand.within) {
+		_, help, _ := plainrtc(t, strings.Fields(c.name+" -h")...)
 		_, examples, ok := strings.Cut(help, "Example")
 		if !ok || !strings.Contains(examples, "\n  plainrtc "+c.name) {
 			t.Errorf("plainrtc %s -h shows no example:\n%s", c.name, help)
 		}
-		for _, flag := range regexp.MustCompile(`--[a-z]+`).FindAllString(c.synopsis, -1) {
+		for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(c.synopsis, -1) {
 			if !strings.Contains(help, "\n  "+flag) {
 				t.Errorf("plainrtc %s -h does not explain %s", c.name, flag)
 			}
 		}
-		_, overview, _ := plainrtc(t, "-h")
-		if !strings.Contains(overview, "\n  "+c.name) {
-			t.Errorf("plainrtc -h does not list %s", c.name)
+		words := append([]string{""}, strings.Fields(c.name)...)
+		last := len(words) - 1
+		_, overview, _ := plainrtc(t, append(words[1:last:last], "-h")...)
+		if !strings.Contains(overview, "\n  "+words[last]) {
+			t.Errorf("plainrtc %s -h does not list %s", strings.Join(words[1:last], " "), words[last])
 		}
 	}
 }

@@ -46,7 +46,7 @@ type Experiment struct {
 	Duration time.Duration
 	Bytes    int64
 
-	MessageSize    int           // 0: 64 KiB
+	MessageSize    int           // 0: 16 KiB
 	Every          time.Duration // each flow sends a message so often; 0: as many as it can
 	Unordered      bool
 	Limited        bool // as in sctp.Message
@@ -62,7 +62,7 @@ const (
 	headers       = 28 // IPv4 and UDP
 	record        = 37 // a DTLS 1.2 record of AES-GCM: header, explicit nonce and tag
 	defaultMTU    = 1228
-	defaultSize   = 64 << 10
+	defaultSize   = 16 << 10
 	defaultLength = 10 * time.Second
 	leastInterval = time.Millisecond
 	mostInterval  = 100 * time.Millisecond

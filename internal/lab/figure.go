@@ -22,12 +22,6 @@ func (r *Result) Chart() plot.Chart {
 	alone := len(r.Flows) == 1
 	for i := range r.Flows {
 		f := &r.Flows[i]
-		name := func(what string) string {
-			if alone {
-				return what
-			}
-			return fmt.Sprintf("%d: %v", i+1, f.Control)
-		}
 		var t, rates, windows, flights, srtts, queues []float64
 		for k, s := range f.Samples {
 			if s.At < f.Begun {
@@ -50,16 +44,15 @@ func (r *Result) Chart() plot.Chart {
 				plot.Series{Name: "in flight", X: t, Y: flights})
 			delay.Series = append(delay.Series,
 				plot.Series{Name: "smoothed round trip", X: t, Y: srtts},
-				plot.Series{Name: "in the queue", X: t, Y: queues})
+				plot.Series{Name: "wait in the queue", X: t, Y: queues})
 			continue
 		}
-		goodput.Series = append(goodput.Series, plot.Series{Name: name(""), X: t, Y: rates})
+		goodput.Series = append(goodput.Series, plot.Series{Name: fmt.Sprintf("%d: %v", i+1, f.Control), X: t, Y: rates})
 		window.Series = append(window.Series, plot.Series{X: t, Y: windows})
-		delay.Series = append(delay.Series, plot.Series{X: t, Y: queues})
 	}
 	if !alone {
-		window.Left.Label, delay.Left.Label = "Congestion window", "Delay in the queue"
-		delay.Lines = nil
+		window.Left.Label, delay.Left.Label = "Congestion window", "Wait in the queue"
+		delay.Lines, delay.Series = nil, []plot.Series{r.queue()}
 	}
 	if r.DropPackets > 0 {
 		at := plot.Line{At: r.DropAt.Seconds(), Upright: true, Label: fmt.Sprintf("%d packets lost", r.DropPackets)}
@@ -67,6 +60,22 @@ func (r *Result) Chart() plot.Chart {
 	}
 	c.Panels = []plot.Panel{goodput, window, delay}
 	return c
+}
+
+// queue is the wait in the queue that all flows share: that of any of them.
+func (r *Result) queue() plot.Series {
+	s := plot.Series{Color: 7}
+	for k, sample := range r.Flows[0].Samples {
+		wait := math.NaN()
+		for i := range r.Flows {
+			if w := r.Flows[i].Samples[k].Queue; w >= 0 {
+				wait = w.Seconds()
+				break
+			}
+		}
+		s.X, s.Y = append(s.X, sample.At.Seconds()), append(s.Y, wait)
+	}
+	return s
 }
 
 // orGap is v, or a gap where there is none yet.
@@ -77,7 +86,7 @@ func orGap(v float64) float64 {
 	return v
 }
 
-// rateAt is a flow's goodput in the round trip until sample k.
+// rateAt is a flow's goodput in the time until sample k.
 func (r *Result) rateAt(f *FlowResult, k int) float64 {
 	before := max(0, k-r.window())
 	a, b := f.Samples[before], f.Samples[k]

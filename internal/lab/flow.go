@@ -212,10 +212,15 @@ func (h *host) Receive(now time.Time, local, remote netip.AddrPort, b []byte) {
 		} else {
 			x.Receive(now, b[:len(b)-record])
 		}
-		for e, ok := x.NextEvent(); ok; e, ok = x.NextEvent() {
-			if closed, ok := e.(sctp.Closed); ok && closed.Err != nil {
-				h.run.fail(closed.Err)
-			}
+		h.watch(x)
+	}
+}
+
+// watch notes that an association ended, which none is meant to.
+func (h *host) watch(x *end) {
+	for e, ok := x.NextEvent(); ok; e, ok = x.NextEvent() {
+		if closed, ok := e.(sctp.Closed); ok && closed.Err != nil {
+			h.run.fail(closed.Err)
 		}
 	}
 }
@@ -223,6 +228,7 @@ func (h *host) Receive(now time.Time, local, remote netip.AddrPort, b []byte) {
 func (h *host) Advance(now time.Time) {
 	for _, f := range h.flows {
 		h.end(f).Advance(now)
+		h.watch(h.end(f))
 	}
 }
 

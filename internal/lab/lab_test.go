@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"reflect"
 	"testing"
@@ -128,8 +129,9 @@ func TestDeadPath(t *testing.T) {
 	r := Start(Experiment{Path: Path{Rate: 10e6, RTT: 40 * ms, Loss: 1}, Bytes: 1000})
 	for r.Step() {
 	}
-	if r.Err() == nil {
-		t.Error("1000 bytes moved over nothing")
+	var timeout *sctp.TimeoutError
+	if !errors.As(r.Err(), &timeout) {
+		t.Errorf("1000 bytes over nothing: %v, want a timeout", r.Err())
 	}
 }
 

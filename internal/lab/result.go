@@ -115,6 +115,13 @@ func rate(bytes int64, d time.Duration) float64 {
 	return 8 * float64(bytes) / d.Seconds()
 }
 
-// A Chart draws rates over a window as long as a round trip, and no shorter than
-// two samples: more often nothing can change by itself.
-func (r *Result) window() int { return max(2, int(r.RTT/r.interval())) }
+// Window is how long the rates of a chart are over: so long that what arrives at
+// once, behind a loss that was repaired, is not a rate of its own.
+func (r *Result) Window() time.Duration {
+	return time.Duration(r.window()) * r.interval()
+}
+
+// window is Window in samples.
+func (r *Result) window() int {
+	return max(2, int(max(4*r.RTT, r.Took/50)/r.interval()))
+}

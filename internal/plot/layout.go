@@ -192,48 +192,112 @@ func (s *Series) legend() string {
 
 func entryWidth(name string) float64 { return swatch + swatchGap + textWidth(name, fontSize) }
 
+// A box is where a text stands: from the left end of its baseline.
+type box struct{ x, y, w float64 }
+
 // placeLabels puts the label of each line where it is inside the plot, on no other
-// label and on no upright line; one that fits nowhere is left out.
+// label and on no upright line; there, where the fewest points of curves are. One
+// that fits nowhere is left out.
 func (p *panelLayout) placeLabels(l *layout) {
-	type box struct{ x, y, w float64 }
+	var curves []point
+	for i := range p.Series {
+		curves = append(curves, p.points(i, l)...)
+	}
 	var taken []box
 	for _, line := range p.Lines {
-		if line.Label == "" {
-			continue
-		}
-		w := textWidth(line.Label, fontSize)
-		var tries []label
-		if line.Upright {
-			x := l.left + l.x.at(line.At)*(l.right-l.left)
-			for n := range int(p.plotHeight() / lineHeight) {
-				b := p.top + fontSize + 1 + float64(n)*lineHeight
-				tries = append(tries, label{x + 4, b, false, line.Label}, label{x - 4, b, true, line.Label})
-			}
-		} else {
-			y := p.top + (1-p.y.at(line.At))*p.plotHeight()
-			for _, b := range []float64{y - 4, y + fontSize + 1} {
-				tries = append(tries, label{l.right - 4, b, true, line.Label}, label{l.left + 4, b, false, line.Label},
-					label{(l.left + l.right - w) / 2, b, false, line.Label})
-			}
-		}
-		for _, try := range tries {
-			at := box{try.x, try.baseline, w}
+		var best label
+		var at box
+		least := -1
+		for _, try := range p.tries(line, l) {
+			b := box{try.x, try.baseline, textWidth(line.Label, fontSize)}
 			if try.end {
-				at.x -= w
+				b.x -= b.w
 			}
-			fits := at.x >= l.left && at.x+w <= l.right && at.y-fontSize >= p.top-1 && at.y+2 <= p.bottom
-			for _, other := range p.Lines {
-				x := l.left + l.x.at(other.At)*(l.right-l.left)
-				fits = fits && !(other.Upright && at.x-2 < x && x < at.x+w+2)
+			if !p.fits(b, taken, l) {
+				continue
 			}
-			for _, other := range taken {
-				apart := at.x > other.x+other.w+4 || other.x > at.x+w+4 || math.Abs(at.y-other.y) >= fontSize+1
-				fits = fits && apart
+			n := 0
+			for _, q := range curves {
+				if b.x-2 < q.x && q.x < b.x+b.w+2 && b.y-fontSize < q.y && q.y < b.y+3 {
+					n++
+				}
 			}
-			if fits {
-				taken, p.labels = append(taken, at), append(p.labels, try)
-				break
+			if least < 0 || n < least {
+				best, at, least = try, b, n
 			}
+		}
+		if line.Label != "" && least >= 0 {
+			taken, p.labels = append(taken, at), append(p.labels, best)
 		}
 	}
+}
+
+// points are those of a series, and some between them, from the picture's top left.
+func (p *panelLayout) points(series int, l *layout) []point {
+	var all []point
+	for _, run := range p.runs(series, l) {
+		for i, q := range run {
+			q.x, q.y = q.x+l.left, q.y+p.top
+			if i > 0 {
+				before := all[len(all)-1]
+				const near = 3 // pixels
+				n := int(math.Hypot(q.x-before.x, q.y-before.y) / near)
+				for k := range min(n, 1000) {
+					part := float64(k+1) / float64(n+1)
+					all = append(all, point{before.x + part*(q.x-before.x), before.y + part*(q.y-before.y)})
+				}
+			}
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// runs are those of a series in this panel, in pixels from the plot's top left.
+func (p *panelLayout) runs(series int, l *layout) [][]point {
+	s, y := &p.Series[series], &p.y
+	if s.Right {
+		y = &p.yRight
+	}
+	return s.runs(&l.x, y, l.right-l.left, p.bottom-p.top)
+}
+
+// tries are the places for a line's label, the best first.
+func (p *panelLayout) tries(line Line, l *layout) (tries []label) {
+	if line.Upright {
+		x := l.left + l.x.at(line.At)*(l.right-l.left)
+		for n := range int(p.plotHeight() / lineHeight) {
+			b := p.top + fontSize + 1 + float64(n)*lineHeight
+			tries = append(tries, label{x + 4, b, false, line.Label}, label{x - 4, b, true, line.Label})
+		}
+		return tries
+	}
+	y := p.top + (1-p.y.at(line.At))*p.plotHeight()
+	for _, b := range []float64{y - 4, y + fontSize + 1} {
+		tries = append(tries, label{l.right - 4, b, true, line.Label}, label{l.left + 4, b, false, line.Label})
+		for part := 0.96; part > 0.1; part -= 0.04 {
+			tries = append(tries, label{l.left + part*(l.right-l.left), b, true, line.Label})
+		}
+	}
+	return tries
+}
+
+// fits reports whether a label is inside the plot and apart from others and from
+// upright lines.
+func (p *panelLayout) fits(b box, taken []box, l *layout) bool {
+	if b.x < l.left || b.x+b.w > l.right || b.y-fontSize < p.top-1 || b.y+2 > p.bottom {
+		return false
+	}
+	for _, line := range p.Lines {
+		x := l.left + l.x.at(line.At)*(l.right-l.left)
+		if line.Upright && b.x-2 < x && x < b.x+b.w+2 {
+			return false
+		}
+	}
+	for _, other := range taken {
+		if b.x <= other.x+other.w+4 && other.x <= b.x+b.w+4 && math.Abs(b.y-other.y) < fontSize+1 {
+			return false
+		}
+	}
+	return true
 }

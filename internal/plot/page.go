@@ -23,9 +23,10 @@ type Part struct {
 	Caption string
 }
 
-// A Table is rows of texts. What begins with a digit is set flush right.
+// A Table is rows of texts. Below a header, what begins with a digit is set flush
+// right.
 type Table struct {
-	Header []string // none if nil
+	Header []string // none if nil: then the first column says what the others are
 	Rows   [][]string
 }
 
@@ -78,7 +79,11 @@ func (w *writer) paragraph(text string) {
 }
 
 func (w *writer) table(t *Table) {
-	w.put(`<div class="wide"><table>` + "\n")
+	class := markup("")
+	if t.Header == nil {
+		class = ` class="facts"`
+	}
+	w.put(`<div class="wide"><table{}>`+"\n", class)
 	if t.Header != nil {
 		w.put("<thead><tr>")
 		for i, h := range t.Header {
@@ -90,7 +95,7 @@ func (w *writer) table(t *Table) {
 	for _, row := range t.Rows {
 		w.put("<tr>")
 		for _, cell := range row {
-			w.cell("td", cell, isNumber(cell))
+			w.cell("td", cell, t.Header != nil && isNumber(cell))
 		}
 		w.put("</tr>\n")
 	}

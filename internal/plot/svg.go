@@ -109,9 +109,11 @@ func (w *writer) panel(l *layout, p *panelLayout) {
 
 	// An SVG in the SVG cuts off what is beyond the plot, without names that would
 	// have to differ from those of other charts on a page.
-	w.put(`<svg x="{}" y="{}" width="{}" height="{}" viewBox="-1 -1 {} {}">`+"\n", l.left-1, p.top-1, wide+2, high+2, wide+2, high+2)
+	const over = 3 // for dots and lines at the edge
+	w.put(`<svg x="{}" y="{}" width="{}" height="{}" viewBox="-3 -3 {} {}">`+"\n",
+		l.left-over, p.top-over, wide+2*over, high+2*over, wide+2*over, high+2*over)
 	for i := range p.Series {
-		w.series(&p.Series[i], p.colors[i], l, p)
+		w.series(&p.Series[i], p.colors[i], p.runs(i, l), p)
 	}
 	w.put(`<g class="line" stroke="#444444" stroke-dasharray="2 3">`)
 	for _, line := range p.Lines {
@@ -141,16 +143,14 @@ func dashes(s *Series) markup {
 }
 
 // series draws a curve.
-func (w *writer) series(s *Series, color int, l *layout, p *panelLayout) {
-	wide, high := l.right-l.left, p.bottom-p.top
+func (w *writer) series(s *Series, color int, runs [][]point, p *panelLayout) {
 	y := &p.y
 	if s.Right {
 		y = &p.yRight
 	}
-	runs := s.runs(&l.x, y, wide, high)
 	w.put(`<g class="c{}" color="{}">`, color+1, palette[color])
 	if s.Area {
-		floor := (1 - y.at(max(y.from, 0))) * high
+		floor := (1 - y.at(max(y.from, 0))) * (p.bottom - p.top)
 		for _, run := range runs {
 			d := fmt.Appendf(path(nil, run), "L%s,%sL%s,%[2]sZ", number(run[len(run)-1].x), number(floor), number(run[0].x))
 			w.put(`<path d="{}" fill="currentColor" fill-opacity="0.18"/>`, markup(d))

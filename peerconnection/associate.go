@@ -1,0 +1,346 @@
+package peerconnection
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Transceivers and the sections they are associated with (RFC 9429, Sections 4.1
+// and 5.10): made by the user or by the peer's offers, and unmade by rollbacks,
+// rejections and Stop.
+
+// media is the state of a connection's media, as far as it is negotiated.
+type media struct {
+	transceivers []*Transceiver
+	// saved is what the exchange under way may change, as it was before.
+	saved []savedTransceiver
+	cname string // the name of our sources in RTCP (RFC 7022)
+
+	unacceptedTracks []*Transceiver // the peer has begun to send, and nobody has accepted it yet
+	trackArrived     gate
+
+	// negotiationNeeded is W3C's [[NegotiationNeeded]]; unreported: nobody was told yet.
+	negotiationNeeded, unreported bool
+	negotiationWanted             gate
+}
+
+type savedTransceiver struct {
+	*Transceiver
+	association
+}
+
+// newTransceiver makes a transceiver and enters it.
+func (c *core) newTransceiver(kind Kind, direction Direction, track *Track, streams []string, encodings []encoding) *Transceiver {
+	if c.cname == "" {
+		c.cname = base64.RawURLEncoding.EncodeToString(c.random(12))
+	}
+	t := &Transceiver{pc: c.pc, kind: kind, direction: direction}
+	t.encodings = encodings
+	for i := range t.encodings {
+		t.encodings[i].SSRC, t.encodings[i].RTX = c.newSources(kind)
+	}
+	t.sender = &Sender{pc: c.pc, transceiver: t, streams: streams}
+	t.receiver = &Receiver{pc: c.pc, transceiver: t}
+	t.receiver.track = &Track{id: c.newID(), kind: kind, receiver: t.receiver}
+	if track != nil && isStreamID(track.id) {
+		t.sender.id = track.id
+	} else {
+		t.sender.id = c.newID()
+	}
+	t.sender.setTrack(track)
+	c.transceivers = append(c.transceivers, t)
+	return t
+}
+
+// random reads from the connection's source of randomness.
+func (c *core) random(n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(c.cfg.Rand, b); err != nil {
+		panic("BUG: Rand gave no random bytes: " + err.Error())
+	}
+	return b
+}
+
+// newID makes up the id of a track.
+func (c *core) newID() string {
+	s := hex.EncodeToString(c.random(16))
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+// newSources draws the SSRCs of a stream and of its retransmissions, which audio
+// does not have: "chosen randomly, and unique" (RFC 3550, Section 8).
+func (c *core) newSources(kind Kind) (ssrc, rtx uint32) {
+	taken := map[uint32]bool{0: true}
+	for _, t := range c.transceivers {
+		for _, e := range t.encodings {
+			taken[e.SSRC], taken[e.RTX] = true, true
+		}
+	}
+	draw := func() (v uint32) {
+		for taken[v] {
+			v = binary.BigEndian.Uint32(c.random(4))
+		}
+		taken[v] = true
+		return v
+	}
+	ssrc = draw()
+	if kind == KindVideo {
+		rtx = draw()
+	}
+	return ssrc, rtx
+}
+
+// checkpoint keeps how transceivers are associated, before the first offer of an exchange.
+func (c *core) checkpoint() {
+	if c.signaling != SignalingStable && c.saved != nil {
+		return
+	}
+	c.saved = make([]savedTransceiver, 0, len(c.transceivers))
+	for _, t := range c.transceivers {
+		c.saved = append(c.saved, savedTransceiver{t, t.association})
+	}
+}
+
+// offerSet associates transceivers with the sections of our offer. Media may come
+// from now on: the answer may be on a slower way.
+func (c *core) offerSet(now time.Time, sections []section) {
+	for i := range sections {
+		s := &sections[i]
+		t := s.transceiver
+		if t == nil {
+			continue
+		}
+		t.mid = s.mid
+		if !slices.Contains(c.transceivers, t) { // stopped since the offer was made
+			t.stopped = false
+			c.transceivers = append(c.transceivers, t)
+		}
+		if s.rejected || t.stopping {
+			continue
+		}
+		var former mediaSection
+		if in := c.sectionOf(t); in != nil {
+			former = in.settled()
+		}
+		c.configure(now, t, s.early(former))
+	}
+	c.changes++
+}
+
+// offered associates transceivers with the sections of the peer's offer (RFC 9429,
+// Section 5.10).
+func (c *core) offered(now time.Time, sections []section) {
+	mids := c.midsInUse(sections)
+	for i := range sections {
+		s := &sections[i]
+		if i < len(c.sections) {
+			if t := c.sections[i].transceiver; t != nil && !t.stopped {
+				if c.remote.pending.session.Media[i].Rejected() {
+					c.halt(now, t)
+					continue
+				}
+				s.transceiver, s.mid = t, t.mid
+			}
+		}
+		if s.rejected || !s.isRTP() {
+			continue
+		}
+		t := s.transceiver
+		if t == nil {
+			t = c.transceiverFor(s)
+			if s.mid == "" {
+				s.mid = mids.next()
+			}
+			s.transceiver, t.mid = t, s.mid
+		}
+		c.wantLayers(t, &s.remote)
+		c.remoteTrack(t, &s.remote)
+	}
+	c.changes++
+}
+
+// transceiverFor finds a transceiver for a section that the peer has added: "if the
+// m= section is sendrecv or recvonly, and there are RtpTransceivers of the same type
+// that were added to the PeerConnection by addTrack and are not associated with any
+// m= section and are not stopped, find the first such"; or else a new one is made,
+// and receives.
+func (c *core) transceiverFor(s *section) *Transceiver {
+	kind := Kind(s.kind)
+	if receives(s.remote.direction) {
+		for _, t := range c.transceivers {
+			if t.kind == kind && t.byAddTrack && t.mid == "" && !t.stopping {
+				return t
+			}
+		}
+	}
+	encodings, _ := checkEncodings(kind, nil)
+	t := c.newTransceiver(kind, DirectionRecvOnly, nil, nil, encodings)
+	t.byRemote = true
+	return t
+}
+
+// remoteTrack follows what the peer's description says of the track it sends.
+func (c *core) remoteTrack(t *Transceiver, theirs *rtpDescription) {
+	sending := sends(theirs.direction)
+	t.streams = theirs.streams
+	if sending && !t.receiving && !t.stopping {
+		if theirs.track != "" {
+			t.receiver.track.id = theirs.track
+		}
+		if !slices.Contains(c.unacceptedTracks, t) {
+			c.unacceptedTracks = append(c.unacceptedTracks, t)
+		}
+		c.trackArrived.signal()
+	}
+	t.receiving = sending
+	c.forgetUnaccepted()
+}
+
+// forgetUnaccepted takes back what was to be told of tracks that are gone again.
+func (c *core) forgetUnaccepted() {
+	c.unacceptedTracks = slices.DeleteFunc(c.unacceptedTracks, func(t *Transceiver) bool { return !t.receiving || t.stopping })
+}
+
+// answerSet puts an answer in force, be it provisional.
+func (c *core) answerSet(now time.Time, sections []section, theirs bool) {
+	for i := range sections {
+		s := &sections[i]
+		t := s.transceiver
+		if t == nil || s.rejected {
+			continue
+		}
+		if theirs {
+			c.remoteTrack(t, &s.remote)
+		}
+		if t.stopping {
+			continue
+		}
+		direction := s.local.direction & s.remote.direction.Reverse()
+		t.current = directionOf(direction)
+		t.hasSent = t.hasSent || sends(direction)
+		c.configure(now, t, s.settled())
+	}
+	c.changes++
+}
+
+// settle ends an exchange: transceivers of rejected sections are stopped, and stopped
+// ones leave their sections to others.
+func (c *core) settle(now time.Time, sections []section) {
+	ours := c.signaling == SignalingHaveLocalOffer || c.signaling == SignalingHaveRemotePranswer
+	for i := range sections {
+		s := &sections[i]
+		if n, err := strconv.Atoi(s.mid); ours && err == nil && n >= c.firstMID && n < 1<<16 {
+			c.firstMID = n + 1
+		}
+		t := s.transceiver
+		switch {
+		case t == nil:
+		case s.rejected:
+			c.halt(now, t)
+			s.transceiver = nil
+		case sends(s.local.direction):
+			t.agreeLayers(s)
+			c.encodingsChanged(now, t)
+		}
+		if s.rejected {
+			s.local, s.remote = rtpDescription{}, rtpDescription{}
+		}
+	}
+	c.transceivers = slices.DeleteFunc(c.transceivers, func(t *Transceiver) bool { return t.stopped })
+	c.saved = nil
+	c.changes++
+}
+
+// mediaTakenBack undoes what an offer has done to transceivers.
+func (c *core) mediaTakenBack(now time.Time) {
+	for _, t := range slices.Clone(c.transceivers) {
+		i := slices.IndexFunc(c.saved, func(s savedTransceiver) bool { return s.Transceiver == t })
+		switch {
+		case i >= 0:
+			was := c.saved[i].association
+			if slices.Equal(rids(was.encodings), rids(t.encodings)) {
+				was.encodings = t.encodings // with what the user has set since
+			}
+			t.association = was
+		case t.byRemote && t.sender.track == nil && !t.byAddTrack:
+			// "If a transceiver was created by applying the description that is being
+			// rolled back, and a track has not been attached to it … remove".
+			c.halt(now, t)
+			c.transceivers = slices.DeleteFunc(c.transceivers, func(o *Transceiver) bool { return o == t })
+		default:
+			t.mid, t.receiving, t.streams = "", false, nil
+		}
+		if in := c.sectionOf(t); in == nil {
+			c.unconfigure(now, t)
+		} else if !t.stopping {
+			c.configure(now, t, in.settled())
+		}
+	}
+	c.forgetUnaccepted()
+	c.saved = nil
+	c.changes++
+}
+
+// stopTransceiver is the user's Stop: the peer learns of it with the next exchange.
+func (c *core) stopTransceiver(now time.Time, t *Transceiver) {
+	if t.stopping {
+		return
+	}
+	c.silence(now, t)
+	if t.mid == "" {
+		t.stopped = true
+		c.transceivers = slices.DeleteFunc(c.transceivers, func(o *Transceiver) bool { return o == t })
+	}
+	c.mediaChanged()
+}
+
+// halt stops a transceiver in the descriptions' sense as well.
+func (c *core) halt(now time.Time, t *Transceiver) {
+	c.silence(now, t)
+	t.stopped, t.current = true, DirectionStopped
+}
+
+// silence ends both directions of a transceiver.
+func (c *core) silence(now time.Time, t *Transceiver) {
+	t.stopping, t.direction, t.receiving = true, DirectionStopped, false
+	t.sender.setTrack(nil)
+	t.receiver.track.end()
+	c.unconfigure(now, t)
+	c.forgetUnaccepted()
+}
+
+func (c *core) configure(now time.Time, t *Transceiver, m mediaSection) {
+	if t.configured != "" && t.configured != m.MID {
+		c.unconfigure(now, t)
+	}
+	t.configured = m.MID
+	c.configureMedia(now, t, m)
+}
+
+func (c *core) unconfigure(now time.Time, t *Transceiver) {
+	if t.configured != "" {
+		c.removeMedia(now, t.configured)
+		t.configured = ""
+	}
+}
+
+// endMedia is the end of the connection.
+func (c *core) endMedia() {
+	for _, t := range c.transceivers {
+		t.sender.setTrack(nil)
+		t.receiver.track.end()
+	}
+	c.trackArrived.signal()
+	c.negotiationWanted.signal()
+}
+
+// mediaChanged follows a change that the peer must learn of.
+func (c *core) mediaChanged() {
+	c.changes++
+	c.updateNegotiationNeeded()
+}

@@ -1,0 +1,133 @@
+package peerconnection
+
+import (
+	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/payload"
+)
+
+// What negotiation settles, in the words of the RTP session.
+
+// A mediaCodec is a payload type as it was negotiated.
+type mediaCodec struct {
+	PayloadType uint8
+	Name        string
+	Format      payload.Format // 0: unknown, or no format of media, such as telephone-event
+	ClockRate   uint32
+	Channels    int
+	FMTP        string
+	RTX         uint8 // 0: none
+
+	NACK, PLI, FIR, TWCC, REMB, CCFB bool
+}
+
+// A mediaSource is what the peer declares of one of its sources.
+type mediaSource struct {
+	SSRC, RTX uint32
+	CNAME     string
+}
+
+// A mediaSection is what was settled for one media description.
+type mediaSection struct {
+	MID             string
+	Kind            Kind
+	Extensions      rtp.ExtensionMap
+	MixedExtensions bool
+	ReducedSize     bool
+	Receive, Send   []mediaCodec
+	Sources         []mediaSource
+	RIDs            []string
+}
+
+// An encoding is what a sender sends: one, or one for each layer of a simulcast.
+type encoding struct {
+	RID                                 string
+	SSRC, RTX                           uint32
+	Active                              bool
+	MaxBitrate                          int
+	ScaleResolutionDownBy, MaxFramerate float64
+}
+
+// settled is what holds for a section once both sides have described it.
+func (s *section) settled() mediaSection {
+	m := s.mediaSection()
+	direction := s.local.direction & s.remote.direction.Reverse()
+	for _, sent := range s.remote.codecs {
+		// What the peer says it receives, we send as it says; what we say, we receive.
+		i := s.local.find(sent.key)
+		if i < 0 {
+			continue
+		}
+		agreed := s.local.codecs[i]
+		if same := s.local.at(sent.payloadType, sent.key); same >= 0 {
+			agreed = s.local.codecs[same]
+		}
+		agreed.feedback &= sent.feedback
+		sent.feedback = agreed.feedback
+		if agreed.rtx == 0 || sent.rtx == 0 {
+			agreed.rtx, sent.rtx = 0, 0
+		}
+		if receives(direction) {
+			m.Receive = append(m.Receive, agreed.media())
+		}
+		if sends(direction) {
+			m.Send = append(m.Send, sent.media())
+		}
+	}
+	for _, e := range s.local.extensions {
+		if s.remote.extension(e.extension) == e.id {
+			m.Extensions.Set(e.extension, e.id)
+		}
+	}
+	m.MixedExtensions = s.local.mixed && s.remote.mixed
+	m.ReducedSize = s.local.reducedSize && s.remote.reducedSize
+	m.Sources = s.remote.sources
+	if receives(direction) {
+		m.RIDs = s.local.receiveRIDs
+	}
+	return m
+}
+
+// early is what may come in from the moment that an offer is set: "the offerer
+// MUST be prepared to receive media for … its offer" before the answer is
+// there (RFC 3264, Section 5.1). What was settled before goes on.
+func (s *section) early(former mediaSection) mediaSection {
+	m := s.mediaSection()
+	m.Send, m.Sources, m.RIDs, m.Receive = former.Send, former.Sources, former.RIDs, former.Receive
+	m.MixedExtensions, m.ReducedSize, m.Extensions = former.MixedExtensions, former.ReducedSize, former.Extensions
+	if former.MID == "" {
+		m.MixedExtensions, m.ReducedSize = s.local.mixed, s.local.reducedSize
+	}
+	for _, e := range s.local.extensions {
+		if m.Extensions.ID(e.extension) == 0 && m.Extensions.Extension(e.id) == 0 {
+			m.Extensions.Set(e.extension, e.id)
+		}
+	}
+	if !receives(s.local.direction) {
+		return m
+	}
+	var taken [128]bool
+	for _, c := range m.Receive {
+		taken[c.PayloadType], taken[c.RTX] = true, true
+	}
+	m.Receive = m.Receive[:len(m.Receive):len(m.Receive)]
+	for _, c := range s.local.codecs {
+		if taken[c.payloadType] || c.rtx != 0 && taken[c.rtx] {
+			continue
+		}
+		m.Receive = append(m.Receive, c.media())
+	}
+	return m
+}
+
+func (s *section) mediaSection() mediaSection { return mediaSection{MID: s.mid, Kind: Kind(s.kind)} }
+
+// media is the codec in the words of the RTP session.
+func (c *codec) media() mediaCodec {
+	format, _ := payload.FormatByName(c.name)
+	return mediaCodec{
+		PayloadType: c.payloadType, Name: c.name, Format: format, ClockRate: c.clockRate, Channels: int(c.channels),
+		FMTP: c.fmtp, RTX: c.rtx,
+		NACK: c.feedback.has(feedbackNACK), PLI: c.feedback.has(feedbackPLI), FIR: c.feedback.has(feedbackFIR),
+		TWCC: c.feedback.has(feedbackTWCC), REMB: c.feedback.has(feedbackREMB), CCFB: c.feedback.has(feedbackCCFB),
+	}
+}
