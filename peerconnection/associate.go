@@ -243,9 +243,14 @@ func (c *core) settle(now time.Time, sections []section) {
 		case s.rejected:
 			c.halt(now, t)
 			s.transceiver = nil
-		case sends(s.local.direction):
-			t.agreeLayers(s)
-			c.encodingsChanged(now, t)
+		default:
+			if sends(s.local.direction) {
+				t.agreeLayers(s)
+				c.encodingsChanged(now, t)
+			}
+			if !ours && receives(s.local.direction) {
+				t.receiveRIDs = s.local.receiveRIDs // our next offer asks for the same
+			}
 		}
 		if s.rejected {
 			s.local, s.remote = rtpDescription{}, rtpDescription{}
