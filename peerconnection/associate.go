@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/plainrtc/plainrtc/rtp/session"
 )
 
 // Transceivers and the sections they are associated with (RFC 9429, Sections 4.1
@@ -123,7 +125,7 @@ func (c *core) offerSet(now time.Time, sections []section) {
 		if s.rejected || t.stopping {
 			continue
 		}
-		var former mediaSection
+		var former session.Section
 		if in := c.sectionOf(t); in != nil {
 			former = in.settled()
 		}
@@ -319,7 +321,7 @@ func (c *core) silence(now time.Time, t *Transceiver) {
 	c.forgetUnaccepted()
 }
 
-func (c *core) configure(now time.Time, t *Transceiver, m mediaSection) {
+func (c *core) configure(now time.Time, t *Transceiver, m session.Section) {
 	if t.configured != "" && t.configured != m.MID {
 		c.unconfigure(now, t)
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/rtp/session"
 	"github.com/plainrtc/plainrtc/sctp"
 	"github.com/plainrtc/plainrtc/sdp"
 )
@@ -144,11 +145,11 @@ func (c *core) describeSource(t *Transceiver, d *rtpDescription) {
 	if len(d.sendRIDs) > 0 {
 		return
 	}
-	source := mediaSource{SSRC: t.encodings[0].SSRC, CNAME: c.cname}
+	source := session.Source{SSRC: t.encodings[0].SSRC, CNAME: c.cname}
 	if slices.ContainsFunc(d.codecs, func(c codec) bool { return c.rtx != 0 }) {
 		source.RTX = t.encodings[0].RTX
 	}
-	d.sources = []mediaSource{source}
+	d.sources = []session.Source{source}
 }
 
 // createAnswer follows RFC 9429, Sections 5.3.1 and 5.3.2.

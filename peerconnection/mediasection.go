@@ -1,54 +1,17 @@
 package peerconnection
 
 import (
-	"github.com/plainrtc/plainrtc/rtp"
 	"github.com/plainrtc/plainrtc/rtp/payload"
+	"github.com/plainrtc/plainrtc/rtp/session"
 )
 
 // What negotiation settles, in the words of the RTP session.
 
-// A mediaCodec is a payload type as it was negotiated.
-type mediaCodec struct {
-	PayloadType uint8
-	Name        string
-	Format      payload.Format // 0: unknown, or no format of media, such as telephone-event
-	ClockRate   uint32
-	Channels    int
-	FMTP        string
-	RTX         uint8 // 0: none
-
-	NACK, PLI, FIR, TWCC, REMB, CCFB bool
-}
-
-// A mediaSource is what the peer declares of one of its sources.
-type mediaSource struct {
-	SSRC, RTX uint32
-	CNAME     string
-}
-
-// A mediaSection is what was settled for one media description.
-type mediaSection struct {
-	MID             string
-	Kind            Kind
-	Extensions      rtp.ExtensionMap
-	MixedExtensions bool
-	ReducedSize     bool
-	Receive, Send   []mediaCodec
-	Sources         []mediaSource
-	RIDs            []string
-}
-
 // An encoding is what a sender sends: one, or one for each layer of a simulcast.
-type encoding struct {
-	RID                                 string
-	SSRC, RTX                           uint32
-	Active                              bool
-	MaxBitrate                          int
-	ScaleResolutionDownBy, MaxFramerate float64
-}
+type encoding = session.Encoding
 
 // settled is what holds for a section once both sides have described it.
-func (s *section) settled() mediaSection {
+func (s *section) settled() session.Section {
 	m := s.mediaSection()
 	direction := s.local.direction & s.remote.direction.Reverse()
 	for _, sent := range s.remote.codecs {
@@ -90,7 +53,7 @@ func (s *section) settled() mediaSection {
 // early is what may come in from the moment that an offer is set: "the offerer
 // MUST be prepared to receive media for … its offer" before the answer is
 // there (RFC 3264, Section 5.1). What was settled before goes on.
-func (s *section) early(former mediaSection) mediaSection {
+func (s *section) early(former session.Section) session.Section {
 	m := s.mediaSection()
 	m.Send, m.Sources, m.RIDs, m.Receive = former.Send, former.Sources, former.RIDs, former.Receive
 	m.MixedExtensions, m.ReducedSize, m.Extensions = former.MixedExtensions, former.ReducedSize, former.Extensions
@@ -119,12 +82,18 @@ func (s *section) early(former mediaSection) mediaSection {
 	return m
 }
 
-func (s *section) mediaSection() mediaSection { return mediaSection{MID: s.mid, Kind: Kind(s.kind)} }
+func (s *section) mediaSection() session.Section {
+	kind := session.Audio
+	if s.kind == string(KindVideo) {
+		kind = session.Video
+	}
+	return session.Section{MID: s.mid, Kind: kind}
+}
 
 // media is the codec in the words of the RTP session.
-func (c *codec) media() mediaCodec {
+func (c *codec) media() session.Codec {
 	format, _ := payload.FormatByName(c.name)
-	return mediaCodec{
+	return session.Codec{
 		PayloadType: c.payloadType, Name: c.name, Format: format, ClockRate: c.clockRate, Channels: int(c.channels),
 		FMTP: c.fmtp, RTX: c.rtx,
 		NACK: c.feedback.has(feedbackNACK), PLI: c.feedback.has(feedbackPLI), FIR: c.feedback.has(feedbackFIR),

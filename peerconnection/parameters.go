@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/plainrtc/plainrtc/rtp/session"
 )
 
 // EncodingParameters is how one layer of a track is sent (W3C
@@ -102,7 +104,7 @@ func (c *core) receiveParameters(r *Receiver) ReceiveParameters {
 	return p
 }
 
-func parametersOf(kind Kind, codecs []mediaCodec) (p []CodecParameters) {
+func parametersOf(kind Kind, codecs []session.Codec) (p []CodecParameters) {
 	for _, c := range codecs {
 		of := Codec{MimeType: string(kind) + "/" + c.Name, ClockRate: c.ClockRate, Channels: uint16(c.Channels), SDPFmtpLine: c.FMTP}
 		p = append(p, CodecParameters{of, c.PayloadType})

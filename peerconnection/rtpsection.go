@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/session"
 	"github.com/plainrtc/plainrtc/sdp"
 )
 
@@ -26,7 +27,7 @@ type rtpDescription struct {
 
 	streams []string // of a=msid; nil: none
 	track   string   // the track's id, as a=msid gives it; "" when it does not
-	sources []mediaSource
+	sources []session.Source
 	cname   string // of our own sources
 
 	// The layers of a simulcast, or the one with a name, as this side sees it.
@@ -175,7 +176,7 @@ func (d *rtpDescription) readExtensions(m *sdp.Media) {
 
 // readSources are the sources that the section declares (RFC 5576).
 func (d *rtpDescription) readSources(m *sdp.Media) {
-	at := func(ssrc uint32) *mediaSource {
+	at := func(ssrc uint32) *session.Source {
 		for i := range d.sources {
 			if d.sources[i].SSRC == ssrc {
 				return &d.sources[i]
@@ -184,7 +185,7 @@ func (d *rtpDescription) readSources(m *sdp.Media) {
 		if len(d.sources) == maxSources {
 			return nil
 		}
-		d.sources = append(d.sources, mediaSource{SSRC: ssrc})
+		d.sources = append(d.sources, session.Source{SSRC: ssrc})
 		return &d.sources[len(d.sources)-1]
 	}
 	repairs := map[uint32]bool{}
