@@ -14,10 +14,9 @@ import (
 type aesCM struct {
 	rtp, rtcp cmKeys
 	ctr       counterMode
-	// sum and roc are kept here because slices of local arrays would escape
-	// through the hash's interface.
+	// sum is kept here because a slice of a local array would escape through the
+	// hash's interface.
 	sum [sha1.Size]byte
-	roc [4]byte
 }
 
 // cmKeys are the session keys of SRTP, or of SRTCP.
@@ -73,12 +72,12 @@ func (t *aesCM) sealRTP(p []byte, n int, h header, index uint64) {
 	h.extensionFirst(p)
 	t.crypt(&t.rtp, h.ssrc, index, p[h.body:n])
 	h.csrcsFirst(p)
-	t.rtpTag(p[:n], index)
+	t.rtpTag(p, n, index)
 	copy(p[len(p)-t.rtp.tag:], t.sum[:])
 }
 
 func (t *aesCM) openRTP(p []byte, n int, h header, index uint64) bool {
-	t.rtpTag(p[:n], index)
+	t.rtpTag(p, n, index)
 	if !hmac.Equal(p[len(p)-t.rtp.tag:], t.sum[:t.rtp.tag]) {
 		return false
 	}
@@ -88,13 +87,16 @@ func (t *aesCM) openRTP(p []byte, n int, h header, index uint64) bool {
 	return true
 }
 
-func (t *aesCM) rtpTag(p []byte, index uint64) {
-	binary.BigEndian.PutUint32(t.roc[:], uint32(index>>16))
+// rtpTag has the roll-over counter stand behind the packet while it is hashed, in
+// place of the tail's first four bytes: to write it by itself takes longer.
+func (t *aesCM) rtpTag(p []byte, n int, index uint64) {
+	tail := binary.BigEndian.Uint32(p[n:])
+	binary.BigEndian.PutUint32(p[n:], uint32(index>>16))
 	mac := t.rtp.mac
 	mac.Reset()
-	mac.Write(p)
-	mac.Write(t.roc[:])
+	mac.Write(p[:n+4])
 	mac.Sum(t.sum[:0])
+	binary.BigEndian.PutUint32(p[n:], tail)
 }
 
 // sealRTCP authenticates the packet and its trailer.

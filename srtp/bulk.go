@@ -23,18 +23,24 @@ import (
 //	N = J0·H⁻² + L·H⁻¹
 //
 // One multiplication by a constant is a fraction of the work of a packet's
-// keystream. What GCM's hash is worth with such nonces does not matter, as its
-// tag is thrown away. The multiplication looks things up in a table by the bits
-// of J0, which has no bits of the key: it is the salt, and what the packet says
-// in clear. Sealing a full packet takes a fifth less time than by counterMode alone.
+// keystream, and as it is linear, most of it is done once for a source: only the
+// sequence number, in the last 32 bits of J0, is another in the next packet. What
+// GCM's hash is worth with such nonces does not matter, as its tag is thrown away. The
+// multiplication looks things up in a table by the bits of J0, which has no bits
+// of the key: it is the salt, and what the packet says in clear. Sealing a full
+// packet takes a quarter less time than by counterMode alone.
 type bulkCipher struct {
 	// gcm is nil where it would be slow, or if the standard library refuses such
 	// nonces; then counterMode has to do.
 	gcm cipher.AEAD
-	// multiples are those of H⁻² by the 16 polynomials of a degree below four.
-	multiples [16]element
+	// multiples are those of H⁻² by the 16 polynomials of a degree below four, and
+	// low those of H⁻²·x^96, by which the last 32 bits of J0 count.
+	multiples, low [16]element
 	// constant is L·H⁻¹.
 	constant element
+	// source is J0 of the packet before, without its last 32 bits, and offset is
+	// what that comes to: source·H⁻² + L·H⁻¹.
+	source, offset element
 
 	nonce, kept [aes.BlockSize]byte
 }
@@ -57,9 +63,12 @@ func newBulkCipher(block cipher.Block) *bulkCipher {
 	inverse := elementOf(zero[:]).inverse()
 	c := &bulkCipher{gcm: gcm, constant: inverse.times(element{0, 8 * aes.BlockSize})}
 	inverse = inverse.times(inverse)
+	low := inverse.times(element{0, 1 << 31})
 	for i := range c.multiples {
 		c.multiples[i] = inverse.times(element{uint64(i) << 60, 0})
+		c.low[i] = low.times(element{uint64(i) << 60, 0})
 	}
+	c.offset = c.constant // of a source that is zero
 	return c
 }
 
@@ -70,8 +79,11 @@ func (c *bulkCipher) xor(hi, lo uint64, b []byte) int {
 		return 0
 	}
 	// The first block to encrypt is J0 + 1, where only the last 32 bits count.
-	lo = lo&^0xffffffff | uint64(uint32(lo)-1)
-	n := element{hi, lo}.timesMultiples(&c.multiples).plus(c.constant)
+	if source := (element{hi, lo &^ 0xffffffff}); source != c.source {
+		c.source = source
+		c.offset = element{}.timesMultiples(&c.multiples, source.lo, 16).timesMultiples(&c.multiples, hi, 16).plus(c.constant)
+	}
+	n := element{}.timesMultiples(&c.low, uint64(uint32(lo)-1), 8).plus(c.offset)
 	binary.BigEndian.PutUint64(c.nonce[:], n.hi)
 	binary.BigEndian.PutUint64(c.nonce[8:], n.lo)
 
@@ -119,19 +131,17 @@ func (a element) inverse() element {
 	return product
 }
 
-// timesMultiples multiplies by what multiples are multiples of, by Horner's rule
-// with four coefficients at a time.
-func (a element) timesMultiples(multiples *[16]element) (product element) {
-	for _, half := range [2]uint64{a.lo, a.hi} {
-		for range 16 {
-			product = element{
-				product.hi>>4 ^ uint64(carries[product.lo&15])<<48,
-				product.lo>>4 | product.hi<<60,
-			}.plus(multiples[half&15])
-			half >>= 4
-		}
+// timesMultiples takes n steps of Horner's rule: a times x^4, plus the multiple that
+// the next four bits name. The lowest bits have the highest degree and are first.
+func (a element) timesMultiples(multiples *[16]element, bits uint64, n int) element {
+	for range n {
+		a = element{
+			a.hi>>4 ^ uint64(carries[a.lo&15])<<48,
+			a.lo>>4 | a.hi<<60,
+		}.plus(multiples[bits&15])
+		bits >>= 4
 	}
-	return product
+	return a
 }
 
 // carries are what the coefficients of x^128 to x^131 come to, as the upper 16

@@ -21,15 +21,18 @@ func TestCounterMode(t *testing.T) {
 			t.Fatal(err)
 		}
 		bulk, ctr := newBulkCipher(block), new(counterMode)
+		iv := make([]byte, 16)
 		for n := range 1300 {
-			iv := make([]byte, 16)
-			random.Read(iv[:14])
-			switch n % 4 {
-			case 1:
-				clear(iv[12:])
+			switch n % 6 {
+			case 0:
+				random.Read(iv[:14])
+			case 1, 5: // the next packet of the same source
+				random.Read(iv[12:14])
 			case 2:
-				clear(iv[8:])
+				clear(iv[12:])
 			case 3:
+				clear(iv[8:])
+			case 4:
 				clear(iv)
 			}
 			plain := make([]byte, n)
@@ -75,7 +78,7 @@ func TestField(t *testing.T) {
 		for i := range multiples {
 			multiples[i] = b.times(element{uint64(i) << 60, 0})
 		}
-		if a.timesMultiples(&multiples) != a.times(b) {
+		if (element{}).timesMultiples(&multiples, a.lo, 16).timesMultiples(&multiples, a.hi, 16) != a.times(b) {
 			t.Fatal("the product by multiples is wrong")
 		}
 	}
