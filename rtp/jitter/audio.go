@@ -23,7 +23,7 @@ type audio struct {
 	pcm pcm
 }
 
-func (a *audio) reset() { *a = audio{pcm: pcm{memory: a.pcm.memory}} }
+func (a *audio) reset() { *a = audio{} }
 
 const (
 	// concealStep is how long a concealed frame is when it is not known yet whether
@@ -33,6 +33,9 @@ const (
 	// concealMost is for how long is concealed what may never come: the sender may
 	// have stopped.
 	concealMost = time.Second
+
+	// usualFrame is how long audio is that does not say so.
+	usualFrame = 20 * time.Millisecond
 
 	// silentLevel is the level, in -dBov, at which nobody hears time pass faster. RFC 6464.
 	silentLevel = 50
@@ -53,7 +56,10 @@ func (b *Buffer) nextAudio(now time.Time) (Frame, bool) {
 			}
 			if !a.started || a.resting {
 				// Nothing plays: the offset may be anything.
-				b.playout = playout{true, b.wanted()}
+				b.playout = playout{started: true, offset: b.wanted()}
+				if !a.started {
+					a.sent, a.last, a.codec = s.sent, usualFrame, s.codec
+				}
 				a.started, a.resting = true, false
 			}
 			if due := b.due(s.sent); now.Before(due) {
@@ -154,12 +160,12 @@ func (b *Buffer) emitAudio(now time.Time, s *slot) Frame {
 		f.Duration = a.last
 	}
 	a.sent, a.last, a.codec, a.dtx = s.sent+f.Duration, f.Duration, s.codec, dtx(s.codec, s.payload)
-	a.concealed, a.missing = 0, 0
-	if pcmFormat(s.codec.Format) {
+	if pcmFormat(s.codec.Format) && samples > 0 {
 		b.playPCM(&f, silent)
 	} else {
 		b.playout.step(b.wanted(), f.Duration, silent)
 	}
+	a.concealed, a.missing = 0, 0
 	b.stats.TotalSamplesReceived += uint64(samples)
 	b.countDelay(now, s.arrival, uint64(samples))
 	b.ring.consume(s, true)
@@ -203,7 +209,7 @@ func (b *Buffer) conceal(now time.Time, d time.Duration) Frame {
 		b.stats.ConcealmentEvents++
 	}
 	if pcmFormat(a.codec.Format) {
-		a.pcm.conceal(&f)
+		a.pcm.concealFrame(&f)
 	}
 	samples := uint64(f.Duration * time.Duration(a.codec.ClockRate) / time.Second)
 	b.stats.TotalSamplesReceived += samples

@@ -61,9 +61,9 @@ type Buffer struct {
 	video    video       // the state of video
 	reports  reportClock // the sender's wall clock
 
-	extra time.Duration // what Sync adds to the delay
-	rtt   time.Duration // zero when nothing is sent again
-	wake  time.Time     // when NextFrame will have something to do
+	together time.Duration // the least, for what Sync keeps in step
+	rtt      time.Duration // zero when nothing is sent again
+	wake     time.Time     // when NextFrame will have something to do
 
 	stats Stats
 }
@@ -79,7 +79,7 @@ func New(config Config) *Buffer {
 	if config.MaxBytes == 0 {
 		config.MaxBytes = defaultMaxBytes
 	}
-	b := &Buffer{config: config}
+	b := &Buffer{config: config, together: apart}
 	b.ring.init(config.MaxPackets)
 	return b
 }

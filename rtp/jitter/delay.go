@@ -11,7 +11,10 @@ type estimator struct {
 	wanted   time.Duration // the offset; valid when count is not 0
 
 	quarter, tenth time.Duration // the transits that these upper shares lie above
-	below, above   int           // how many in a row were below the quarter, above the tenth
+
+	// How many packets in a row took less than half of what is waited for, were
+	// below the quarter, were above the tenth.
+	short, below, above int
 
 	count  int // of transits
 	lowest minimum
@@ -20,12 +23,18 @@ type estimator struct {
 }
 
 const (
-	// acceptedLoss is the share of packets that may come too late. The aim is below one in a
-	// hundred; what is left pays for the time it takes to follow a change.
-	acceptedLoss = 0.007
+	// The aim is that fewer than goal of the packets come too late. acceptedLoss is the share that
+	// may, as it takes time to follow a change; but for rare packets that are much later than
+	// nearly all others the delay is not made longer than most times that of the goal.
+	goal         = 0.01
+	acceptedLoss = 0.004
+	most         = 1.15
 
-	betterAfter = 250 // packets, none of which is in the upper quarter
-	worseAfter  = 25  // packets, all of which are in the upper tenth
+	shortAfter = 600 // packets, none of which took half of what is waited for, unless that is littleWait
+	belowAfter = 250 // packets, none of which was in the upper quarter
+	aboveAfter = 25  // packets, all of which were in the upper tenth
+
+	littleWait = 20 * time.Millisecond
 
 	// lookEvery is after how many packets the quarter and the tenth are found anew.
 	lookEvery = 10
@@ -47,7 +56,9 @@ func (e *estimator) add(sent, transit time.Duration) {
 	}
 	e.follow(sent + transit)
 	e.notice(transit)
-	e.wanted = e.transits.above(acceptedLoss)
+	fastest := e.fastest()
+	atGoal := time.Duration(most * float64(e.transits.above(goal)-fastest))
+	e.wanted = min(e.transits.above(acceptedLoss), fastest+atGoal)
 }
 
 // notice looks for a change of the path, upon which what was learned before is
@@ -56,22 +67,28 @@ func (e *estimator) notice(transit time.Duration) {
 	if e.count%lookEvery == 1 {
 		e.quarter, e.tenth = e.transits.above(0.25), e.transits.above(0.1)
 	}
-	e.below++
-	if transit > e.quarter-binWidth {
-		e.below = 0
-	}
-	e.above++
-	if transit < e.tenth {
-		e.above = 0
-	}
-	switch {
-	case e.below >= betterAfter:
+	fastest := e.fastest()
+	noticed := persists(&e.short, e.wanted-fastest > littleWait && transit-fastest < (e.wanted-fastest)/2, shortAfter)
+	noticed = persists(&e.below, transit < e.quarter-binWidth, belowAfter) || noticed
+	noticed = persists(&e.above, transit >= e.tenth, aboveAfter) || noticed
+	if noticed {
 		e.transits.fade()
-		e.below -= betterAfter / 5
-	case e.above >= worseAfter:
-		e.transits.fade()
-		e.above -= worseAfter / 5
 	}
+}
+
+// persists counts how many times in a row something was so. It returns true
+// when that has been so often, and after that each time it has been so for a tenth of that more.
+func persists(count *int, so bool, often int) bool {
+	if !so {
+		*count = 0
+		return false
+	}
+	*count++
+	if *count < often {
+		return false
+	}
+	*count -= often / 10
+	return true
 }
 
 // follow moves the histogram along with the sender's clock.

@@ -36,8 +36,8 @@
 // Three things speed that up. While the buffer conceals a frame that is not there,
 // and the offset is below where it should be, the time of that concealment raises the
 // offset. When a path has become better, or worse, for good, the old weights
-// shrink fast: none of the last 250 packets was in the upper quarter, or the last 25 all
-// were in the upper tenth. And the histogram moves along with the sender's clock, whose
+// shrink fast: none of the last 600 packets took half of what is waited for, none of the last 250 was in the
+// upper quarter, or the last 25 all were in the upper tenth. And the histogram moves along with the sender's clock, whose
 // drift is a regression line through the fastest packets of each 2.5 s.
 //
 // The same serves video, where a frame arrives with its last packet. libwebrtc fits a line of

@@ -18,7 +18,7 @@ const (
 	bins     = 2048
 	binWidth = time.Millisecond
 	margin   = 256 // bins left free below the lowest time, for those to come
-	memory   = 1500
+	memory   = 2000
 )
 
 // forget is what makes the weight of an old time shrink from one to the next.
@@ -92,14 +92,15 @@ func (h *histogram) recentre(t time.Duration) {
 	h.top = min(max(h.top-by, 0), bins-1)
 }
 
-// above returns the time that the given share of the weight lies above: the upper end of its bin.
+// above returns the time that the given share of the weight lies above.
 func (h *histogram) above(share float64) time.Duration {
 	left := share * h.total
-	i := h.top
-	for ; i > 0; i-- {
-		if left -= float64(h.bins[i]); left < 0 {
-			break
+	for i := h.top; i > 0; i-- {
+		w := float64(h.bins[i])
+		if left < w {
+			return h.origin + time.Duration(i+1)*binWidth - time.Duration(left/w*float64(binWidth))
 		}
+		left -= w
 	}
-	return h.origin + time.Duration(i+1)*binWidth
+	return h.origin
 }

@@ -9,44 +9,40 @@ type playout struct {
 	offset  time.Duration
 }
 
+// Of the time that passes, the share by which the offset moves.
 const (
-	fastShare   = 8  // of the time that passes: 12.5 %
-	slowShare   = 50 // 2 %
+	fastShare   = 8  // 12.5 %: up, and down when it is far too high, as after a stall
+	slowShare   = 50 // 2 %: down
 	silentShare = 2
-
-	// downTime is how long it takes to go most of the way down, at any speed between
-	// slowShare and fastShare.
-	downTime = 2 * time.Second
-
-	// near is how far the offset may be from where it should be. Else it would never rest.
-	near = 2 * time.Millisecond
+	far         = 10 * time.Millisecond
 )
 
 // step moves the offset for a frame that lasted d, and returns by how much.
 func (p *playout) step(wanted, d time.Duration, silent bool) time.Duration {
 	miss := wanted - p.offset
-	up, down := d/fastShare, min(max(-miss*d/downTime, d/slowShare), d/fastShare)
+	up, down := d/fastShare, d/slowShare
+	if miss < -far {
+		down = d / fastShare
+	}
 	if silent {
 		up, down = d/silentShare, d/silentShare
 	}
-	switch {
-	case miss > near:
-		d = min(miss, up)
-	case miss < -near:
-		d = max(miss, -down)
-	default:
-		d = 0
-	}
-	p.offset += d
-	return d
+	moved := min(max(miss, -down), up)
+	p.offset += moved
+	return moved
 }
 
-// wanted is the offset that packets should have: what they need, within the bounds.
+// wanted is the offset that packets should have: what they need, within the bounds,
+// and in step with the other stream.
 func (b *Buffer) wanted() time.Duration {
+	return max(b.alone(), min(b.together, b.delay.fastest()+b.config.MaxDelay))
+}
+
+// alone is what wanted would be without another stream to be in step with.
+func (b *Buffer) alone() time.Duration {
 	fastest, wanted := b.delay.fastest(), b.delay.wanted
 	if n := b.delay.count; !b.config.Video && n < firstPackets {
 		wanted = max(wanted, fastest+firstDelay*time.Duration(firstPackets-n)/firstPackets)
 	}
-	least := max(b.config.MinDelay, b.extra)
-	return min(max(wanted, fastest+least), fastest+b.config.MaxDelay)
+	return min(max(wanted, fastest+b.config.MinDelay), fastest+b.config.MaxDelay)
 }

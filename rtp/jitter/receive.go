@@ -62,10 +62,10 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 		if sent, jumped = b.timeline.place(now, p.Timestamp(), codec.ClockRate, b.delay.fastest(), b.config.MaxDelay); jumped {
 			// Delays are what they were; reports are of the old timestamps.
 			b.stats.Restarts++
-			b.reports = reportClock{}
+			b.reports, b.together = reportClock{}, apart
 		}
 		if !b.config.Video && !recovered {
-			b.delay.add(sent, b.timeline.arrived(now)-sent)
+			b.learn(sent, now)
 		}
 	}
 	if index < b.ring.next && !b.ring.lower(index) {
@@ -99,6 +99,15 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 		b.receiveRedundancy(now, p, index, sent, codec)
 	}
 	b.wake = now
+}
+
+// learn tells how long a packet took, or a frame of video.
+func (b *Buffer) learn(sent time.Duration, arrival time.Time) {
+	transit := b.timeline.arrived(arrival) - sent
+	if b.delay.count > 0 && transit > b.delay.fastest()+b.config.MaxDelay {
+		return // that long it would not be waited for
+	}
+	b.delay.add(sent, transit)
 }
 
 // receiveRedundancy takes the older blocks of a RED packet: audio that its own packets may
@@ -178,6 +187,7 @@ func (b *Buffer) restart(now time.Time, index int64) {
 	b.timeline = timeline{}
 	b.delay.reset()
 	b.playout = playout{}
+	b.reports, b.together = reportClock{}, apart
 	b.audio.reset()
 	b.video.reset()
 }

@@ -13,26 +13,26 @@ type Stats struct {
 	PacketsRecovered uint64 // came by Recover, or as blocks of RED, and were of use
 
 	// Of audio: samples are ticks of the codec's clock rate. Of video: frames.
-	JitterBufferDelay        time.Duration // summed over what was handed out; W3C has seconds
-	JitterBufferTargetDelay  time.Duration // what it should have been, summed alike
-	JitterBufferMinimumDelay time.Duration // what it would have been without MinDelay and lip sync
+	JitterBufferDelay        float64 // in seconds, summed over what was handed out
+	JitterBufferTargetDelay  float64 // what it should have been, summed alike
+	JitterBufferMinimumDelay float64 // what it would have been without MinDelay and lip sync
 	JitterBufferEmittedCount uint64
 
-	TotalSamplesReceived           uint64 // handed out, concealed ones too
-	ConcealedSamples               uint64
-	SilentConcealedSamples         uint64 // of these, so long after the last frame that silence was put in
-	ConcealmentEvents              uint64
-	InsertedSamplesForDeceleration uint64
-	RemovedSamplesForAcceleration  uint64
-	FramesDelayed                  uint64 // came behind their time, when nothing followed, and were played late
-	FramesReceived                 uint64 // of video, whole
-	KeyFramesReceived              uint64
-	FramesDropped                  uint64 // of video: holes, and what depends on them
-	FramesAssembledFromMultiple    uint64 // packets
-	TotalAssemblyTime              time.Duration
-	FreezeCount                    uint64
-	TotalFreezesDuration           time.Duration
-	Restarts                       uint64 // of the source, by sequence number or timestamp
+	TotalSamplesReceived               uint64 // handed out, concealed ones too
+	ConcealedSamples                   uint64
+	SilentConcealedSamples             uint64 // of these, so long after the last frame that silence was put in
+	ConcealmentEvents                  uint64
+	InsertedSamplesForDeceleration     uint64
+	RemovedSamplesForAcceleration      uint64
+	FramesDelayed                      uint64 // came behind their time, when nothing followed, and were played late
+	FramesReceived                     uint64 // of video, whole
+	KeyFramesReceived                  uint64
+	FramesDropped                      uint64 // of video: holes, and what depends on them
+	FramesAssembledFromMultiplePackets uint64
+	TotalAssemblyTime                  float64 // in seconds
+	FreezeCount                        uint64
+	TotalFreezesDuration               float64 // in seconds
+	Restarts                           uint64  // of the source, by sequence number or timestamp
 
 	// As they are now.
 	Offset, Target, Minimum time.Duration // delays beyond that of the fastest packet of late: of play-out, where that should be, and without bounds
@@ -59,7 +59,7 @@ func (b *Buffer) Stats() Stats {
 func (b *Buffer) countDelay(now, arrival time.Time, n uint64) {
 	fastest := b.delay.fastest()
 	b.stats.JitterBufferEmittedCount += n
-	b.stats.JitterBufferDelay += now.Sub(arrival) * time.Duration(n)
-	b.stats.JitterBufferTargetDelay += (b.wanted() - fastest) * time.Duration(n)
-	b.stats.JitterBufferMinimumDelay += (b.delay.wanted - fastest) * time.Duration(n)
+	b.stats.JitterBufferDelay += now.Sub(arrival).Seconds() * float64(n)
+	b.stats.JitterBufferTargetDelay += (b.wanted() - fastest).Seconds() * float64(n)
+	b.stats.JitterBufferMinimumDelay += (b.delay.wanted - fastest).Seconds() * float64(n)
 }

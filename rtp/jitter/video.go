@@ -108,7 +108,7 @@ func (b *Buffer) nextVideo(now time.Time) (Frame, bool) {
 				continue
 			}
 			if !b.playout.started {
-				b.playout = playout{true, b.wanted()}
+				b.playout = playout{started: true, offset: b.wanted()}
 			}
 			if due := b.due(s.sent); now.Before(due) {
 				b.wake = due
@@ -163,8 +163,7 @@ func (b *Buffer) judge(c *candidate) {
 			return
 		}
 	}
-	sent := b.ring.held(c.first).sent
-	b.delay.add(sent, b.timeline.arrived(c.arrival)-sent)
+	b.learn(b.ring.held(c.first).sent, c.arrival)
 }
 
 // startsFrame reports whether a packet is the first of a frame, without knowing the one before it.
@@ -355,12 +354,12 @@ func (b *Buffer) emitVideo(now time.Time, c *candidate) (Frame, bool) {
 
 	b.countDelay(now, first.arrival, 1)
 	if packets > 1 {
-		b.stats.FramesAssembledFromMultiple++
-		b.stats.TotalAssemblyTime += max(c.arrival.Sub(first.arrival), 0)
+		b.stats.FramesAssembledFromMultiplePackets++
+		b.stats.TotalAssemblyTime += max(c.arrival.Sub(first.arrival), 0).Seconds()
 	}
 	if frozen := v.freezes.frame(now); frozen > 0 {
 		b.stats.FreezeCount++
-		b.stats.TotalFreezesDuration += frozen
+		b.stats.TotalFreezesDuration += frozen.Seconds()
 	}
 	b.playout.step(b.wanted(), min(max(first.sent-v.sent, 0), time.Second), false)
 	v.sent = first.sent

@@ -19,13 +19,13 @@ const (
 	Gamma    Kind = "gamma"    // of shape 2, with a long tail that ends at Jitter
 	Queue    Kind = "queue"    // in order, behind a queue that others fill and empty
 	Spikes   Kind = "spikes"   // in order; every few seconds the path stands still for up to Jitter
-	WiFi     Kind = "wifi"     // in order; retries of a millisecond or ten, and the scan of another channel twice a minute
+	WiFi     Kind = "wifi"     // in order; retries, and every ten seconds the radio listens to another channel for Jitter
 	Handover Kind = "handover" // steps between paths, every 15 s, that differ by up to Jitter
-	Drift    Kind = "drift"    // as uniform, and the sender's clock is slower by 200 ppm
+	Rare     Kind = "rare"     // as wifi, but it listens elsewhere only twice a minute: less than 1 % of packets meet that
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{Uniform, Gaussian, Gamma, Queue, Spikes, WiFi, Handover, Drift}
+var Kinds = []Kind{Uniform, Gaussian, Gamma, Queue, Spikes, WiFi, Handover, Rare}
 
 // ParseKind finds a kind by its name.
 func ParseKind(name string) (Kind, bool) {
@@ -41,6 +41,15 @@ type Path struct {
 	Loss   float64       // share of packets that do not arrive
 
 	Interval time.Duration // from packet to packet; zero stands for 20 ms
+
+	// Drift is how many seconds the sender's clock gains in a second.
+	Drift float64
+}
+
+// A Trace is a stream of packets on its way.
+type Trace struct {
+	Packets []Packet
+	Drift   float64 // as in Path
 }
 
 // A Packet of a trace.
@@ -69,7 +78,7 @@ func (d dice) normal() float64 {
 
 // Trace makes up when n packets arrive. random has no end; the same bytes make the
 // same trace.
-func (p Path) Trace(random io.Reader, n int) []Packet {
+func (p Path) Trace(random io.Reader, n int) Trace {
 	d := dice{random}
 	if p.Interval == 0 {
 		p.Interval = 20 * time.Millisecond
@@ -80,7 +89,7 @@ func (p Path) Trace(random io.Reader, n int) []Packet {
 		sent := time.Duration(i) * p.Interval
 		packets[i] = Packet{Sent: sent, Arrived: sent + p.Delay + extra(sent), Lost: d.uniform() < p.Loss}
 	}
-	return packets
+	return Trace{packets, p.Drift}
 }
 
 // delays returns how much longer than the fastest one a packet takes.
@@ -119,12 +128,15 @@ func (p Path) delays(d dice) func(sent time.Duration) time.Duration {
 			}
 			return max(float64(until-sent), 0) + d.exponential()*most/100
 		})
-	case WiFi:
-		scan := time.Duration(0)
-		next := time.Duration(30 * d.uniform() * float64(time.Second))
+	case WiFi, Rare:
+		scan, period := time.Duration(0), 10*time.Second
+		if p.Kind == Rare {
+			period = 30 * time.Second
+		}
+		next := time.Duration(d.uniform() * float64(period))
 		return inOrder(func(sent time.Duration) float64 {
 			if sent >= next {
-				scan, next = sent+clamp(most), next+30*time.Second
+				scan, next = sent+clamp(most), next+period
 			}
 			wait := max(float64(scan-sent), 0)
 			for retry := most / 100; d.uniform() < 0.3; retry *= 2 {
@@ -140,10 +152,6 @@ func (p Path) delays(d dice) func(sent time.Duration) time.Duration {
 				base, next = d.uniform()*most*0.7, next+15*time.Second
 			}
 			return clamp(base + (d.exponential()+d.exponential())*most/40)
-		}
-	case Drift:
-		return func(sent time.Duration) time.Duration {
-			return time.Duration(d.uniform()*most) + time.Duration(float64(sent)*200e-6)
 		}
 	}
 	return func(time.Duration) time.Duration { return time.Duration(d.uniform() * most) }

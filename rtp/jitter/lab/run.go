@@ -49,7 +49,8 @@ func (r *Result) Ratio() float64 {
 const clockRate = 48000
 
 // Run sends a trace through a buffer, as Opus.
-func Run(packets []Packet, config jitter.Config) Result {
+func Run(trace Trace, config jitter.Config) Result {
+	packets := trace.Packets
 	order := make([]int, 0, len(packets))
 	var fastest time.Duration
 	for i, p := range packets {
@@ -111,7 +112,7 @@ func Run(packets []Packet, config jitter.Config) Result {
 		for at := b.NextTimeout(); !at.IsZero() && at.Before(arrival); at = b.NextTimeout() {
 			drain(at)
 		}
-		head := rtp.NewBuilder(buffer[:0], rtp.Header{PayloadType: 111, SequenceNumber: uint16(i), Timestamp: timestamp(packets[i].Sent), SSRC: 1})
+		head := rtp.NewBuilder(buffer[:0], rtp.Header{PayloadType: 111, SequenceNumber: uint16(i), Timestamp: trace.timestamp(packets[i].Sent), SSRC: 1})
 		buffer = append(head.Bytes(), toc(interval), byte(i>>16), byte(i>>8), byte(i))
 		p, err := rtp.Parse(buffer)
 		if err != nil {
@@ -132,7 +133,8 @@ func Run(packets []Packet, config jitter.Config) Result {
 	return result
 }
 
-func timestamp(sent time.Duration) uint32 {
+func (t *Trace) timestamp(sent time.Duration) uint32 {
+	sent += time.Duration(float64(sent) * t.Drift)
 	return uint32(int64(sent) * (clockRate / 1000) / int64(time.Millisecond))
 }
 
