@@ -91,7 +91,7 @@ func (r *Result) rateAt(f *FlowResult, k int) float64 {
 	before := max(0, k-r.window())
 	a, b := f.Samples[before], f.Samples[k]
 	if k == before {
-		return rate(b.Delivered, b.At-f.Begun)
+		return 0
 	}
-	return rate(b.Delivered-a.Delivered, b.At-a.At)
+	return 8 * float64(b.Delivered-a.Delivered) / (b.At - a.At).Seconds()
 }

@@ -33,7 +33,8 @@ type flow struct {
 	latencies []time.Duration // of messages that come one by one
 	finished  time.Duration   // when Bytes had been moved; 0: not yet
 	lose      int             // packets yet to be lost
-	recovery  recovery
+	lost      time.Duration   // when the last of them was
+	arrivals  []Arrival
 	samples   []Sample
 }
 
@@ -41,14 +42,6 @@ type flow struct {
 type end struct {
 	*sctp.Association
 	local, remote netip.AddrPort
-}
-
-// recovery is the return to the rate after packets were dropped.
-type recovery struct {
-	at        time.Duration // of the last loss; 0: none yet
-	delivered int64         // until then
-	rate      float64       // before, in bytes a second
-	took      time.Duration // 0: still behind
 }
 
 // The last bytes of what stands for a DTLS record tell when a packet left and
@@ -130,7 +123,7 @@ func (f *flow) receive(now time.Time, b []byte) {
 	if number := binary.BigEndian.Uint64(stamp[8:]); number > 0 {
 		if f.lose > 0 {
 			if f.lose--; f.lose == 0 {
-				f.beginRecovery(now)
+				f.lost = f.run.since(now)
 			}
 			return
 		}
@@ -148,6 +141,7 @@ func (f *flow) take(now time.Time) {
 	e := &f.run.e
 	for m, ok := f.to.NextMessage(); ok; m, ok = f.to.NextMessage() {
 		f.delivered += int64(len(m.Data))
+		f.arrivals = append(f.arrivals, Arrival{f.run.since(now), f.delivered})
 		if e.Every > 0 && len(m.Data) >= 8 {
 			sent := time.Unix(0, int64(binary.BigEndian.Uint64(m.Data)))
 			if f.run.settled(sent) {
@@ -158,32 +152,6 @@ func (f *flow) take(now time.Time) {
 	}
 	if e.Bytes > 0 && f.delivered >= e.Bytes && f.finished == 0 {
 		f.finished = f.run.since(now)
-	}
-	f.recover(now)
-}
-
-// beginRecovery notes what there was when the last packet was dropped.
-func (f *flow) beginRecovery(now time.Time) {
-	at := f.run.since(now)
-	// The rate of the last second, which is long enough to be no accident.
-	then, before := f.begins, int64(0)
-	for _, s := range f.samples {
-		if s.At < at-time.Second {
-			then, before = s.At, s.Delivered
-		}
-	}
-	f.recovery = recovery{at: at, delivered: f.delivered, rate: float64(f.delivered-before) / (at - then).Seconds()}
-}
-
-// recover looks whether the user has, of what would have come since the loss, all
-// but a tenth. Nobody has in less than a round trip.
-func (f *flow) recover(now time.Time) {
-	r, took := &f.recovery, f.run.since(now)-f.recovery.at
-	if r.at == 0 || r.took > 0 || took < f.run.e.RTT {
-		return
-	}
-	if float64(f.delivered-r.delivered) >= 0.9*r.rate*took.Seconds() {
-		r.took = took
 	}
 }
 

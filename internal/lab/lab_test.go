@@ -141,11 +141,45 @@ func TestDistribution(t *testing.T) {
 		times = append(times, time.Duration(999-i)*ms)
 	}
 	want := Distribution{1000, 500 * ms, 950 * ms, 990 * ms, 999 * ms}
-	if got := distribution(times); got != want {
+	if got := Quantiles(times); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got := distribution(nil); got != (Distribution{}) {
+	if got := Quantiles(nil); got != (Distribution{}) {
 		t.Errorf("of nothing: %+v", got)
+	}
+}
+
+// Ten bytes a millisecond, none for 50 ms, then all of those and on: nine tenths of
+// what should have come are there when the gap ends.
+func TestRecoveryOfArrivals(t *testing.T) {
+	var arrivals []Arrival
+	for i := range 2000 {
+		if i < 1000 || i >= 1050 {
+			arrivals = append(arrivals, Arrival{time.Duration(i) * ms, int64(10 * (i + 1))})
+		}
+	}
+	if got := Recovery(arrivals, 999*ms, 40*ms); got != 51*ms {
+		t.Errorf("back after %v, want 51ms", got)
+	}
+	if got := Recovery(arrivals, 999*ms, 60*ms); got != 60*ms {
+		t.Errorf("with a round trip of 60 ms it is back after %v", got)
+	}
+	if got := Recovery(arrivals[:1000], 999*ms, 40*ms); got != 0 {
+		t.Errorf("it is back after %v, and nothing came", got)
+	}
+	if got := Goodput(arrivals, 500*ms, 900*ms); got != 80_000 {
+		t.Errorf("goodput is %v, want 80 kbit/s", got)
+	}
+}
+
+func TestFairness(t *testing.T) {
+	for _, test := range []struct {
+		rates []float64
+		want  float64
+	}{{[]float64{5, 5, 5, 5}, 1}, {[]float64{5, 0, 0, 0}, 0.25}, {[]float64{3, 1}, 0.8}, {[]float64{0, 0}, 1}} {
+		if got := Fairness(test.rates); math.Abs(got-test.want) > 1e-9 {
+			t.Errorf("%v: %v, want %v", test.rates, got, test.want)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"slices"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/netsim"
@@ -42,50 +41,28 @@ type FlowResult struct {
 	Samples []Sample
 }
 
-// A Distribution is the quantiles of a time.
-type Distribution struct {
-	N                     int
-	Median, P95, P99, Max time.Duration
-}
-
-// distribution returns the quantiles of times in any order.
-func distribution(times []time.Duration) Distribution {
-	n := len(times)
-	if n == 0 {
-		return Distribution{}
-	}
-	times = slices.Clone(times)
-	slices.Sort(times)
-	at := func(q float64) time.Duration { return times[min(n-1, int(q*float64(n)))] }
-	return Distribution{n, at(0.5), at(0.95), at(0.99), times[n-1]}
-}
-
 // Result returns what the experiment showed until now.
 func (r *Run) Result() Result {
 	res := Result{Experiment: r.e, Took: r.Elapsed(), Link: r.link.Counters()}
 	half := res.Took / 2
 	var waits []time.Duration
-	var sum, squares float64
+	var late []float64
 	for i, f := range r.flows {
 		s := f.from.Stats()
 		x := FlowResult{
 			Control: r.e.Control[i], Begun: f.begins, Delivered: f.delivered,
 			Packets: f.sent, Resent: s.Retransmissions, Timeouts: s.Timeouts,
-			Wait: distribution(f.waits), Recovery: f.recovery.took, Latency: distribution(f.latencies),
-			Samples: f.samples,
+			Wait: Quantiles(f.waits), Latency: Quantiles(f.latencies), Samples: f.samples,
 		}
 		end := res.Took
 		if f.finished > 0 {
 			end, x.Moved = f.finished, f.finished-f.begins
 		}
-		x.Goodput = rate(f.delivered, end-f.begins)
-		then, before := f.begins, int64(0)
-		for _, s := range f.samples {
-			if s.At <= max(half, f.begins) {
-				then, before = s.At, s.Delivered
-			}
+		x.Goodput = Goodput(f.arrivals, f.begins, end)
+		x.LateGoodput = Goodput(f.arrivals, max(half, f.begins), end)
+		if f.lost > 0 {
+			x.Recovery = Recovery(f.arrivals, f.lost, r.e.RTT)
 		}
-		x.LateGoodput = rate(f.delivered-before, end-then)
 		if f.seen > 0 {
 			x.Lost = 1 - float64(f.arrived)/float64(f.seen)
 		}
@@ -93,26 +70,13 @@ func (r *Run) Result() Result {
 			x.Arrived = float64(len(f.latencies)) / float64(f.asked)
 		}
 		res.Flows = append(res.Flows, x)
-		res.Goodput += rate(f.delivered, res.Took)
+		res.Goodput += Goodput(f.arrivals, 0, res.Took)
 		res.LateGoodput += x.LateGoodput
 		waits = append(waits, f.waits...)
-		sum += x.LateGoodput
-		squares += x.LateGoodput * x.LateGoodput
+		late = append(late, x.LateGoodput)
 	}
-	res.Wait = distribution(waits)
-	res.Fairness = 1
-	if squares > 0 {
-		res.Fairness = sum * sum / (float64(len(r.flows)) * squares)
-	}
+	res.Wait, res.Fairness = Quantiles(waits), Fairness(late)
 	return res
-}
-
-// rate is so many bytes in a time, in bit/s.
-func rate(bytes int64, d time.Duration) float64 {
-	if d <= 0 {
-		return 0
-	}
-	return 8 * float64(bytes) / d.Seconds()
 }
 
 // Window is how long the rates of a chart are over: so long that what arrives at

@@ -153,7 +153,7 @@ func (f *flow) sample(at time.Duration) {
 	s := f.from.Stats()
 	queue := time.Duration(-1)
 	if len(f.waits) > f.fresh {
-		queue = distribution(f.waits[f.fresh:]).Median
+		queue = Quantiles(f.waits[f.fresh:]).Median
 	}
 	f.fresh = len(f.waits)
 	f.samples = append(f.samples, Sample{
