@@ -104,7 +104,7 @@ func (r *sctpResult) parameters() []item {
 	if len(r.Flows) > 1 {
 		all = append(all, item{"flows", fmt.Sprintf("%d, each %v after the one before", len(r.Flows), r.Stagger)})
 	}
-	return append(all, item{"packets", fmt.Sprintf("%d bytes of IP at most, with DTLS", r.MTU)}, item{"messages", messages},
+	return append(all, item{"path MTU", fmt.Sprintf("%d bytes", r.MTU)}, item{"messages", messages},
 		item{"until", until}, item{"seed", fmt.Sprint(r.Seed)})
 }
 

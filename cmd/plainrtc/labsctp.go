@@ -51,7 +51,7 @@ Without it, several names in --cc are the flows that share the path.`,
 		flags.Var(&s.drop, "drop", "lose so many packets of the first flow in a row, such as 50@5s, and tell when its rate is back (`number@time`)")
 		flags.Var(&s.jitter, "jitter", "delay packets by up to this much more `time`, in order")
 		flags.Var(&s.reorder, "reorder", "delay this share of packets so that others overtake them, by 10ms or as said (`share/time`)")
-		flags.IntVar(&s.e.MTU, "mtu", 1228, "the path's MTU in `bytes` of IP packets")
+		flags.IntVar(&s.e.MTU, "mtu", 1500, "the path's MTU in `bytes` of IP packets; the sender's own link has 1500 at least")
 		flags.Var(&s.messageSize, "message-size", "the `size` of messages")
 		flags.Var(&s.every, "every", "send a message each `time` and tell how long they take (default: as many as the path carries)")
 		flags.BoolVar(&s.e.Unordered, "unordered", false, "messages do not wait for those before them")
@@ -132,7 +132,7 @@ func newSCTPLab() *sctpLab {
 const (
 	mostFlows       = 100
 	mostMessage     = 16 << 20
-	leastMTU        = 400
+	leastMTU        = 1228 // a datagram of 1200 bytes, which we send on any path
 	mostMTU         = 65535
 	mostExperiments = 10_000
 )

@@ -25,7 +25,7 @@
 //	sender 2 ──┼──► queue ──► rate ──► loss, RTT/2, jitter, reordering ──► receiver
 //	           └◄─────────────────────────────────────────── RTT/2 ──────────┘
 //
-// A packet is 28 bytes of IPv4 and UDP and 37 of a DTLS record longer than what
+// A packet is 28 bytes of IPv4 and UDP and 22 of a DTLS 1.3 record longer than what
 // SCTP built, as between two peers. The way back has the rate of the way there,
 // and loses nothing: what is studied is the sender of data. Senders have data at
 // all times, unless Every is set, and receivers take theirs at once; so the

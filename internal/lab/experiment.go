@@ -20,7 +20,7 @@ type Path struct {
 	Reorder   float64       // the probability to be late by ReorderBy
 	ReorderBy time.Duration // 0: 10 ms
 
-	MTU int // of IP packets; 0: 1228, a datagram of 1200 bytes
+	MTU int // of IP packets; 0: 1500. The first link, the sender's own, carries 1500 at least
 }
 
 // BDP is the bandwidth-delay product, in bytes: what is under way when the path is
@@ -59,9 +59,10 @@ type Experiment struct {
 }
 
 const (
-	headers       = 28 // IPv4 and UDP
-	record        = 37 // a DTLS 1.2 record of AES-GCM: header, explicit nonce and tag
-	defaultMTU    = 1228
+	headers       = 28   // IPv4 and UDP
+	record        = 22   // a DTLS 1.3 record of AES-GCM: header, content type and tag
+	anyPath       = 1200 // a datagram that any path carries, as peerconnection has it
+	defaultMTU    = 1500
 	defaultSize   = 16 << 10
 	defaultLength = 10 * time.Second
 	leastInterval = time.Millisecond

@@ -55,7 +55,7 @@ func Start(e Experiment) *Run {
 		}
 		config := sctp.Config{
 			Congestion: control, DTLS: true,
-			MTU:            e.MTU - headers - record,
+			MTU: anyPath - record, MaxMTU: max(e.MTU, defaultMTU) - headers - record, Headers: headers + record,
 			MaxMessageSize: max(e.MessageSize, 256<<10),
 		}
 		a, z := netip.AddrPortFrom(addr, 5000), netip.AddrPortFrom(receiverAddr, uint16(6000+i))
