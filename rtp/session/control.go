@@ -62,6 +62,9 @@ func (s *Session) receiveSR(now time.Time, p rtcp.Packet) bool {
 		st := r.stream
 		st.report.SenderReport, st.report.at = sr, now
 		st.report.count++
+		if st.frames != nil {
+			st.frames.SenderReport(now, sr.NTPTimestamp, sr.RTPTimestamp)
+		}
 	}
 	s.receiveReports(now, p)
 	return true
@@ -90,7 +93,7 @@ func (s *Session) receiveReports(now time.Time, p rtcp.Packet) {
 			v.Jitter = duration(r.Jitter, e.codec.ClockRate)
 		}
 		if d, ok := roundTrip(now, r.LastSR, r.DelaySinceSR); ok {
-			s.rtt.sample(d)
+			s.sampleRTT(d)
 			v.RoundTripTime = d
 			v.TotalRTT += d
 			v.RTTMeasurements++
@@ -118,7 +121,7 @@ func (s *Session) receiveXR(now time.Time, p rtcp.Packet) {
 				continue
 			}
 			if rtt, ok := roundTrip(now, d.LastRR, d.Delay); ok {
-				s.rtt.sample(rtt)
+				s.sampleRTT(rtt)
 			}
 		}
 	}

@@ -20,7 +20,7 @@
 //	for b = s.AppendPacket(now, nil); len(b) > 0; … { … }   // seal and send; rtcp.Is tells which kind
 //	for e, ok := s.NextEvent(); ok; … { … }
 //	for st, ok := s.NextStream(); ok; … {                   // the streams that have something to read
-//		for p, ok := st.NextPacket(); ok; … { … }
+//		for p, ok := st.NextPacket(); ok; … { … }        // or st.NextFrame(now)
 //	}
 //	timer.Reset(s.NextTimeout())
 //
@@ -33,8 +33,9 @@
 // Retransmissions are unwrapped into the stream they repair, duplicates are
 // dropped, what is missing is asked for.
 //
-// Each stream says once what it is read by: packets as they arrive, or nothing at
-// all ([Stream.Deliver]). Until somebody says, the latest few are kept.
+// [Stream.Deliver] says what a stream is read by: packets as they arrive, frames when their
+// time has come, through a jitter buffer (package jitter), or nothing at all. Until somebody says,
+// the latest packets are kept; a stream that is passed on does not pay for a jitter buffer.
 //
 // # Outbound
 //

@@ -3,6 +3,7 @@ package session
 import (
 	"time"
 
+	"github.com/plainrtc/plainrtc/rtp/payload"
 	"github.com/plainrtc/plainrtc/rtp/rtcp"
 )
 
@@ -86,23 +87,15 @@ func (s *Session) askedKeyframe(now time.Time, st *Stream) {
 	s.timers.SetEarlier(timerKeyframe, k.next)
 }
 
-// keyframeArrived ends the waiting.
-func (s *Session) keyframeArrived(now time.Time, st *Stream, codec *Codec) {
-	if st.Kind != Video || codec.Format == 0 {
-		return
+// inspect finds out where a packet stands in its frame. The start of a key frame ends the
+// waiting for one.
+func (st *Stream) inspect(codec *Codec, body []byte) payload.Info {
+	info := codec.inspect(body)
+	if st.Kind == Video && codec.Format != 0 && info.Start && info.Key {
+		st.stats.keyFrames++
+		st.keyframe.wanted, st.keyframe.due = false, false
 	}
-	st.stats.keyFrames++
-	st.keyframe.wanted, st.keyframe.due = false, false
-}
-
-// watchKeyframe looks for a key frame in a packet that nobody reads.
-func (s *Session) watchKeyframe(now time.Time, st *Stream, codec *Codec, body []byte) {
-	if !st.keyframe.wanted || codec.Format == 0 {
-		return
-	}
-	if info, err := codec.Format.Inspect(body); err == nil && info.Start && info.Key {
-		s.keyframeArrived(now, st, codec)
-	}
+	return info
 }
 
 // appendKeyframeRequest appends a PLI or FIR for a stream.
@@ -110,7 +103,7 @@ func (s *Session) appendKeyframeRequest(now time.Time, b []byte, st *Stream) []b
 	defer s.askedKeyframe(now, st)
 	if st.codec != nil && !st.codec.PLI && st.codec.FIR {
 		st.stats.firs++
-		st.keyframe.sequence++ // "MUST be incremented" for each new request
+		st.keyframe.sequence++ // a new request each time: the answer to the one before did not arrive
 		return rtcp.AppendFIR(b, s.primary(), rtcp.FullIntraRequest{SSRC: st.SSRC, Sequence: st.keyframe.sequence})
 	}
 	st.stats.plis++

@@ -61,9 +61,16 @@ func (s *Session) missing(now time.Time, st *Stream, codec *Codec, ext int64, ah
 	s.timers.SetEarlier(timerNACK, now.Add(n.tolerance))
 }
 
-// repaired notes that a retransmission arrived.
-func (s *Session) repaired(now time.Time, st *Stream, ext int64) { st.nack.remove(ext) }
+// forget takes out what is before ext.
+func (n *nackList) forget(ext int64) {
+	i := 0
+	for i < len(n.missing) && n.missing[i].ext < ext {
+		i++
+	}
+	n.missing = slices.Delete(n.missing, 0, i)
+}
 
+// remove takes out a packet that arrived.
 func (n *nackList) remove(ext int64) (m missing, ok bool) {
 	if len(n.missing) == 0 {
 		return missing{}, false

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/payload"
 )
 
 // A Packet is an RTP packet that nobody changes any more: it may be kept, shared,
@@ -37,19 +38,21 @@ func NewPacket(b []byte, codec *Codec, ids *rtp.ExtensionMap) (Packet, error) {
 			return Packet{}, err
 		}
 	}
-	out := Packet{Packet: p, Codec: codec, ids: ids, Start: true, Key: true}
-	out.inspect()
-	return out, nil
+	info := codec.inspect(p.Payload())
+	return Packet{Packet: p, Codec: codec, ids: ids, Start: info.Start, Key: info.Key}, nil
 }
 
-// inspect finds out where the packet stands in its frame.
-func (p *Packet) inspect() {
-	p.Start, p.Key = true, true
-	if p.Codec == nil || p.Codec.Format == 0 {
-		return
+// inspect finds out where a payload stands in its frame. Of a format that is not known every
+// packet may be anywhere.
+func (c *Codec) inspect(body []byte) payload.Info {
+	if c == nil || c.Format == 0 {
+		return payload.Info{Start: true, Key: true}
 	}
-	info, err := p.Codec.Format.Inspect(p.Payload())
-	p.Start, p.Key = err == nil && info.Start, err == nil && info.Key
+	info, err := c.Format.Inspect(body)
+	if err != nil {
+		return payload.Info{}
+	}
+	return info
 }
 
 // slabSize is the largest size that the allocator has a class for: thirty packets

@@ -70,16 +70,22 @@ func (r *reception) take(seq uint16, repair bool) (ext int64, ahead int, reason 
 	return ext, ahead, ""
 }
 
+// firstCycle is the count of cycles that extended numbers begin with, so that those before the
+// first have a place.
+const firstCycle = 1 << 16
+
 func (r *reception) restart(seq uint16) {
 	r.started, r.bad = true, -1
-	// A cycle above where it was, so that numbers go up, and one above zero, so that
-	// those before the first have a place.
+	// A cycle above where it was, so that numbers go up.
 	r.highest = (r.highest>>16+1)<<16 | int64(seq)
 	r.base = r.highest
 	r.window = replay.Window{}
 	r.window.Accept(uint64(r.highest))
 	r.received, r.expectedPrior, r.receivedPrior = 1, 0, 0
 }
+
+// extend returns the place of a sequence number near the highest.
+func (r *reception) extend(seq uint16) int64 { return r.highest + int64(int16(seq-uint16(r.highest))) }
 
 func (r *reception) expected() int64 { return r.highest - r.base + 1 }
 

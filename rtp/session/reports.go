@@ -257,7 +257,7 @@ func (st *Stream) receptionReport(now time.Time) rtcp.ReceptionReport {
 		SSRC:            st.SSRC,
 		FractionLost:    r.fractionLost(),
 		CumulativeLost:  int32(min(max(r.lostBefore+r.lost(), -1<<23), 1<<23-1)),
-		HighestSequence: uint32(r.highest),
+		HighestSequence: uint32(r.highest - firstCycle),
 		Jitter:          uint32(r.jitter >> 4),
 	}
 	if !st.report.at.IsZero() {

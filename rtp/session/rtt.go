@@ -54,3 +54,13 @@ func roundTrip(now time.Time, last, delay uint32) (time.Duration, bool) {
 
 // RTT returns the smoothed round-trip time; zero: it was not measured yet.
 func (s *Session) RTT() time.Duration { return s.rtt.value() }
+
+// sampleRTT enters a measurement, and tells the jitter buffers, which wait for retransmissions.
+func (s *Session) sampleRTT(d time.Duration) {
+	s.rtt.sample(d)
+	for _, c := range s.sections {
+		for _, st := range c.streams {
+			st.tellRTT()
+		}
+	}
+}

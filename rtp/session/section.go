@@ -46,7 +46,7 @@ type Codec struct {
 }
 
 // isEvent reports whether the codec is not media but telephone events.
-func (c *Codec) isEvent() bool { return strings.EqualFold(c.Name, "telephone-event") }
+func (c *Codec) isEvent() bool { return c.Format == 0 && strings.EqualFold(c.Name, "telephone-event") }
 
 // fmtp returns a parameter of a=fmtp, or "".
 func (c *Codec) fmtp(name string) string {
@@ -172,7 +172,7 @@ func (s *Session) Configure(now time.Time, c Section) error {
 	} else {
 		s.sections[at], n.streams = n, s.sections[at].streams
 		for _, st := range slices.Clone(n.streams) {
-			st.section = n
+			st.section, st.frameIDs = n, *n.ids
 			if len(n.Receive) == 0 {
 				s.endStream(now, st, Removed)
 			}

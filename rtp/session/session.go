@@ -50,12 +50,13 @@ type Session struct {
 	remb    remb
 	byes    []uint32
 
-	timers  timers.Table[timerKind]
-	events  fifo[Event]
-	dropped uint64
-	scratch [16]byte // where Rand and values are written to: a local array would escape
-	lost    []uint16 // scratch of NACKs
-	csrcs   [15]uint32
+	timers   timers.Table[timerKind]
+	events   fifo[Event]
+	dropped  uint64
+	scratch  [16]byte // where Rand and values are written to: a local array would escape
+	lost     []uint16 // scratch of NACKs
+	csrcs    [15]uint32
+	original []byte // scratch of what a retransmission repairs
 }
 
 // The timers of a session.
@@ -68,10 +69,11 @@ const (
 	timerFeedback                  // transport-wide feedback
 	timerPacer                     // the queue may go on
 	timerTone                      // the next packet of a tone: RFC 4733, Section 2.5.1.2
+	timerFrame                     // a jitter buffer wants to be asked
 )
 
 func (k timerKind) String() string {
-	return [...]string{"report", "NACK", "keyframe", "feedback", "pacer", "tone"}[k]
+	return [...]string{"report", "NACK", "keyframe", "feedback", "pacer", "tone", "frame"}[k]
 }
 
 // New returns a session without sections.
@@ -169,6 +171,8 @@ func (s *Session) Advance(now time.Time) {
 		case timerPacer: // AppendPacket looks at the time itself
 		case timerTone:
 			s.tonesDue(now)
+		case timerFrame:
+			s.framesDue(now)
 		}
 	}
 }

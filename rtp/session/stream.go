@@ -1,10 +1,11 @@
 package session
 
 import (
-	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/jitter"
 	"github.com/plainrtc/plainrtc/rtp/payload"
 )
 
@@ -15,6 +16,7 @@ type Delivery uint8
 const (
 	Latest  Delivery = iota // nobody said yet: the latest packets are kept
 	Packets                 // by NextPacket
+	Frames                  // by NextFrame, through a jitter buffer
 	Nothing                 // not at all
 )
 
@@ -39,7 +41,9 @@ type Stream struct {
 	codec    *Codec // of the latest packet
 	delivery Delivery
 	packets  fifo[Packet]
-	ready    bool // it is on the session's list
+	frames   *jitter.Buffer // with delivery Frames
+	frameIDs rtp.ExtensionMap
+	ready    bool           // it is on the session's list
 
 	reception reception
 	nack      nackList
@@ -55,9 +59,19 @@ func (st *Stream) Codec() *Codec { return st.codec }
 // Ended reports whether nothing more can come.
 func (st *Stream) Ended() bool { return st.ended }
 
-// Deliver says how the stream is to be read.
-func (st *Stream) Deliver(d Delivery) {
-	st.delivery = d
+// Deliver says how the stream is to be read. Packets that wait go along into a jitter buffer.
+func (st *Stream) Deliver(now time.Time, d Delivery) {
+	if st.delivery == d {
+		return
+	}
+	st.delivery, st.frames = d, nil
+	if d == Frames {
+		st.buffer()
+		for p, ok := st.packets.pop(); ok; p, ok = st.packets.pop() {
+			st.frames.Receive(p.Arrival, p.Packet, p.Codec.jitter())
+		}
+		st.session.awaken(now, st)
+	}
 	if d == Nothing {
 		st.packets = fifo[Packet]{}
 	}
@@ -71,11 +85,19 @@ func (s *Session) NextStream() (*Stream, bool) {
 		copy(s.ready, s.ready[1:])
 		s.ready = s.ready[:len(s.ready)-1]
 		st.ready = false
-		if st.packets.len() > 0 {
+		if st.packets.len() > 0 || st.frames != nil {
 			return st, true
 		}
 	}
 	return nil, false
+}
+
+// awaken puts a stream on the list of those that have something to read.
+func (s *Session) awaken(now time.Time, st *Stream) {
+	if !st.ready {
+		st.ready = true
+		s.ready = append(s.ready, st)
+	}
 }
 
 // NextPacket returns the next packet in the order of arrival: each once, without
@@ -107,7 +129,7 @@ func (s *Session) receive(now time.Time, st *Stream, p rtp.Packet) {
 		st.report.taken = now
 	}
 	s.scheduleReport(now)
-	if ext == st.reception.highest {
+	if ext == st.reception.highest && !codec.isEvent() { // the timestamp of an event is when it began
 		st.reception.measure(s.since(now), p.Timestamp(), codec.ClockRate)
 	}
 	s.missing(now, st, codec, ext, ahead)
@@ -116,7 +138,15 @@ func (s *Session) receive(now time.Time, st *Stream, p rtp.Packet) {
 	} else {
 		st.codec = codec
 	}
-	s.deliver(now, st, codec, p.Bytes()[:p.HeaderSize()], p.Payload(), p.SequenceNumber(), p.PayloadType(), p.SSRC())
+	info := st.inspect(codec, p.Payload())
+	if st.frames != nil {
+		st.frames.Receive(now, p, codec.jitter())
+		s.awaken(now, st)
+		return
+	}
+	if st.delivery != Nothing {
+		s.keep(now, st, codec, info, rebuild(s.slab.take(p.HeaderSize()+len(p.Payload())), p, p.Payload()))
+	}
 }
 
 // receiveRTX takes a retransmission. RFC 4588, Section 4.
@@ -144,31 +174,44 @@ func (s *Session) receiveRTX(now time.Time, r *route, p rtp.Packet) {
 	st.stats.packets++
 	st.stats.bytes += uint64(len(original))
 	st.stats.headerBytes += uint64(size - len(original))
-	s.repaired(now, st, ext)
-	s.deliver(now, st, codec, p.Bytes()[:p.HeaderSize()], original, seq, codec.PayloadType, st.SSRC)
-}
-
-// deliver keeps a packet for whoever reads the stream.
-func (s *Session) deliver(now time.Time, st *Stream, codec *Codec, head, body []byte, seq uint16, t uint8, ssrc uint32) {
+	st.nack.remove(ext)
+	info := st.inspect(codec, original)
 	if st.delivery == Nothing {
-		s.watchKeyframe(now, st, codec, body)
 		return
 	}
-	b := s.slab.take(len(head) + len(body))
-	copy(b[copy(b, head):], body)
-	b[0] &^= 0x20 // the padding is gone
-	b[1] = b[1]&0x80 | t
-	binary.BigEndian.PutUint16(b[2:], seq)
-	binary.BigEndian.PutUint32(b[8:], ssrc)
-	parsed, err := rtp.Parse(b)
+	var b []byte
+	if n := p.HeaderSize() + len(original); st.frames != nil {
+		s.original = slices.Grow(s.original[:0], n)[:n] // the jitter buffer copies
+		b = s.original
+	} else {
+		b = s.slab.take(n)
+	}
+	o := rebuild(b, p, original)
+	o.SetSequenceNumber(seq)
+	o.SetPayloadType(codec.PayloadType)
+	o.SetSSRC(st.SSRC)
+	if st.frames != nil {
+		st.frames.Recover(now, o, codec.jitter())
+		s.awaken(now, st)
+		return
+	}
+	s.keep(now, st, codec, info, o)
+}
+
+// rebuild writes a packet with another payload, and without padding, to b.
+func rebuild(b []byte, p rtp.Packet, body []byte) rtp.Packet {
+	copy(b[copy(b, p.Bytes()[:p.HeaderSize()]):], body)
+	b[0] &^= 0x20
+	o, err := rtp.Parse(b)
 	if err != nil {
 		panic("BUG: a packet that was parsed before does not parse any more")
 	}
-	p := Packet{Packet: parsed, Arrival: now, Codec: codec, source: st, ids: st.section.ids}
-	p.inspect()
-	if p.Key && p.Start {
-		s.keyframeArrived(now, st, codec)
-	}
+	return o
+}
+
+// keep keeps a packet for whoever reads the stream.
+func (s *Session) keep(now time.Time, st *Stream, codec *Codec, info payload.Info, parsed rtp.Packet) {
+	p := Packet{Packet: parsed, Arrival: now, Codec: codec, Start: info.Start, Key: info.Key, source: st, ids: st.section.ids}
 	limit := maxUnread
 	if st.delivery == Latest {
 		limit = maxLatest
@@ -179,8 +222,5 @@ func (s *Session) deliver(now time.Time, st *Stream, codec *Codec, head, body []
 		s.drop(now, dropUnread, len(old.Bytes()))
 	}
 	st.packets.push(p)
-	if !st.ready {
-		st.ready = true
-		s.ready = append(s.ready, st)
-	}
+	s.awaken(now, st)
 }

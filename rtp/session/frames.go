@@ -1,0 +1,85 @@
+package session
+
+import (
+	"strings"
+	"time"
+
+	"github.com/plainrtc/plainrtc/rtp/jitter"
+	"github.com/plainrtc/plainrtc/rtp/payload"
+)
+
+// jitter is the codec as the jitter buffer wants to know it.
+func (c *Codec) jitter() jitter.Codec {
+	return jitter.Codec{Format: c.Format, ClockRate: c.ClockRate, Channels: c.Channels, ALaw: c.Format == payload.G711 && strings.EqualFold(c.Name, "PCMA")}
+}
+
+// buffer makes the stream's jitter buffer.
+func (st *Stream) buffer() {
+	st.frameIDs = *st.section.ids
+	st.frames = jitter.New(jitter.Config{Video: st.Kind == Video, Extensions: &st.frameIDs, Trace: st.session.cfg.Trace})
+	st.tellRTT()
+	if !st.report.at.IsZero() {
+		st.frames.SenderReport(st.report.at, st.report.NTPTimestamp, st.report.RTPTimestamp)
+	}
+}
+
+// tellRTT tells the jitter buffer how long a retransmission takes, if there are any.
+func (st *Stream) tellRTT() {
+	if st.frames == nil {
+		return
+	}
+	for _, c := range st.section.Receive {
+		if c.NACK && c.RTX != 0 {
+			st.frames.SetRTT(st.session.rtt.orDefault())
+			return
+		}
+	}
+}
+
+// Buffer returns the jitter buffer, for its figures and the bounds of its delay; nil unless
+// the stream delivers Frames.
+func (st *Stream) Buffer() *jitter.Buffer { return st.frames }
+
+// NextFrame returns the next frame that is due, of a stream that delivers Frames. It is
+// valid until the next call.
+func (st *Stream) NextFrame(now time.Time) (jitter.Frame, bool) {
+	if st.frames == nil {
+		return jitter.Frame{}, false
+	}
+	s := st.session
+	f, ok := st.frames.NextFrame(now)
+	if ok {
+		return f, true
+	}
+	// What was given up need not be asked for any more.
+	if first, ok := st.frames.FirstWanted(); ok {
+		st.nack.forget(st.reception.extend(first))
+	}
+	if st.frames.NeedsKeyFrame() {
+		st.RequestKeyframe(now)
+	}
+	if next := st.frames.NextTimeout(); !next.IsZero() && !st.ended {
+		s.timers.SetEarlier(timerFrame, next)
+	}
+	return jitter.Frame{}, false
+}
+
+// framesDue puts the streams whose jitter buffer wants to be asked on the list of those that have
+// something to read.
+func (s *Session) framesDue(now time.Time) {
+	for _, c := range s.sections {
+		for _, st := range c.streams {
+			if st.frames == nil {
+				continue
+			}
+			next := st.frames.NextTimeout()
+			switch {
+			case next.IsZero():
+			case next.After(now):
+				s.timers.SetEarlier(timerFrame, next)
+			default:
+				s.awaken(now, st)
+			}
+		}
+	}
+}
