@@ -21,7 +21,6 @@ type demux struct {
 
 // A route is where packets of one SSRC go.
 type route struct {
-	section *section
 	stream  *Stream
 	repairs bool // they are retransmissions of it
 }
@@ -62,7 +61,7 @@ func (s *Session) route(now time.Time, p rtp.Packet, h *header) (*route, string)
 	}
 	// "If the packet has a MID and [it] is in the table mapping MID to SSRC's, update
 	// the incoming SSRC mapping table": a source may move to another section.
-	if r != nil && (len(h.mid) == 0 || string(h.mid) == r.section.MID) {
+	if r != nil && (len(h.mid) == 0 || string(h.mid) == r.stream.MID) {
 		s.demux.last, s.demux.ssrc = r, ssrc
 		return r, ""
 	}
@@ -90,7 +89,7 @@ func (s *Session) learn(now time.Time, p rtp.Packet, h *header, known *route) (*
 			return nil, dropUnknownMID
 		}
 	case known != nil:
-		c = known.section
+		c = known.stream.section
 	default:
 		// "If the packet's SSRC is in the incoming SSRC mapping table", which
 		// a=ssrc lines fill, then "if the payload type is in the payload type table".
@@ -157,7 +156,7 @@ func (s *Session) learnRepair(ssrc uint32, c *section, h *header, declared *Sour
 		s.demux.last = nil
 	}
 	stream.rtx = ssrc
-	r := &route{section: c, stream: stream, repairs: true}
+	r := &route{stream: stream, repairs: true}
 	s.demux.routes[ssrc] = r
 	return r, ""
 }
@@ -188,7 +187,7 @@ func (s *Session) startStream(now time.Time, ssrc uint32, c *section, rid string
 		st.CNAME = declared.CNAME
 	}
 	c.streams = append(c.streams, st)
-	r := &route{section: c, stream: st}
+	r := &route{stream: st}
 	s.demux.routes[ssrc] = r
 	s.demux.last, s.demux.ssrc = r, ssrc
 	s.events.push(StreamStarted{st})
@@ -210,16 +209,6 @@ func (s *Session) endStream(now time.Time, st *Stream, why EndReason) {
 	s.demux.last = nil
 	st.nack = nackList{}
 	s.events.push(StreamEnded{st, why})
-}
-
-// forgetRoutes forgets what was learned for a section.
-func (s *Session) forgetRoutes(c *section) {
-	for ssrc, r := range s.demux.routes {
-		if r.section.MID == c.MID {
-			delete(s.demux.routes, ssrc)
-		}
-	}
-	s.demux.last = nil
 }
 
 // touch moves a stream behind the others, as the one heard most recently.

@@ -30,7 +30,10 @@ func (st *Stream) tellRTT() {
 	}
 	for _, c := range st.section.Receive {
 		if c.NACK && c.RTX != 0 {
-			st.frames.SetRTT(st.session.rtt.orDefault())
+			// Twice, for on a path that loses one request or retransmission out of four
+			// what the buffer waits is too short otherwise for one in a hundred losses,
+			// and a new key frame costs more than waiting.
+			st.frames.SetRTT(2 * st.repeat())
 			return
 		}
 	}

@@ -129,6 +129,11 @@ func (s *Session) scheduleNACKs(now time.Time) {
 	}
 }
 
+// repeat is how long it takes to get a packet again that was asked for.
+func (st *Stream) repeat() time.Duration {
+	return st.session.rtt.orDefault() + minRepeat + st.nack.tolerance
+}
+
 // takeNACK returns what a stream is to ask for now, up to most of them.
 func (s *Session) takeNACK(now time.Time, st *Stream, most int) []uint16 {
 	lost := s.lost[:0]
@@ -139,7 +144,7 @@ func (s *Session) takeNACK(now time.Time, st *Stream, most int) []uint16 {
 			continue
 		}
 		m.tries++
-		m.next = at + s.rtt.orDefault() + minRepeat + st.nack.tolerance
+		m.next = at + st.repeat()
 		lost = append(lost, uint16(m.ext))
 	}
 	s.lost = lost

@@ -213,7 +213,6 @@ func (s *Session) Remove(now time.Time, mid string) {
 	for _, st := range slices.Clone(c.streams) {
 		s.endStream(now, st, Removed)
 	}
-	s.forgetRoutes(c)
 	s.sections = slices.Delete(s.sections, at, at+1)
 	s.configured()
 }

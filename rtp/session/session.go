@@ -143,7 +143,7 @@ func (s *Session) ReceiveRTP(now time.Time, packet []byte) {
 		s.drop(now, reason, len(packet))
 		return
 	}
-	r.section.touch(r.stream)
+	r.stream.section.touch(r.stream)
 	if r.repairs {
 		s.receiveRTX(now, r, p)
 		return

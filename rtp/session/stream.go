@@ -43,7 +43,7 @@ type Stream struct {
 	packets  fifo[Packet]
 	frames   *jitter.Buffer // with delivery Frames
 	frameIDs rtp.ExtensionMap
-	ready    bool           // it is on the session's list
+	ready    bool // it is on the session's list
 
 	reception reception
 	nack      nackList
@@ -152,12 +152,12 @@ func (s *Session) receive(now time.Time, st *Stream, p rtp.Packet) {
 // receiveRTX takes a retransmission. RFC 4588, Section 4.
 func (s *Session) receiveRTX(now time.Time, r *route, p rtp.Packet) {
 	st, size := r.stream, len(p.Bytes())
-	i := r.section.rtx[p.PayloadType()]
+	i := st.section.rtx[p.PayloadType()]
 	if i == 0 {
 		s.drop(now, dropPayloadType, size)
 		return
 	}
-	codec := &r.section.Receive[i-1]
+	codec := &st.section.Receive[i-1]
 	seq, original, ok := payload.ParseRTX(p.Payload())
 	if !ok {
 		s.drop(now, dropProbe, size)
