@@ -214,7 +214,7 @@ func simulate(t *testing.T, seed uint64) outcome {
 	net.AddHost(z, profile, z.local.Addr())
 	net.Run(nil, count*33*time.Millisecond+3*time.Second)
 
-	out := outcome{hash: net.Hash(), }
+	out := outcome{hash: net.Hash()}
 	var st *Stream
 	for _, o := range z.Streams() {
 		if o.Kind == Video {
