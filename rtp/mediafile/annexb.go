@@ -246,16 +246,28 @@ func (a *AnnexBReader) readUnit() (key bool, err error) {
 			key = key || a.codec.key(nal)
 		}
 	}
-	switch {
-	case sequence:
-		a.sets = append(a.sets[:0], a.fresh...)
-	case len(a.sets)+len(a.fresh) <= maxSets:
-		a.sets = append(a.sets, a.fresh...)
+	if sequence {
+		a.sets = a.sets[:0]
 	}
-	if key && !sequence && len(a.sets) <= maxSets {
+	for nal, rest := nextNAL(a.fresh); nal != nil; nal, rest = nextNAL(rest) {
+		if size := len(a.sets) + len(startCode) + len(nal); size <= maxSets && !a.holds(nal) {
+			a.sets = append(append(a.sets, startCode...), nal...)
+		}
+	}
+	if key && !sequence {
 		a.unit = slices.Insert(a.unit, front, a.sets...)
 	}
 	return key, nil
+}
+
+// holds is whether sets have a parameter set.
+func (a *AnnexBReader) holds(set []byte) bool {
+	for nal, rest := nextNAL(a.sets); nal != nil; nal, rest = nextNAL(rest) {
+		if bytes.Equal(nal, set) {
+			return true
+		}
+	}
+	return false
 }
 
 // An AnnexBWriter writes access units of H.264 or H.265. The stream begins with the

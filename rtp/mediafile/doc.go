@@ -27,7 +27,11 @@
 // name ends. Frames go in as package payload puts them together, with the time that
 // they are for. Where the file can seek, Close fills in what is only known at the
 // end; where it cannot, as a pipe, the file is valid too. A file whose writer was
-// never closed, because the machine was, can be played to its last full second.
+// never closed, because the machine was, can be played to its last full second. A
+// [Clock] makes the times of RTP timestamps.
+//
+//	clock := mediafile.Clock{Rate: codec.ClockRate}
+//	err = w.WriteFrame(mediafile.Frame{Data: frame, PTS: clock.PTS(timestamp)})
 //
 // Audio that did not arrive is filled in, so that audio and video of a
 // recording stay together: with silence, and in Opus with packets that ask the decoder to

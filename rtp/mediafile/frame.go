@@ -122,18 +122,6 @@ func canonical(name string) string {
 // videoClock is the RTP clock of all video.
 const videoClock = 90_000
 
-// ticks and duration convert between time and a clock of the given rate, to the
-// nearest. They do not overflow for three thousand years.
-func ticks(d time.Duration, rate int) int64 {
-	seconds, rest := d/time.Second, d%time.Second
-	return int64(seconds)*int64(rate) + (int64(rest)*int64(rate)+int64(time.Second)/2)/int64(time.Second)
-}
-
-func duration(ticks int64, rate int) time.Duration {
-	seconds, rest := ticks/int64(rate), ticks%int64(rate)
-	return time.Duration(seconds)*time.Second + time.Duration((rest*int64(time.Second)+int64(rate)/2)/int64(rate))
-}
-
 // maxGap is the longest gap that is filled in: a sender's clock that jumps must
 // not fill the disk. What is behind a longer one follows without.
 const maxGap = time.Minute
