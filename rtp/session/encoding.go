@@ -57,8 +57,11 @@ func (e *encoding) configure(c *section, codec *Codec) {
 	if e.ids == nil || *e.ids != *c.ids {
 		e.heard, e.rtxHeard = false, false
 	}
+	if codec == nil {
+		e.rewrite.pause()
+	}
 	e.ids, e.codec = c.ids, codec
-	e.rewrite.from = nil // payload types may have changed
+	e.rewrite.from, e.rewrite.to = nil, nil // payload types may have changed
 	if codec == nil || codec.Format == 0 || e.packetizer != nil && e.format == codec.Format && !singleNAL(codec) {
 		return
 	}

@@ -53,6 +53,9 @@ func (r *rewrite) switchTo(now time.Time, e *encoding, from source, timestamp ui
 	r.stamps = r.timestamp + max(1, ticks(now.Sub(r.at), e.codec.ClockRate)) - timestamp
 }
 
+// pause makes whatever follows a new source: what it sends meanwhile leaves no gap.
+func (r *rewrite) pause() { r.source = source{} }
+
 // append takes the next sequence number.
 func (r *rewrite) append() uint16 {
 	r.next, r.run = r.next+1, r.run+1

@@ -101,6 +101,9 @@ func (x *Sender) SetEncoding(i int, e Encoding) error {
 	}
 	old := x.encodings[i]
 	e.RID, e.SSRC, e.RTX = old.RID, old.SSRC, old.RTX
+	if e.Active != old.Active {
+		old.rewrite.pause()
+	}
 	old.Encoding = e
 	return nil
 }
