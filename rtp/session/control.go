@@ -60,7 +60,8 @@ func (s *Session) receiveSR(now time.Time, p rtcp.Packet) bool {
 	}
 	if r := s.demux.routes[sr.SSRC]; r != nil && !r.repairs {
 		st := r.stream
-		st.report.SenderReport, st.report.at = sr, now
+		st.report.SenderReport, st.report.at, st.report.base = sr, now, sr.NTPTimestamp.Time()
+		s.clock.report(now, sr)
 		st.report.count++
 		if st.frames != nil {
 			st.frames.SenderReport(now, sr.NTPTimestamp, sr.RTPTimestamp)

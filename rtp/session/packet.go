@@ -15,6 +15,9 @@ type Packet struct {
 	rtp.Packet
 
 	Arrival time.Time
+	// Sampled is the time of the RTP timestamp by our clock, as the peer's sender reports tell;
+	// zero before the first. Audio and video of one peer that belong together have the same.
+	Sampled time.Time
 	Codec   *Codec // nil: that of whoever sends it
 	Start   bool   // a frame may start here; true for formats that are not known
 	Key     bool   // decoding can start here; true for audio and for formats that are not known

@@ -45,7 +45,7 @@ func (x *Sender) WriteFrame(now time.Time, encoding int, f Frame) error {
 		clock = ticks(f.PTS, e.codec.ClockRate)
 	}
 	e.rewrite.switchTo(now, e, frames, clock)
-	timestamp := e.rewrite.stamp(now, clock, e.codec.ClockRate)
+	timestamp := e.rewrite.stamp(now, f.CaptureTime, clock)
 	at := s.since(now)
 	for first, last := true, false; !last; first = false {
 		sequence := e.rewrite.append()

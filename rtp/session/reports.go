@@ -39,6 +39,7 @@ type localReport struct {
 // A remoteReport is the latest SR of a stream, and whether a report on it is due.
 type remoteReport struct {
 	rtcp.SenderReport
+	base  time.Time // its NTP timestamp
 	at    time.Time // when it arrived; zero: none did
 	count uint64
 	due   bool
@@ -244,7 +245,7 @@ func (e *encoding) senderReport(now time.Time) rtcp.SenderReport {
 	// timestamp".
 	timestamp := e.rewrite.timestamp
 	if e.codec != nil {
-		timestamp += ticks(now.Sub(e.rewrite.at), e.codec.ClockRate)
+		timestamp += ticks(now.Sub(e.rewrite.sampled), e.codec.ClockRate)
 	}
 	return rtcp.SenderReport{SSRC: e.SSRC, NTPTimestamp: rtp.NewNTPTime(now), RTPTimestamp: timestamp,
 		PacketCount: e.report.packets, OctetCount: e.report.octets}

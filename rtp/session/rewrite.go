@@ -11,9 +11,10 @@ import (
 // other: sequence numbers and timestamps go on where those of the source before
 // ended, and so do the numbers of pictures that decoders look at.
 type rewrite struct {
-	next      uint16 // the sequence number behind the highest so far
-	timestamp uint32 // of the latest packet in the order of sending
-	at        time.Time
+	next      uint16    // the sequence number behind the highest so far
+	timestamp uint32    // of the latest packet in the order of sending
+	at        time.Time // when it was written
+	sampled   time.Time // what time its timestamp stands for
 
 	source source // whose packets are passed on now
 	offset uint16 // added to its sequence numbers
@@ -63,10 +64,13 @@ func (r *rewrite) append() uint16 {
 }
 
 // stamp converts a timestamp of the source, and remembers when it was.
-func (r *rewrite) stamp(now time.Time, timestamp, clock uint32) uint32 {
+func (r *rewrite) stamp(now, sampled time.Time, timestamp uint32) uint32 {
 	out := timestamp + r.stamps
 	if r.at.IsZero() || int32(out-r.timestamp) > 0 {
-		r.timestamp, r.at = out, now
+		if sampled.IsZero() {
+			sampled = now
+		}
+		r.timestamp, r.at, r.sampled = out, now, sampled
 	}
 	return out
 }
@@ -123,7 +127,7 @@ func (x *Sender) WritePacket(now time.Time, encoding int, p Packet) (taken bool,
 		r.pictures.saw(n, r.shift)
 	}
 	v.packet, v.ids, v.codec, v.shift = p.Packet, p.ids, r.to, r.shift
-	v.timestamp = r.stamp(now, p.Timestamp(), r.to.ClockRate)
+	v.timestamp = r.stamp(now, p.Sampled, p.Timestamp())
 	if p.Marker() || x.section.Kind == Audio {
 		e.stats.frames++
 	}

@@ -45,6 +45,7 @@ type Session struct {
 	queue   queue
 	reports reports
 	rtt     rtt
+	clock   peerClock
 	twcc    twccReceiver
 	sent    twccSender
 	remb    remb
