@@ -32,7 +32,7 @@ test: ## Everything, after installing what it needs: unit, golden, simulation, r
 	@$(MAKE) --no-print-directory interop
 	@echo "make test: everything passed"
 
-deps: ## Install what the tests need beside Go: browsers, OpenSSL, GnuTLS, tshark, ffmpeg, libsrtp, a C compiler
+deps: ## Install what the tests need beside Go: browsers, OpenSSL, GnuTLS, tshark, ffmpeg, libsrtp, usrsctp, a C compiler
 	@.ci/deps
 
 format: ## Fail if gofmt would change a file
