@@ -316,7 +316,7 @@ func (c *core) halt(now time.Time, t *Transceiver) {
 func (c *core) silence(now time.Time, t *Transceiver) {
 	t.stopping, t.direction, t.receiving = true, DirectionStopped, false
 	t.sender.setTrack(nil)
-	t.receiver.track.end()
+	t.receiver.endTracks()
 	c.unconfigure(now, t)
 	c.forgetUnaccepted()
 }
@@ -340,7 +340,7 @@ func (c *core) unconfigure(now time.Time, t *Transceiver) {
 func (c *core) endMedia() {
 	for _, t := range c.transceivers {
 		t.sender.setTrack(nil)
-		t.receiver.track.end()
+		t.receiver.endTracks()
 	}
 	c.trackArrived.signal()
 	c.negotiationWanted.signal()

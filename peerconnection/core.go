@@ -31,6 +31,7 @@ type core struct {
 	early []earlyDatagram
 
 	negotiation
+	media
 
 	channels   map[uint16]*DataChannel // by stream
 	opening    []*DataChannel          // made by the user, not open yet
@@ -123,8 +124,7 @@ func (c *core) Receive(now time.Time, path ice.Path, b []byte) {
 	case datagramDTLS:
 		c.receiveDTLS(now, path, b)
 	case datagramRTP:
-		c.drop(now, trace.PC, dropNoRTP, len(b))
-		return
+		c.receiveRTP(now, path, b)
 	default:
 		c.drop(now, trace.PC, dropUnknownKind, len(b))
 		return
@@ -185,6 +185,9 @@ func (c *core) Advance(now time.Time) {
 	if c.dtls != nil {
 		c.dtls.Advance(now)
 	}
+	if c.rtp != nil && !c.ended {
+		c.rtp.Advance(now)
+	}
 	if c.sctp != nil && !c.ended {
 		c.sctp.Advance(now)
 	}
@@ -193,7 +196,7 @@ func (c *core) Advance(now time.Time) {
 
 // AppendPacket appends the next datagram to b and says where it goes. This is
 // the order of the whole stack: the search for a path before the handshake on
-// it, the handshake before data.
+// it, the handshake before media, media before data.
 func (c *core) AppendPacket(now time.Time, b []byte) ([]byte, ice.Path) {
 	start := len(b)
 	c.mayFragment = false
@@ -206,7 +209,15 @@ func (c *core) AppendPacket(now time.Time, b []byte) ([]byte, ice.Path) {
 		if path, ok = c.ice.SelectedPath(); !ok {
 			return b, path
 		}
-		b = c.dtls.AppendPacket(now, b)
+		if c.ended && c.rtp != nil {
+			b = c.appendRTP(now, b, path) // goodbyes, before the alert after which nobody listens
+		}
+		if len(b) == start {
+			b = c.dtls.AppendPacket(now, b)
+		}
+		if len(b) == start && c.rtp != nil {
+			b = c.appendRTP(now, b, path)
+		}
 		if len(b) == start && c.sctp != nil {
 			b = c.appendSCTP(now, b, path)
 		}
@@ -248,6 +259,9 @@ func (c *core) NextTimeout() time.Time {
 	if c.dtls != nil {
 		next = timers.Earlier(next, c.dtls.NextTimeout())
 	}
+	if c.srtpOut != nil && !c.ended {
+		next = timers.Earlier(next, c.rtp.NextTimeout())
+	}
 	if c.sctp != nil && !c.ended {
 		next = timers.Earlier(next, c.sctp.NextTimeout())
 	}
@@ -276,6 +290,9 @@ func (c *core) pump(now time.Time) (anything bool) {
 				again, anything = true, true
 				c.dtlsEvent(now, e)
 			}
+		}
+		if c.rtp != nil && c.pumpMedia(now) {
+			again, anything = true, true
 		}
 		if c.sctp != nil {
 			// Messages before events: the last message of a channel comes
@@ -484,6 +501,12 @@ func (c *core) end(now time.Time, err error) {
 	c.ended, c.endedErr = true, err
 	c.endChannels(err)
 	c.endMedia()
+	if c.rtp != nil {
+		c.rtp.Close(now)
+	}
+	if err != nil {
+		c.srtpOut = nil // there is nobody to say goodbye to
+	}
 	c.updateState(now)
 	c.stateChanged.signal()
 	c.channelAccepted.signal()
@@ -503,6 +526,7 @@ func (c *core) close(now time.Time) {
 func (c *core) stop(now time.Time) {
 	c.closed = true
 	c.dtls, c.sctp, c.early, c.trickled = nil, nil, nil, nil
+	c.media = media{}
 	c.ice.Close(now)
 	c.signaling = SignalingClosed
 	c.updateState(now)

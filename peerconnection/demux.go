@@ -39,6 +39,9 @@ func classify(b []byte) datagramKind {
 const (
 	dropUnknownKind     = "datagram is neither STUN, DTLS nor RTP"
 	dropNoRTP           = "RTP without a negotiated media description"
+	dropNoKeys          = "SRTP before its keys"
+	dropNotOpened       = "SRTP packet that can't be opened"
+	dropMediaEnded      = "media after the end of the connection"
 	dropUnknownPath     = "datagram from an address that ICE does not know"
 	dropEarlyFull       = "too many datagrams before the remote description"
 	dropEnded           = "connectivity check after the end of the connection"

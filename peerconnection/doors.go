@@ -20,7 +20,8 @@ func (pc *PeerConnection) enter() time.Time {
 	return pc.now()
 }
 
-// leave ends it: sends what there is to send, sets the timer, unlocks.
+// leave ends it: sends what there is to send, sets the timer, unlocks, and then
+// tells other connections what they are to know.
 func (pc *PeerConnection) leave(now time.Time) {
 	pc.flush(now)
 	for pc.core.pump(now) { // sending has drained buffers, for which somebody may wait
@@ -31,7 +32,11 @@ func (pc *PeerConnection) leave(now time.Time) {
 		pc.doneClosed = true
 		close(pc.done)
 	}
+	errand := pc.errand()
 	pc.mu.Unlock()
+	if errand != nil {
+		errand.run()
+	}
 }
 
 // receive is the door for datagrams: those of one batch that are ours.

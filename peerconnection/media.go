@@ -1,19 +1,184 @@
 package peerconnection
 
 import (
+	"slices"
 	"time"
 
+	"github.com/plainrtc/plainrtc/internal/trace"
 	"github.com/plainrtc/plainrtc/rtp/session"
+	"github.com/plainrtc/plainrtc/srtp"
 )
 
-// Where negotiation hands over to what carries media.
+// Where negotiation hands over to what carries media: the RTP session, its streams
+// and senders, and the tracks that are read and written.
+
+// A media is the core's part in RTP.
+type media struct {
+	rtp     *session.Session // nil: there was no media description yet
+	srtpOut *srtp.Outbound   // nil: there are no keys yet
+	srtpIn  *srtp.Inbound
+
+	// relayed and wanted are what other connections are told once this one's lock is
+	// released: the packets of tracks that are forwarded, and the tracks of which one of
+	// our peers needs a key frame.
+	relayed []relayedPacket
+	wanted  []wantedKeyframe
+}
+
+// A wantedKeyframe is asked for by the peer: of a track, and of the layer with that RID.
+type wantedKeyframe struct {
+	track *Track
+	rid   string
+}
+
+// A relayedPacket arrived on a track that is given to senders.
+type relayedPacket struct {
+	track  *Track
+	packet session.Packet
+}
 
 // configureMedia is told what was settled for a transceiver's section, or for the time being
 // what may come in before the answer does.
-func (c *core) configureMedia(now time.Time, t *Transceiver, section session.Section) {}
+func (c *core) configureMedia(now time.Time, t *Transceiver, s session.Section) {
+	if c.rtp == nil {
+		c.rtp = session.New(session.Config{
+			Rand: c.cfg.Rand, Trace: c.cfg.Trace, CNAME: c.cname, MTU: pathMTU - maxSRTPOverhead,
+		})
+	}
+	if err := c.rtp.Configure(now, s); err != nil {
+		// Negotiation does not let through what the session refuses.
+		panic("BUG: " + err.Error())
+	}
+	if x := &t.sender.rtp; *x == nil && len(s.Send) > 0 {
+		sender, err := c.rtp.AddSender(now, s.MID, t.encodings)
+		if err != nil {
+			panic("BUG: " + err.Error())
+		}
+		*x = sender
+	}
+	t.receiver.setLayers(s.RIDs)
+	c.startSRTP(now)
+	c.setCryptex()
+}
 
 // removeMedia is told that a section is no more.
-func (c *core) removeMedia(now time.Time, mid string) {}
+func (c *core) removeMedia(now time.Time, mid string) {
+	c.rtp.Remove(now, mid)
+	for _, t := range c.transceivers {
+		if t.configured == mid {
+			t.sender.rtp = nil
+		}
+	}
+}
 
 // encodingsChanged is told that the user has changed how a sender sends.
-func (c *core) encodingsChanged(now time.Time, t *Transceiver) {}
+func (c *core) encodingsChanged(now time.Time, t *Transceiver) {
+	if t.sender.rtp == nil {
+		return
+	}
+	for i, e := range t.encodings {
+		if err := t.sender.rtp.SetEncoding(i, e); err != nil {
+			c.cfg.Trace.Note(now, trace.RTP, err.Error())
+		}
+	}
+}
+
+// cryptexAgreed reports whether the peer takes encrypted header extensions, in every
+// section that there is.
+func (c *core) cryptexAgreed() bool {
+	agreed := false
+	for i := range c.sections {
+		if s := &c.sections[i]; s.transceiver != nil && !s.rejected {
+			if !s.remote.cryptex || !s.local.cryptex {
+				return false
+			}
+			agreed = true
+		}
+	}
+	return agreed
+}
+
+// transceiverOf is the transceiver that the session knows by that mid.
+func (c *core) transceiverOf(mid string) *Transceiver {
+	for _, t := range c.transceivers {
+		if t.configured == mid {
+			return t
+		}
+	}
+	return nil
+}
+
+// pumpMedia takes from the RTP session what it has, for tracks and their readers. It
+// reports whether there was anything.
+func (c *core) pumpMedia(now time.Time) (anything bool) {
+	for {
+		e, ok := c.rtp.NextEvent()
+		if !ok {
+			break
+		}
+		anything = true
+		c.rtpEvent(now, e)
+	}
+	for {
+		st, ok := c.rtp.NextStream()
+		if !ok {
+			return anything
+		}
+		if t := c.transceiverOf(st.MID); t != nil {
+			anything = true
+			c.takeFrom(t.receiver.layer(st.RID), st)
+		}
+	}
+}
+
+// takeFrom takes what has come on a stream, as the track is used.
+func (c *core) takeFrom(track *Track, st *session.Stream) {
+	if track.stream != st {
+		return
+	}
+	if track.reads&readsFrames != 0 {
+		track.readable.signal() // who reads takes the frame out
+	}
+	if track.reads&(readsPackets|relays) == 0 {
+		return
+	}
+	relayed := track.reads&relays != 0 && len(track.attached()) > 0
+	for {
+		p, ok := st.NextPacket()
+		if !ok {
+			return
+		}
+		if relayed {
+			c.relayed = append(c.relayed, relayedPacket{track, p})
+		}
+		if track.reads&readsPackets != 0 {
+			track.keep(p)
+		}
+	}
+}
+
+func (c *core) rtpEvent(now time.Time, e session.Event) {
+	switch e := e.(type) {
+	case session.StreamStarted:
+		if t := c.transceiverOf(e.Stream.MID); t != nil {
+			t.receiver.layer(e.Stream.RID).feed(now, e.Stream)
+		}
+	case session.StreamEnded:
+		// The track goes on: another stream may take its place, and W3C's tracks are
+		// muted then, not ended.
+	case session.KeyframeRequested:
+		t := c.transceiverOf(e.Sender.MID())
+		if t == nil || t.sender.track == nil {
+			return
+		}
+		w := wantedKeyframe{t.sender.track, t.encodings[e.Encoding].RID}
+		if !slices.Contains(c.wanted, w) {
+			c.wanted = append(c.wanted, w)
+		}
+	case session.ToneReceived:
+		if t := c.transceiverOf(e.Stream.MID); t != nil && e.End {
+			t.receiver.track.heard(Tone{Key: e.Tone, Duration: e.Duration})
+		}
+	case session.ToneSent:
+	}
+}

@@ -7,6 +7,7 @@ type Receiver struct {
 	pc          *PeerConnection
 	transceiver *Transceiver
 	track       *Track
+	layers      []*Track // of a simulcast, beside track, which is the first layer
 }
 
 // Transceiver is what the receiver is half of.
@@ -27,4 +28,45 @@ func (r *Receiver) Parameters() ReceiveParameters {
 	r.pc.mu.Lock()
 	defer r.pc.mu.Unlock()
 	return r.pc.core.receiveParameters(r)
+}
+
+// Layers are the tracks of a simulcast, one for each RID in the peer's order; without a
+// simulcast there is one, whose RID is "". The first is what Track returns.
+func (r *Receiver) Layers() []*Track {
+	r.pc.mu.Lock()
+	defer r.pc.mu.Unlock()
+	return append([]*Track{r.track}, r.layers...)
+}
+
+// setLayers makes the tracks of the layers that were negotiated.
+func (r *Receiver) setLayers(rids []string) {
+	if len(rids) == 0 {
+		return
+	}
+	if r.track.rid == "" {
+		r.track.rid = rids[0]
+	}
+	for _, rid := range rids {
+		if r.layer(rid).rid != rid {
+			r.layers = append(r.layers, &Track{kind: r.track.kind, id: r.track.id, rid: rid, receiver: r})
+		}
+	}
+}
+
+// layer is the track of a layer; the receiver's own for one that is not known.
+func (r *Receiver) layer(rid string) *Track {
+	for _, t := range r.layers {
+		if t.rid == rid {
+			return t
+		}
+	}
+	return r.track
+}
+
+// endTracks ends the receiver's tracks.
+func (r *Receiver) endTracks() {
+	r.track.end()
+	for _, t := range r.layers {
+		t.end()
+	}
 }

@@ -1,8 +1,13 @@
 package peerconnection
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
+
+	"github.com/plainrtc/plainrtc/rtp/session"
 )
 
 // A Sender sends one track to the peer (W3C RTCRtpSender).
@@ -12,8 +17,9 @@ type Sender struct {
 
 	// id names the track in descriptions (RFC 8830); it stays when the track is replaced.
 	id      string
-	track   *Track   // nil: nothing is sent
-	streams []string // the ids of the streams that the peer finds the track in
+	track   *Track          // nil: nothing is sent
+	rtp     *session.Sender // nil: nothing was negotiated to be sent
+	streams []string        // the ids of the streams that the peer finds the track in
 
 	// transaction is the id of the last Parameters, "" after SetParameters.
 	transaction  string
@@ -79,6 +85,9 @@ func (s *Sender) setTrack(track *Track) {
 	}
 	if s.track = track; track != nil {
 		track.attach(s)
+		if track.Remote() {
+			s.pc.core.wanted = append(s.pc.core.wanted, wantedKeyframe{track, track.rid})
+		}
 	}
 }
 
@@ -96,4 +105,88 @@ func (s *Sender) SetParameters(p SendParameters) error {
 	now := s.pc.enter()
 	defer s.pc.leave(now)
 	return s.pc.core.setSendParameters(now, s, p)
+}
+
+// CanInsertDTMF reports whether the peer takes telephone events (W3C canInsertDTMF).
+func (s *Sender) CanInsertDTMF() bool {
+	s.pc.mu.Lock()
+	defer s.pc.mu.Unlock()
+	return s.rtp != nil && s.rtp.CanInsertDTMF()
+}
+
+// InsertDTMF plays tones to the peer (RFC 4733): keys are 0 to 9, *, #, A to D, and a comma
+// for a pause of two seconds. They replace those that were not played yet; none end
+// them. A tone lasts for the duration, 40 ms to 6 s and 100 ms if zero, and is followed
+// by a gap, of 30 ms at least and 70 ms if zero (W3C insertDTMF).
+func (s *Sender) InsertDTMF(keys string, duration, gap time.Duration) error {
+	now := s.pc.enter()
+	defer s.pc.leave(now)
+	switch {
+	case s.pc.core.ended:
+		return s.pc.core.endError("no tones are played")
+	case s.rtp == nil:
+		return errors.New("peerconnection: no tones can be played: the peer does not receive this sender's media")
+	}
+	return s.rtp.InsertDTMF(now, keys, duration, gap)
+}
+
+// ToneBuffer are the keys whose tones were not begun yet (W3C toneBuffer).
+func (s *Sender) ToneBuffer() string {
+	s.pc.mu.Lock()
+	defer s.pc.mu.Unlock()
+	if s.rtp == nil {
+		return ""
+	}
+	return s.rtp.ToneBuffer()
+}
+
+// sends reports whether what is written to the track leaves by this sender now.
+func (s *Sender) sends(t *Track) bool {
+	return s.track == t && s.rtp != nil && s.rtp.Codec() != nil && s.pc.core.srtpOut != nil && !s.pc.core.ended
+}
+
+func (s *Sender) writeFrame(t *Track, f *Frame) error {
+	now := s.pc.enter()
+	defer s.pc.leave(now)
+	if !s.sends(t) {
+		return nil
+	}
+	if f.Codec.MimeType != "" && !f.names(t.kind, s.rtp.Codec()) {
+		codecs := s.rtp.Codecs()
+		i := slices.IndexFunc(codecs, func(c session.Codec) bool { return f.names(t.kind, &c) })
+		if i < 0 {
+			return fmt.Errorf("peerconnection: a frame of %s is not sent: the peer takes %s", f.Codec.MimeType, codecNames(codecs))
+		}
+		if err := s.rtp.SetCodec(codecs[i].PayloadType); err != nil {
+			return err
+		}
+	}
+	layer := 0
+	if f.RID != "" || len(s.transceiver.encodings) > 1 {
+		layer = slices.IndexFunc(s.transceiver.encodings, func(e session.Encoding) bool { return e.RID == f.RID })
+		if layer < 0 {
+			return fmt.Errorf("peerconnection: a frame of the layer %q is not sent: the sender has %q", f.RID, rids(s.transceiver.encodings))
+		}
+	}
+	return s.rtp.WriteFrame(now, layer, session.Frame{
+		Data: f.Data, PTS: f.PTS, KeyFrame: f.KeyFrame, CaptureTime: f.CaptureTime, AudioLevel: f.AudioLevel,
+	})
+}
+
+func (s *Sender) writeRTP(t *Track, p session.Packet) error {
+	now := s.pc.enter()
+	defer s.pc.leave(now)
+	if !s.sends(t) {
+		return nil
+	}
+	_, err := s.rtp.WritePacket(now, 0, p)
+	return err
+}
+
+func codecNames(codecs []session.Codec) string {
+	var names []string
+	for _, c := range codecs {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ", ")
 }

@@ -1,8 +1,15 @@
 package peerconnection
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/session"
 )
 
 // A Track is audio or video from one source (W3C MediaStreamTrack). A local one
@@ -17,12 +24,25 @@ type Track struct {
 	// receiver feeds a remote track; nil for a local one.
 	receiver *Receiver
 
-	// ended: a remote track's transceiver is stopped, or its connection has ended; kept
-	// under the connection's lock.
-	ended bool
+	// rid is the layer of a simulcast that a remote track is; "" without one.
+	rid string
+
+	// What a remote track has, under its connection's lock.
+	stream      *session.Stream // that feeds it; nil before the first packet
+	reads       reads
+	ended       bool // its transceiver is stopped, or the connection has ended
+	clock       mediaClock
+	packets     []session.Packet // that were not read, from packetsRead on
+	packetsRead int
+	packetsLost uint64 // that were not read in time
+	tones       []Tone // that were not read
+	readable    gate   // any of these has changed
 
 	mu      sync.Mutex
 	senders []*Sender // never changed in place
+	// wanted are the layers of a local track of which a peer needs a key frame.
+	wanted    []string
+	keyframes chan struct{} // has an element if there are any; nil until somebody asks
 }
 
 // NewTrack makes a local track. Its id is told to the peer; it should be unique
@@ -67,4 +87,156 @@ func (t *Track) attached() []*Sender {
 }
 
 // end is the end of a remote track. It is called with its connection locked.
-func (t *Track) end() { t.ended = true }
+func (t *Track) end() {
+	t.ended = true
+	t.readable.signal()
+}
+
+// RID is the layer of the peer's simulcast that a remote track is; "" without one.
+func (t *Track) RID() string { return t.rid }
+
+// ReadFrame blocks until the next frame of a remote track is due, and returns it. A jitter
+// buffer puts frames in their order and keeps their time, and marks what is missing. It
+// is meant for one reader. When the track has ended the error wraps [ErrTrackEnded].
+func (t *Track) ReadFrame(ctx context.Context) (f Frame, err error) {
+	err = t.read(ctx, readsFrames, func(now time.Time) (ok bool) {
+		f, ok = t.nextFrame(now)
+		return ok
+	})
+	return f, err
+}
+
+// ReadRTP blocks until a packet of a remote track has come, and returns it: packets in
+// the order of their arrival, each once, retransmissions as what they repair, in clear.
+// Nobody writes to the packet any more; it may be kept. A reader that is more than 2,048
+// packets late loses the oldest. When the track has ended the error wraps [ErrTrackEnded].
+func (t *Track) ReadRTP(ctx context.Context) (p rtp.Packet, err error) {
+	err = t.read(ctx, readsPackets, func(time.Time) bool {
+		q, ok := t.take()
+		p = q.Packet
+		return ok
+	})
+	return p, err
+}
+
+// NextTone blocks until the peer has played a tone on a remote track, and returns it.
+// When the track has ended the error wraps [ErrTrackEnded].
+func (t *Track) NextTone(ctx context.Context) (tone Tone, err error) {
+	err = t.read(ctx, readsTones, func(time.Time) bool {
+		if len(t.tones) == 0 {
+			return false
+		}
+		tone, t.tones = t.tones[0], t.tones[1:]
+		return true
+	})
+	return tone, err
+}
+
+// read blocks until one of the ways of reading has something.
+func (t *Track) read(ctx context.Context, by reads, next func(now time.Time) bool) error {
+	if t.receiver == nil {
+		return fmt.Errorf("peerconnection: the track %q is a local one, which is written and not read", t.id)
+	}
+	pc := t.receiver.pc
+	now := pc.enter()
+	t.use(now, by)
+	var ok bool
+	err := pc.await(ctx, &t.readable, func() bool {
+		now = pc.now()
+		ok = next(now)
+		return ok || t.ended
+	})
+	if err == nil && !ok {
+		err = fmt.Errorf("peerconnection: the track %q is not read: %w", t.id, ErrTrackEnded)
+	}
+	pc.leave(now)
+	return err
+}
+
+// RequestKeyframe asks the source of the track for a key frame: the peer, if the track is a
+// remote one, as often as one likes. What asks is a reader that can't decode.
+func (t *Track) RequestKeyframe() { t.requestKeyframe(t.rid) }
+
+// wantKeyframe notes that a layer of a local track needs a key frame. It is called
+// with the track locked.
+func (t *Track) wantKeyframe(rid string) {
+	if !slices.Contains(t.wanted, rid) {
+		t.wanted = append(t.wanted, rid)
+	}
+	if t.keyframes == nil {
+		t.keyframes = make(chan struct{}, 1)
+	}
+	select {
+	case t.keyframes <- struct{}{}:
+	default:
+	}
+}
+
+// NextKeyframeRequest blocks until a peer needs a key frame of a local track, and returns
+// the layer of a simulcast that it needs it of, "" without one. Whoever encodes the track
+// makes its next frame a key frame then.
+func (t *Track) NextKeyframeRequest(ctx context.Context) (rid string, err error) {
+	if t.receiver != nil {
+		return "", fmt.Errorf("peerconnection: the track %q is a remote one: requests for key frames go to its peer by themselves", t.id)
+	}
+	for {
+		t.mu.Lock()
+		if len(t.wanted) > 0 {
+			rid, t.wanted = t.wanted[0], t.wanted[1:]
+			t.mu.Unlock()
+			return rid, nil
+		}
+		if t.keyframes == nil {
+			t.keyframes = make(chan struct{}, 1)
+		}
+		wanted := t.keyframes
+		t.mu.Unlock()
+		select {
+		case <-wanted:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// WriteFrame sends a frame to every peer that the track is sent to. To one that is not
+// connected, or with which nothing was negotiated yet, nothing is sent: media does not
+// wait. It is an error if a frame can't be sent as it is: because no codec of that name was
+// negotiated, or it is malformed. The others get it all the same.
+func (t *Track) WriteFrame(f Frame) error {
+	if t.receiver != nil {
+		return fmt.Errorf("peerconnection: the track %q is a remote one, which only its peer writes", t.id)
+	}
+	var failed error
+	for _, s := range t.attached() {
+		if err := s.writeFrame(t, &f); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// WriteRTP sends an RTP packet to every peer that the track is sent to, under an SSRC,
+// a sequence number, a timestamp and a payload type of the connection's own that
+// follow the packet's. Its payload is taken to be of the first codec that was negotiated; of
+// its header extensions none is passed on. It is borrowed for the call.
+func (t *Track) WriteRTP(packet []byte) error {
+	if t.receiver != nil {
+		return fmt.Errorf("peerconnection: the track %q is a remote one, which only its peer writes", t.id)
+	}
+	p, err := session.NewPacket(slices.Clone(packet), nil, nil)
+	if err != nil {
+		return fmt.Errorf("peerconnection: what was written to the track %q is no RTP packet: %w", t.id, err)
+	}
+	var failed error
+	for _, s := range t.attached() {
+		if err := s.writeRTP(t, p); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// ErrTrackEnded is wrapped by the error of reading a remote track of which nothing more can
+// come: its transceiver was stopped, or the connection has ended.
+var ErrTrackEnded = errors.New("the track has ended")

@@ -1,0 +1,148 @@
+package peerconnection
+
+import (
+	"time"
+
+	"github.com/plainrtc/plainrtc/rtp/session"
+)
+
+// What the core keeps of a remote track: the stream that feeds it, and what was
+// not read yet.
+
+// reads is how a remote track is used: each of the ways that somebody has begun to.
+type reads uint8
+
+const (
+	readsFrames  reads = 1 << iota // by ReadFrame, through a jitter buffer
+	readsPackets                   // by ReadRTP
+	relays                         // by senders that it was given to
+	readsTones                     // by NextTone, which needs nothing of the stream
+)
+
+// What a track holds for readers that do not keep up: the oldest goes first.
+const (
+	maxUnreadPackets = 2048
+	maxUnreadTones   = 64
+)
+
+// feed makes a stream the one that the track is read from.
+func (t *Track) feed(now time.Time, st *session.Stream) {
+	t.stream = st
+	t.deliver(now)
+}
+
+// use adds a way in which the track is used.
+func (t *Track) use(now time.Time, r reads) {
+	if t.reads&r == 0 {
+		t.reads |= r
+		t.deliver(now)
+	}
+}
+
+// deliver tells the stream how it is read.
+func (t *Track) deliver(now time.Time) {
+	if t.stream == nil || t.reads&^readsTones == 0 {
+		return // the latest packets are kept, for who comes late
+	}
+	var d session.Delivery
+	if t.reads&readsFrames != 0 {
+		d |= session.Frames
+	}
+	if t.reads&(readsPackets|relays) != 0 {
+		d |= session.Packets
+	}
+	t.stream.Deliver(now, d)
+}
+
+// keep holds a packet for ReadRTP.
+func (t *Track) keep(p session.Packet) {
+	if len(t.packets)-t.packetsRead == maxUnreadPackets {
+		t.packets[t.packetsRead] = session.Packet{}
+		t.packetsRead++
+		t.packetsLost++
+	}
+	if t.packetsRead > 0 && len(t.packets) == cap(t.packets) {
+		n := copy(t.packets, t.packets[t.packetsRead:])
+		clear(t.packets[n:])
+		t.packets, t.packetsRead = t.packets[:n], 0
+	}
+	t.packets = append(t.packets, p)
+	t.readable.signal()
+}
+
+// take returns the next packet for ReadRTP.
+func (t *Track) take() (p session.Packet, ok bool) {
+	if t.packetsRead == len(t.packets) {
+		return p, false
+	}
+	p = t.packets[t.packetsRead]
+	t.packets[t.packetsRead] = session.Packet{}
+	t.packetsRead++
+	if t.packetsRead == len(t.packets) {
+		t.packets, t.packetsRead = t.packets[:0], 0
+	}
+	return p, true
+}
+
+// heard notes a tone that the peer has played.
+func (t *Track) heard(tone Tone) {
+	if len(t.tones) == maxUnreadTones {
+		t.tones = t.tones[1:]
+	}
+	t.tones = append(t.tones, tone)
+	t.readable.signal()
+}
+
+// nextFrame takes the next frame that is due from the stream's jitter buffer.
+func (t *Track) nextFrame(now time.Time) (Frame, bool) {
+	if t.stream == nil {
+		return Frame{}, false
+	}
+	f, ok := t.stream.NextFrame(now)
+	if !ok {
+		return Frame{}, false
+	}
+	out := Frame{
+		Data: f.Data, KeyFrame: f.KeyFrame, Concealed: f.Concealed, Missing: f.Missing,
+		Duration: f.Duration, CaptureTime: f.CaptureTime, ReceivedAt: f.ReceivedAt,
+		Timestamp: f.Timestamp,
+	}
+	rate := f.Codec.ClockRate
+	if codec := t.stream.Codec(); codec != nil {
+		out.Codec = publicCodec(t.kind, codec)
+		if rate == 0 {
+			rate = codec.ClockRate
+		}
+	}
+	out.PTS = t.clock.pts(f.Timestamp, rate)
+	return out, true
+}
+
+// A mediaClock turns RTP timestamps, which wrap, into times since the track's first frame.
+type mediaClock struct {
+	started bool
+	last    uint32
+	ticks   int64
+	rate    uint32
+	base    time.Duration // of the time before the clock rate changed
+}
+
+func (c *mediaClock) pts(timestamp, rate uint32) time.Duration {
+	if !c.started || rate != c.rate {
+		if c.started {
+			c.base = c.at()
+		}
+		c.started, c.last, c.ticks, c.rate = true, timestamp, 0, rate
+	}
+	c.ticks += int64(int32(timestamp - c.last))
+	c.last = timestamp
+	return c.at()
+}
+
+func (c *mediaClock) at() time.Duration {
+	if c.rate == 0 {
+		return c.base
+	}
+	seconds, rest := c.ticks/int64(c.rate), c.ticks%int64(c.rate)
+	return c.base + time.Duration(seconds)*time.Second + time.Duration(rest)*time.Second/time.Duration(c.rate)
+}
