@@ -31,7 +31,7 @@ type core struct {
 	early []earlyDatagram
 
 	negotiation
-	media
+	rtpTransport
 
 	channels   map[uint16]*DataChannel // by stream
 	opening    []*DataChannel          // made by the user, not open yet
@@ -391,6 +391,7 @@ func (c *core) dtlsEvent(now time.Time, e dtls.Event) {
 	case dtls.Established:
 		c.dtlsUp = true
 		c.stateChanged.signal()
+		c.startSRTP(now)
 		if c.dataAgreed {
 			c.startSCTP(now)
 		}
@@ -526,7 +527,7 @@ func (c *core) close(now time.Time) {
 func (c *core) stop(now time.Time) {
 	c.closed = true
 	c.dtls, c.sctp, c.early, c.trickled = nil, nil, nil, nil
-	c.media = media{}
+	c.rtpTransport = rtpTransport{}
 	c.ice.Close(now)
 	c.signaling = SignalingClosed
 	c.updateState(now)

@@ -19,7 +19,7 @@ var errands = sync.Pool{New: func() any { return new(errand) }}
 // errand takes what the core has for others; nil when there is nothing. It is called
 // with the lock held, which the caller releases before it runs the errand.
 func (pc *PeerConnection) errand() *errand {
-	m := &pc.core.media
+	m := &pc.core.rtpTransport
 	if len(m.relayed) == 0 && len(m.wanted) == 0 {
 		return nil
 	}

@@ -12,8 +12,8 @@ import (
 // Where negotiation hands over to what carries media: the RTP session, its streams
 // and senders, and the tracks that are read and written.
 
-// A media is the core's part in RTP.
-type media struct {
+// An rtpTransport is the core's part in RTP.
+type rtpTransport struct {
 	rtp     *session.Session // nil: there was no media description yet
 	srtpOut *srtp.Outbound   // nil: there are no keys yet
 	srtpIn  *srtp.Inbound

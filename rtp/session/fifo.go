@@ -1,5 +1,7 @@
 package session
 
+import "iter"
+
 // A fifo is a queue in a ring that grows to what it had to hold at most.
 type fifo[T any] struct {
 	ring []T // a power of two
@@ -33,4 +35,15 @@ func (f *fifo[T]) pop() (v T, ok bool) {
 	f.head = (f.head + 1) & (len(f.ring) - 1)
 	f.n--
 	return v, true
+}
+
+// all yields what is in the queue, the first first.
+func (f *fifo[T]) all() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for i := range f.n {
+			if !yield(f.ring[(f.head+i)&(len(f.ring)-1)]) {
+				return
+			}
+		}
+	}
 }

@@ -122,6 +122,15 @@ func (x *Sender) SetCodec(payloadType uint8) error {
 // Codec returns the codec of WriteFrame; nil when the section does not send.
 func (x *Sender) Codec() *Codec { return x.encodings[0].codec }
 
+// Codecs returns the codecs that were negotiated for the sender's section, best first;
+// SetCodec takes their payload types. They are not to be changed.
+func (x *Sender) Codecs() []Codec {
+	if x.section == nil {
+		return nil
+	}
+	return x.section.Send
+}
+
 // configure takes over what negotiation says of the sender's section.
 func (x *Sender) configure(c *section) {
 	x.section = c

@@ -9,15 +9,15 @@ import (
 	"github.com/plainrtc/plainrtc/rtp/payload"
 )
 
-// A Delivery is how a stream is read.
+// A Delivery is how a stream is read: in one way, or in both.
 type Delivery uint8
 
-// The ways.
+// The ways. Latest is that nobody said yet: the latest packets are kept.
 const (
-	Latest  Delivery = iota // nobody said yet: the latest packets are kept
-	Packets                 // by NextPacket
-	Frames                  // by NextFrame, through a jitter buffer
-	Nothing                 // not at all
+	Packets Delivery = 1 << iota // by NextPacket
+	Frames                       // by NextFrame, through a jitter buffer
+	Nothing                      // not at all
+	Latest  Delivery = 0
 )
 
 // How many packets wait to be read. A stream that nobody said anything of yet keeps
@@ -64,18 +64,24 @@ func (st *Stream) Deliver(now time.Time, d Delivery) {
 	if st.delivery == d {
 		return
 	}
-	st.delivery, st.frames = d, nil
-	if d == Frames {
+	st.delivery = d
+	switch {
+	case d&Frames == 0:
+		st.frames = nil
+	case st.frames == nil:
 		st.buffer()
-		for p, ok := st.packets.pop(); ok; p, ok = st.packets.pop() {
+		for p := range st.packets.all() {
 			st.frames.Receive(p.Arrival, p.Packet, p.Codec.jitter())
 		}
-		st.session.awaken(now, st)
 	}
-	if d == Nothing {
+	if !st.keeps() {
 		st.packets = fifo[Packet]{}
 	}
+	st.session.awaken(now, st)
 }
+
+// keeps reports whether packets are kept for NextPacket.
+func (st *Stream) keeps() bool { return st.delivery == Latest || st.delivery&Packets != 0 }
 
 // NextStream returns a stream that has something to read, each once: read all that
 // it has.
@@ -142,9 +148,8 @@ func (s *Session) receive(now time.Time, st *Stream, p rtp.Packet) {
 	if st.frames != nil {
 		st.frames.Receive(now, p, codec.jitter())
 		s.awaken(now, st)
-		return
 	}
-	if st.delivery != Nothing {
+	if st.keeps() {
 		s.keep(now, st, codec, info, rebuild(s.slab.take(p.HeaderSize()+len(p.Payload())), p, p.Payload()))
 	}
 }
@@ -180,11 +185,11 @@ func (s *Session) receiveRTX(now time.Time, r *route, p rtp.Packet) {
 		return
 	}
 	var b []byte
-	if n := p.HeaderSize() + len(original); st.frames != nil {
+	if n := p.HeaderSize() + len(original); st.keeps() {
+		b = s.slab.take(n)
+	} else {
 		s.original = slices.Grow(s.original[:0], n)[:n] // the jitter buffer copies
 		b = s.original
-	} else {
-		b = s.slab.take(n)
 	}
 	o := rebuild(b, p, original)
 	o.SetSequenceNumber(seq)
@@ -193,9 +198,10 @@ func (s *Session) receiveRTX(now time.Time, r *route, p rtp.Packet) {
 	if st.frames != nil {
 		st.frames.Recover(now, o, codec.jitter())
 		s.awaken(now, st)
-		return
 	}
-	s.keep(now, st, codec, info, o)
+	if st.keeps() {
+		s.keep(now, st, codec, info, o)
+	}
 }
 
 // rebuild writes a packet with another payload, and without padding, to b.
