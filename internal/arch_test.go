@@ -58,10 +58,11 @@ var shell = []string{
 	"transceiver.go",
 	"sender.go",
 	"receiver.go",
-	"track.go",  // a track of its own has a lock of its own
-	"mux.go",    // UDP sockets shared by connections
-	"gate.go",   // where blocking calls wait
-	"tracer.go", // the doors of the trace: a slog.Logger, a file
+	"forward.go", // what one connection tells others when its lock is released
+	"track.go",   // a track of its own has a lock of its own
+	"mux.go",     // UDP sockets shared by connections
+	"gate.go",    // where blocking calls wait
+	"tracer.go",  // the doors of the trace: a slog.Logger, a file
 }
 
 // forbidden says why a core does not import a package, or what is below it.
