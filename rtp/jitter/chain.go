@@ -113,10 +113,11 @@ func (c *chain) decodable(r *relation) bool {
 
 // undecodable notes that a frame is dropped. When the lowest layer cannot go on, nothing can.
 func (c *chain) undecodable(r *relation) {
-	c.gap()
-	if r.tid == 0 {
+	if r.kind == sequential || r.tid == 0 {
+		c.gap()
 		c.keyed = false
 	}
+	c.layers = min(c.layers, r.tid)
 }
 
 // decoded notes that a frame is handed out.

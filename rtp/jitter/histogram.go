@@ -77,8 +77,10 @@ func (h *histogram) scale() {
 // recentre moves the bins so that t has one, if that can be. What leaves at an end is counted in its last bin.
 func (h *histogram) recentre(t time.Duration) {
 	lowest := 0
-	for lowest < bins-1 && float64(h.bins[lowest]) < h.total*1e-5 {
-		lowest++
+	for below := 0.0; lowest < bins-1; lowest++ {
+		if below += float64(h.bins[lowest]); below > h.total/100 {
+			break
+		}
 	}
 	from := min(h.origin+time.Duration(lowest)*binWidth, t)
 	by := int((from - h.origin) / binWidth) // the bin that becomes the one at margin

@@ -8,13 +8,16 @@ import (
 	"github.com/plainrtc/plainrtc/rtp/payload"
 )
 
+// longestFrame is more audio than anybody has in a packet: Opus has 120 ms at most.
+const longestFrame = time.Second
+
 func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered bool) {
 	size := len(p.Bytes())
 	media := codec.Format != 0 && len(p.Payload()) > 0
 	block := payload.Redundancy{Data: p.Payload()}
 	if media {
 		switch {
-		case codec.ClockRate == 0:
+		case codec.ClockRate < 1000:
 			b.dropPacket(now, dropClockRate, size)
 			return
 		case (codec.Format >= payload.VP8) != b.config.Video:
@@ -34,6 +37,10 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 		var err error
 		if info, err = codec.Format.Inspect(block.Data); err != nil {
 			b.dropPacket(now, dropPayload, size)
+			return
+		}
+		if ticks(int64(codec.Format.Duration(block.Data, codec.Channels)), codec.ClockRate) > longestFrame {
+			b.dropPacket(now, dropLong, size)
 			return
 		}
 	}

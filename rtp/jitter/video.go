@@ -271,12 +271,16 @@ func (b *Buffer) dropRest(now time.Time, first *slot) {
 	b.video.aligned = aligned
 }
 
-// dropFrame drops the packets of a frame that are there.
+// dropFrame drops the packets of a frame that are there. What it means for the
+// frames after it the chain has been told.
 func (b *Buffer) dropFrame(now time.Time, c *candidate, reason string) {
+	v, bytes := &b.video, b.ring.bytes
 	b.stats.FramesDropped++
-	whole := c.whole
-	b.giveUpVideo(now, c.end, reason)
-	b.video.aligned = whole
+	v.aligned = c.whole
+	dropped, _ := b.ring.advance(c.end)
+	v.missing += dropped
+	v.needsKey = !v.chain.keyed
+	b.dropTrace(now, reason, bytes-b.ring.bytes)
 }
 
 // skipToKey goes on with the latest key frame behind a hole, if it is whole and due. Otherwise it returns when
