@@ -78,6 +78,23 @@ func TestKeyDerivationVectors(t *testing.T) {
 	}
 }
 
+// RFC 6188, Section 7: key derivation with 256 bits, which AEAD_AES_256_GCM has too
+// (RFC 7714, Section 11).
+func TestKeyDerivation256Vectors(t *testing.T) {
+	k := MasterKey{
+		Key:  unhex(t, "f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6"),
+		Salt: unhex(t, "3b04803de51ee7c96423ab5b78d2"),
+	}
+	for l, want := range map[label]string{
+		labelRTPEncryption: "5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4",
+		labelRTPSalt:       "fa31791685ca444a9e07c6c64e93",
+		labelRTPAuth:       "fd9c32d39ed5fbb5a9dc96b30818454d1313dc05",
+	} {
+		want := unhex(t, want)
+		wantBytes(t, "a session key", derive(k, l, len(want)), want)
+	}
+}
+
 // RFC 9335, Appendix A.2 says what session keys a GCM master key has, which RFC
 // 7714 does not.
 func TestKeyDerivationGCM(t *testing.T) {
