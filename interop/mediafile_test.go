@@ -285,3 +285,52 @@ func probe(t *testing.T, name string) (p probed) {
 	}
 	return p
 }
+
+// What key frames say of themselves, in every shape that these encoders give it, is
+// what ffprobe finds.
+func TestSequencesWithFFmpeg(t *testing.T) {
+	for name, encode := range map[string]string{
+		"cropped.h264":    "-c:v libx264 -preset veryfast -x264-params sar=4/3:fullrange=on:colorprim=bt709:transfer=bt709:colormatrix=bt709:overscan=show:chromaloc=1:level=4",
+		"fields.h264":     "-c:v libx264 -preset veryfast -x264-params interlaced=1:tff=1",
+		"baseline.h264":   "-c:v libx264 -preset ultrafast -profile:v baseline",
+		"high422.h264":    "-c:v libx264 -preset veryfast -pix_fmt yuv422p",
+		"high444.h264":    "-c:v libx264 -preset veryfast -pix_fmt yuv444p -x264-params cqm=jvt",
+		"cropped.h265":    "-c:v libx265 -preset ultrafast -x265-params log-level=none:sar=4:colorprim=bt709:transfer=bt709:colormatrix=bt709:overscan=show:chromaloc=1:scaling-list=default -f hevc",
+		"layers.h265":     "-c:v libx265 -preset ultrafast -x265-params log-level=none:temporal-layers=2:bframes=4:no-open-gop=1 -f hevc",
+		"profile1.ivf":    "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -pix_fmt yuv444p",
+		"profile1rgb.ivf": "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -pix_fmt gbrp",
+		"profile3.ivf":    "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -pix_fmt yuv444p10le",
+		"svt.ivf":         "-c:v libsvtav1 -preset 12 -pix_fmt yuv420p10le",
+	} {
+		file := filepath.Join(t.TempDir(), name)
+		ffmpegTalks(t, strings.Fields("-f lavfi -i testsrc=size=182x140:rate=24000/1001:duration=0.15 -pix_fmt yuv420p "+encode+" "+file)...)
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := mediafile.NewReader(bytes.NewReader(b))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		frame, err := r.NextFrame()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		s := probe(t, file).Streams[0]
+		if p := mediafile.Inspect(r.Codec().Name, frame.Data); !p.KeyFrame || p.Width != s.Width || p.Height != s.Height || p.Width != 182 {
+			t.Errorf("%s begins with %+v, ffprobe says %d × %d", name, p, s.Width, s.Height)
+		}
+		if want := time.Second * 1001 / 24_000; (frame.Duration-want).Abs() > time.Microsecond && name != "fields.h264" {
+			t.Errorf("%s: a picture takes %v, want %v", name, frame.Duration, want)
+		}
+	}
+}
+
+// ffmpegTalks is ffmpeg with encoders that say something whatever they are told.
+func ffmpegTalks(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(testContext(t), "ffmpeg", append(strings.Fields("-hide_banner -nostdin -loglevel error -y"), args...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
