@@ -75,10 +75,12 @@ func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repa
 	if id := e.ids.ID(rtp.ExtAbsSendTime); id != 0 {
 		rtp.NewAbsSendTime(now).Put(x.Reserve(id, 3))
 	}
-	sequence, numbered := uint16(0), false
+	number, numbered := uint16(0), s.numbered
 	if id := e.ids.ID(rtp.ExtTransportSequence); id != 0 {
-		sequence, numbered = s.sent.number(), true
-		binary.BigEndian.PutUint16(x.Reserve(id, 2), sequence)
+		number, numbered = s.acks.number(), true
+		binary.BigEndian.PutUint16(x.Reserve(id, 2), number)
+	} else if numbered {
+		number = s.acks.number()
 	}
 	b = x.Bytes()
 	if frameNumber >= 0 {
@@ -97,7 +99,12 @@ func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repa
 	e.sentPacket(now, s.since(now), v, len(b)-at, len(b)-start, repair)
 	s.scheduleReport(now)
 	if numbered {
-		s.sent.remember(sequence, s.since(now), len(b)-start)
+		s.acks.remember(number, s.since(now), len(b)-start)
+		if repair {
+			e.repairNumbers[h.SequenceNumber&(repairNumbers-1)] = repairNumber{true, h.SequenceNumber, number}
+		} else {
+			v.number = number
+		}
 	}
 	return b
 }
@@ -131,6 +138,7 @@ func (x shift) apply(f payload.Format, b []byte) {
 func (e *encoding) sentPacket(now time.Time, at time.Duration, v *slot, body, size int, repair bool) {
 	v.at = at
 	if repair {
+		v.queued = false
 		v.resent++
 		e.stats.repairs++
 		e.stats.repairedBytes += uint64(body)

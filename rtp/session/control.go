@@ -42,7 +42,9 @@ func (s *Session) ReceiveRTCP(now time.Time, packet []byte) {
 				}
 			}
 		case rtcp.TWCC:
-			ok = s.receiveTransportFeedback(now, p)
+			ok = s.receiveTWCC(now, p)
+		case rtcp.CCFB:
+			ok = s.receiveCCFB(now, p)
 		case rtcp.REMB:
 			s.receiveREMB(now, p)
 		}

@@ -28,11 +28,12 @@ type encoding struct {
 	// it belongs.
 	heard, rtxHeard bool
 
-	rtxSequence uint16
-	answered    nackAnswers
-	requested   keyframeAsked
-	report      localReport
-	stats       outboundStats
+	rtxSequence   uint16
+	repairNumbers [repairNumbers]repairNumber
+	answered      nackAnswers
+	requested     keyframeAsked
+	report        localReport
+	stats         outboundStats
 }
 
 func (s *Session) newEncoding(x *Sender, i int, o Encoding) *encoding {

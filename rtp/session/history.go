@@ -23,9 +23,11 @@ const (
 type slot struct {
 	used      bool
 	sent      bool
+	queued    bool              // to leave again
 	packet    rtp.Packet        // as it was made, or as it came from another source
 	ids       *rtp.ExtensionMap // what its header extensions mean
 	sequence  uint16
+	number    uint16 // of its departure: see acks
 	timestamp uint32
 	codec     *Codec // as negotiated for sending
 	shift     shift  // of what counts pictures

@@ -20,7 +20,7 @@ import (
 // TestLadders plays the scenarios under testdata. Each end has a section of audio,
 // whose mid is a, and one of video, v; A sends and Z receives. The verbs:
 //
-//	config a full twcc rids=h,l nortx fir both ...
+//	config a full twcc ccfb rids=h,l nortx fir both ...
 //	                        a is made anew: with full compound packets, with transport-wide
 //	                        feedback, with layers, without retransmissions, with FIR
 //	                        instead of PLI, with senders though it is Z
@@ -153,6 +153,8 @@ func (e *end) configure(now time.Time, sends bool, args []string) error {
 					codec.PLI, codec.FIR = false, true
 				case "nonack":
 					codec.NACK = false
+				case "ccfb":
+					codec.CCFB = true
 				}
 			}
 			switch name {
@@ -166,7 +168,7 @@ func (e *end) configure(now time.Time, sends bool, args []string) error {
 				rids = strings.Split(value, ",")
 			case "nomid":
 				c.Extensions.Set(rtp.ExtMID, 0)
-			case "nortx", "fir", "nonack":
+			case "nortx", "fir", "nonack", "ccfb":
 			default:
 				return fmt.Errorf("%w: what is %s?", ladder.ErrUsage, word)
 			}

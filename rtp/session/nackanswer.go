@@ -23,14 +23,11 @@ func (s *Session) receiveNACK(now time.Time, e *encoding, p rtcp.Packet) {
 		e.answered.requested++
 		v := e.history.get(sequence)
 		wait := max(s.rtt.value(), minResend)
-		if v == nil || !v.sent || v.codec.RTX == 0 || at-v.at > historyTime || v.resent >= maxTries || v.resent > 0 && at-v.at < wait {
+		if v == nil || !v.sent || v.queued || v.codec.RTX == 0 || at-v.at > historyTime || v.resent >= maxTries || v.resent > 0 && at-v.at < wait {
 			e.answered.refused++
 			continue
 		}
-		v.at = at // so that a NACK in the same moment does not ask again
-		if v.resent == 0 {
-			v.resent = 1
-		}
+		v.queued = true
 		s.queue.pushRepair(e, v)
 	}
 }

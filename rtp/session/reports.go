@@ -319,7 +319,7 @@ func (s *Session) appendFeedback(now time.Time, b []byte, limit int) []byte {
 			}
 		}
 	}
-	b, more := s.appendTransportFeedback(now, b, limit)
+	b, more := s.appendArrivals(now, b, limit)
 	s.reports.feedback = left || more
 	return b
 }

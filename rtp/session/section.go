@@ -245,13 +245,20 @@ func (s *Session) configured() {
 			s.demux.byPayloadType[t] = nil
 		}
 	}
-	s.twcc.enabled, s.ccfb = false, false
+	f := &s.feedback
+	f.twcc, f.ccfb, s.numbered = false, false, false
 	for _, c := range s.sections {
 		for _, codec := range c.Receive {
-			s.twcc.enabled = s.twcc.enabled || codec.TWCC && s.ids.ID(rtp.ExtTransportSequence) != 0
-			s.ccfb = s.ccfb || codec.CCFB
+			f.twcc = f.twcc || codec.TWCC && s.ids.ID(rtp.ExtTransportSequence) != 0
+			f.ccfb = f.ccfb || codec.CCFB
+		}
+		for _, codec := range c.Send {
+			s.numbered = s.numbered || codec.CCFB
 		}
 	}
+	// "a=rtcp-fb ack ccfb" is for the session, and takes the place of other congestion
+	// feedback. RFC 8888, Section 6.
+	f.twcc = f.twcc && !f.ccfb
 }
 
 func (s *Session) section(mid string) *section {

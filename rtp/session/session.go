@@ -35,21 +35,21 @@ type Session struct {
 	sections    []*section
 	ids         rtp.ExtensionMap // of all sections: they agree
 	reducedSize bool             // all sections agreed to it
-	ccfb        bool             // instead of transport-wide feedback
+	numbered    bool             // what leaves is numbered, for feedback of RFC 8888
 
 	demux   demux
 	slab    slab
 	ready   []*Stream // that have something to read
 	senders []*Sender
 
-	queue   queue
-	reports reports
-	rtt     rtt
-	clock   peerClock
-	twcc    twccReceiver
-	sent    twccSender
-	remb    remb
-	byes    []uint32
+	queue    queue
+	reports  reports
+	rtt      rtt
+	clock    peerClock
+	feedback feedback
+	acks     acks
+	remb     remb
+	byes     []uint32
 
 	timers   timers.Table[timerKind]
 	events   fifo[Event]
@@ -67,7 +67,7 @@ const (
 	timerReport   timerKind = iota // the next regular RTCP packet: RFC 3550, Section 6.3
 	timerNACK                      // a missing packet is to be asked for, again: RFC 4585, Section 6.2.1
 	timerKeyframe                  // a key frame is to be asked for, again, or a request of the peer's to be passed on
-	timerFeedback                  // transport-wide feedback
+	timerFeedback                  // feedback on when packets arrived
 	timerPacer                     // the queue may go on
 	timerTone                      // the next packet of a tone: RFC 4733, Section 2.5.1.2
 	timerFrame                     // a jitter buffer wants to be asked
@@ -136,7 +136,7 @@ func (s *Session) ReceiveRTP(now time.Time, packet []byte) {
 		return
 	}
 	h := s.header(p)
-	if h.hasSequence && s.twcc.enabled {
+	if h.hasSequence && s.feedback.twcc {
 		s.receiveSequence(now, h.sequence, p.SSRC())
 	}
 	r, reason := s.route(now, p, &h)
@@ -145,6 +145,9 @@ func (s *Session) ReceiveRTP(now time.Time, packet []byte) {
 		return
 	}
 	r.stream.section.touch(r.stream)
+	if s.feedback.ccfb {
+		s.receiveForCCFB(now, r, p.SequenceNumber())
+	}
 	if r.repairs {
 		s.receiveRTX(now, r, p)
 		return

@@ -146,20 +146,15 @@ type TransportStats struct {
 	RTT     time.Duration // smoothed; zero: not measured yet
 	Dropped uint64        // packets that were not taken
 
-	Feedback TransportTotals // by transport-wide feedback, of what we sent
+	Feedback TransportTotals // by feedback, of what we sent
 
-	// AvailableOutgoingBitrate is what the peer says that it can receive (REMB), in bits a
-	// second; zero: it says nothing.
+	// AvailableOutgoingBitrate is as the method says.
 	AvailableOutgoingBitrate uint64
 }
 
 // Stats returns the session's figures.
 func (s *Session) Stats(now time.Time) TransportStats {
-	v := TransportStats{RTT: s.rtt.value(), Dropped: s.dropped, Feedback: s.sent.totals}
-	if !s.remb.at.IsZero() && now.Sub(s.remb.at) < rembLifetime {
-		v.AvailableOutgoingBitrate = s.remb.bitrate
-	}
-	return v
+	return TransportStats{RTT: s.rtt.value(), Dropped: s.dropped, Feedback: s.acks.totals, AvailableOutgoingBitrate: s.AvailableOutgoingBitrate(now)}
 }
 
 // Streams returns the streams that are there, section by section.

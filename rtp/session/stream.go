@@ -45,12 +45,13 @@ type Stream struct {
 	frameIDs rtp.ExtensionMap
 	ready    bool // it is on the session's list
 
-	reception reception
-	nack      nackList
-	keyframe  keyframeRequest
-	report    remoteReport // the latest SR
-	tone      inboundTone
-	stats     inboundStats
+	reception             reception
+	arrivals, rtxArrivals arrivalLog // with RFC 8888
+	nack                  nackList
+	keyframe              keyframeRequest
+	report                remoteReport // the latest SR
+	tone                  inboundTone
+	stats                 inboundStats
 }
 
 // Codec returns the codec of the latest packet; nil before the first.
