@@ -63,7 +63,7 @@ func TestStatsAsJSON(t *testing.T) {
 		find(s, "remote-candidate", pair["remoteCandidateId"])
 		find(s, "certificate", transport["localCertificateId"])
 		find(s, "certificate", transport["remoteCertificateId"])
-		if transport["dtlsState"] != "connected" || transport["tlsVersion"] == nil || transport["dtlsCipher"] == nil {
+		if transport["dtlsState"] != "connected" || transport["tlsVersion"] == nil || transport["dtlsCipher"] == nil || transport["dtlsGroup"] == nil {
 			t.Errorf("transport %v", transport)
 		}
 	}
