@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -42,6 +43,12 @@ type Config struct {
 	// HelloRetryRequest to such a client (RFC 6347, Section 4.2.1; RFC 9147,
 	// Section 5.1). With PathValidated it is a round trip for nothing.
 	Cookie bool
+	// CookieSecret and PeerAddress, with Cookie, make all servers with the same
+	// secret believe each other's cookies, if they come from the same address: one
+	// that asked for a cookie can be forgotten; see [Conn.Forgettable]. Without a
+	// CookieSecret each server has its own.
+	CookieSecret [32]byte
+	PeerAddress  netip.AddrPort
 	// MTU is the size of the largest datagram of the handshake: 1200 if zero.
 	MTU int
 	// InitialRTO is when a flight is sent again first: after 50 ms if zero, as

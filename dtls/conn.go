@@ -145,7 +145,11 @@ func newConn(config Config, isClient bool) (*Conn, error) {
 	if _, err := io.ReadFull(config.Rand, random[:]); err != nil {
 		return nil, randError(err)
 	}
-	if (config.Cookie || config.speaks(DTLS13)) && !isClient {
+	switch {
+	case isClient:
+	case config.sharesCookies():
+		c.hs.cookieSecret = config.addressSecret()
+	case config.Cookie || config.speaks(DTLS13):
 		if _, err := io.ReadFull(config.Rand, c.hs.cookieSecret[:]); err != nil {
 			return nil, randError(err)
 		}

@@ -99,8 +99,9 @@
 //
 // A server can be used to flood others: to an address that has not shown to be the
 // client's it sends three times what came from there at most, or nothing but a
-// request for a cookie (Config.Cookie). Under ICE the address is known to be the
-// peer's (Config.PathValidated). A handshake that a ClientHello has begun holds
+// request for a cookie (Config.Cookie), after which it may be forgotten
+// (Conn.Forgettable). Under ICE the address is known to be the peer's
+// (Config.PathValidated). A handshake that a ClientHello has begun holds
 // 15 kB with the largest key exchange, and 7 kB while a cookie is asked for;
 // whatever a client sends to be held, it is less than 64 kB (measured by
 // TestHalfOpenHandshakesAreSmall).
@@ -110,7 +111,8 @@
 // state.go lists the states and the step that each waits for; hello.go opens a
 // handshake and chooses the version; client12.go and server12.go, client13.go,
 // server13.go and retry.go are the steps in the order of the wire, and
-// handshake13.go and keyshare.go what those of 1.3 have in common. messages.go,
+// handshake13.go and keyshare.go what those of 1.3 have in common; certificate.go
+// and signature.go say who may prove what how, in both. messages.go,
 // messages13.go and extensions.go are what the steps read and write. Underneath,
 // flight.go sends and repeats, ack.go spares it from that, fragment.go reassembles,
 // record.go and record13.go protect. conn.go, receive.go and receive13.go move

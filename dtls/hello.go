@@ -250,9 +250,9 @@ func offers(m *clientHello, v Version) bool {
 	return m.version>>8 == 0xfe && m.version <= v
 }
 
-// cookie is HMAC(Secret, Client-Parameters), nearly as RFC 6347, Section 4.2.1
-// suggests. The Client-IP is left out: a Conn has one peer's address, which it
-// does not know, and its secret is its own.
+// cookie is HMAC(Secret, Client-IP, Client-Parameters), as RFC 6347, Section 4.2.1
+// suggests. The Client-IP is in the secret, if others have the same one; otherwise
+// it says nothing, for a Conn has one peer.
 func (h *handshake) cookie(m *clientHello) []byte {
 	mac := hmac.New(crypto.SHA256.New, h.cookieSecret[:])
 	mac.Write(m.random)

@@ -210,6 +210,10 @@ func (c *Conn) receiveFragment(now time.Time, rec record, f fragment) (drop stri
 	case h == nil:
 		return c.receiveAfterHandshake(now, f)
 	}
+	if f.seq == 1 && f.typ == typeClientHello && c.fresh() {
+		// The client answers a server like this one, which was forgotten.
+		h.in.next, h.sendSeq = 1, 1
+	}
 	if int16(f.seq-h.in.next) < 0 {
 		if int16(f.seq-c.flight.answers) < 0 {
 			c.repeatFlight(now)

@@ -35,7 +35,7 @@ func (r *helloRetry) seal(secret []byte) []byte {
 }
 
 // open reads a cookie, and reports whether it is ours. As in DTLS 1.2 the
-// client's address is not in it: a Conn has one peer.
+// client's address is in the secret, or in nothing: a Conn has one peer.
 func (r *helloRetry) open(secret, cookie []byte) bool {
 	if len(cookie) < 4+32 {
 		return false

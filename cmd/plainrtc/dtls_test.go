@@ -317,3 +317,68 @@ func TestDTLSLongLine(t *testing.T) {
 		t.Errorf("the server exits with %d: the client said no goodbye", status)
 	}
 }
+
+// TestDTLSCrowd: while a client thinks about its cookie, strangers come, and get a
+// request for one each. It is not forgotten over them, because it was at once.
+func TestDTLSCrowd(t *testing.T) {
+	server := startProgram(t, t.Context(), []string{"dtls", "--listen", "127.0.0.1:0"})
+	addr := regexp.MustCompile(`127[0-9.:]+`).FindString(<-server.stderr)
+	config := dtls.Config{
+		Rand:       rand.Reader,
+		VerifyPeer: func([]byte) error { return nil },
+		Groups:     []dtls.Group{dtls.X25519}, // for a ClientHello of one datagram
+		InitialRTO: time.Minute,               // nothing is lost, and nothing said twice
+	}
+	var err error
+	if config.Certificate, err = dtls.GenerateCertificate(rand.Reader, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	type visitor struct {
+		conn   *dtls.Conn
+		socket net.Conn
+	}
+	newVisitor := func() (v visitor) {
+		if v.conn, err = dtls.NewClient(config); err != nil {
+			t.Fatal(err)
+		}
+		if v.socket, err = net.Dial("udp", addr); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { v.socket.Close() })
+		v.conn.Connect(time.Now())
+		return v
+	}
+	// speak sends what the visitor has to say, and hands it one answer.
+	speak := func(v visitor) {
+		t.Helper()
+		for b := v.conn.AppendPacket(time.Now(), nil); len(b) > 0; b = v.conn.AppendPacket(time.Now(), nil) {
+			v.socket.Write(b)
+		}
+		v.socket.SetReadDeadline(time.Now().Add(10 * time.Second))
+		b := make([]byte, 2048)
+		n, err := v.socket.Read(b)
+		if err != nil {
+			t.Fatalf("client %v: no answer: %v", v.conn.State(), err)
+		}
+		v.conn.Receive(time.Now(), b[:n])
+	}
+	client := newVisitor()
+	speak(client)
+	for range 2 * maxDTLSPeers {
+		speak(newVisitor())
+	}
+	speak(client)
+	if !client.conn.Established() {
+		t.Fatalf("client is %v (%v)", client.conn.State(), client.conn.Err())
+	}
+	speak(client)
+	client.socket.Write(client.conn.Seal(nil, []byte("hello")))
+	if got := <-server.stdout; got != "hello" {
+		t.Errorf("the server prints %q", got)
+	}
+	client.conn.Close(time.Now())
+	client.socket.Write(client.conn.AppendPacket(time.Now(), nil))
+	if status := <-server.status; status != 0 {
+		t.Errorf("the server exits with %d", status)
+	}
+}

@@ -52,7 +52,8 @@ type dtlsPeer struct {
 	began time.Time
 }
 
-// maxDTLSPeers bounds what strangers can make a server hold.
+// maxDTLSPeers bounds what strangers can make a server hold: those who have shown
+// a cookie, or half a ClientHello. The others are forgotten at once.
 const maxDTLSPeers = 64
 
 // dtlsGrace is how long what a peer sent before it went away is waited for.
@@ -85,6 +86,9 @@ func (s *dtlsShell) listen(ctx context.Context, addr string, stdin io.Reader) er
 	// What is wrong with the flags is said now, not when the first client comes.
 	if _, err := dtls.NewServer(s.config); err != nil {
 		return err
+	}
+	if _, err := io.ReadFull(s.config.Rand, s.config.CookieSecret[:]); err != nil {
+		return fmt.Errorf("there is no randomness: %w", err)
 	}
 	if s.socket, err = net.ListenUDP("udp", local); err != nil {
 		return fmt.Errorf("it cannot listen on %s: %w", addr, err)
@@ -152,6 +156,11 @@ func (s *dtlsShell) leave(now time.Time) {
 				s.lose(p, event.Err)
 			}
 		}
+		if p.conn.Forgettable() {
+			// It comes again, with its cookie, if there is such a client.
+			s.peers = slices.DeleteFunc(s.peers, func(q *dtlsPeer) bool { return p == q })
+			continue
+		}
 		if t := p.conn.NextTimeout(); next.IsZero() || !t.IsZero() && t.Before(next) {
 			next = t
 		}
@@ -176,6 +185,7 @@ func (s *dtlsShell) advance() {
 // add begins a handshake.
 func (s *dtlsShell) add(now time.Time, addr netip.AddrPort, newConn func(dtls.Config) (*dtls.Conn, error)) error {
 	config := s.config
+	config.PeerAddress = addr
 	if s.sink != nil {
 		config.Trace = trace.New(s.sink, addr.String())
 	}
@@ -292,7 +302,9 @@ func (s *dtlsShell) read() {
 			}
 		default:
 		}
-		s.out.stdout.Write(text)
+		if len(text) > 0 {
+			s.out.stdout.Write(text)
+		}
 	}
 }
 
