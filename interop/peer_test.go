@@ -304,7 +304,10 @@ func withAttribute(name string, change func(value string) string) func(sdp strin
 	}
 }
 
-func testContext(t testing.TB) context.Context {
+func testContext(t testing.TB) context.Context { return contextOf(t, patience) }
+
+// contextOf is testContext for a test that takes its time.
+func contextOf(t testing.TB, patience time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/pion/datachannel"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -19,6 +20,9 @@ type pionPeer struct {
 	candidates *queue[*webrtc.ICECandidate]
 	states     *queue[webrtc.PeerConnectionState]
 	channels   sync.Map // *webrtc.DataChannel to *pionChannel
+	// detached says that its channels are read and written as streams of
+	// messages, where writing blocks if the engine says so.
+	detached bool
 }
 
 // A pionMux shares one socket between Pion's connections.
@@ -65,7 +69,15 @@ func newPionPeer(t testing.TB, engine webrtc.SettingEngine) *pionPeer {
 func (p *pionPeer) keep(dc *webrtc.DataChannel) *pionChannel {
 	c := &pionChannel{dc: dc, messages: newQueue[*message](), opened: make(chan struct{}), drained: make(chan struct{}, 1)}
 	p.channels.Store(dc, c)
-	dc.OnOpen(func() { close(c.opened) })
+	dc.OnOpen(func() {
+		if p.detached {
+			c.detach()
+		}
+		close(c.opened)
+	})
+	if p.detached {
+		return c
+	}
 	dc.OnMessage(func(m webrtc.DataChannelMessage) { c.messages.push(&message{Text: m.IsString, Data: m.Data}) })
 	dc.OnClose(func() { c.messages.push(nil) })
 	dc.SetBufferedAmountLowThreshold(1 << 20)
@@ -183,6 +195,27 @@ type pionChannel struct {
 	messages *queue[*message]
 	opened   chan struct{}
 	drained  chan struct{}
+	stream   datachannel.ReadWriteCloser // nil unless it is detached
+}
+
+// detach makes an open channel one that is read by a goroutine.
+func (c *pionChannel) detach() {
+	stream, err := c.dc.Detach()
+	if err != nil {
+		panic("BUG: an open channel can be detached: " + err.Error())
+	}
+	c.stream = stream
+	go func() {
+		b := make([]byte, 1<<18)
+		for {
+			n, isText, err := stream.ReadDataChannel(b)
+			if err != nil {
+				c.messages.push(nil)
+				return
+			}
+			c.messages.push(&message{Text: isText, Data: append([]byte(nil), b[:n]...)})
+		}
+	}()
 }
 
 func (c *pionChannel) Opened(ctx context.Context) error {
@@ -195,6 +228,10 @@ func (c *pionChannel) Opened(ctx context.Context) error {
 }
 
 func (c *pionChannel) Send(ctx context.Context, m message) error {
+	if c.stream != nil {
+		_, err := c.stream.WriteDataChannel(m.Data, m.Text)
+		return err
+	}
 	for c.dc.BufferedAmount() > 4<<20 {
 		select {
 		case <-c.drained:
@@ -227,7 +264,12 @@ func (c *pionChannel) Info(ctx context.Context) (channelInfo, error) {
 	}, nil
 }
 
-func (c *pionChannel) Close(ctx context.Context) error { return c.dc.Close() }
+func (c *pionChannel) Close(ctx context.Context) error {
+	if c.stream != nil {
+		return c.stream.Close()
+	}
+	return c.dc.Close()
+}
 
 // A queue has no bound: what handlers push waits for the test.
 type queue[T any] struct {

@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"slices"
@@ -66,9 +65,7 @@ func TestUsrsctp(t *testing.T) {
 
 func newUsrsctpPair(t *testing.T, program string, c usrsctpCase, interleaving bool) *usrsctpPair {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
-	p := &usrsctpPair{t: t, ctx: ctx, program: program, reset: map[string]string{}}
+	p := &usrsctpPair{t: t, ctx: contextOf(t, 20*time.Second), program: program, reset: map[string]string{}}
 	p.config = sctp.Config{Without: c.without, MTU: 1200, MaxMessageSize: 1 << 20, ReceiveWindow: 4 << 20, OutStreams: 1000, InStreams: 1000}
 	p.options = strings.Fields(c.theirs)
 	if interleaving {
