@@ -41,8 +41,8 @@ type Series struct {
 	Area   bool // shaded down to the axis
 }
 
-// A Line is a value to compare with, across the whole plot: that of a link's rate,
-// or, upright, of a moment.
+// A Line is a value to compare with, across the whole plot: a link's rate, which the
+// legend names; or, upright, a moment, with its name beside it.
 type Line struct {
 	At      float64 // on the left axis, or on the x axis
 	Upright bool

@@ -26,11 +26,11 @@ type panelLayout struct {
 // An entry of a legend, from the left edge of its piece of line.
 type entry struct {
 	x, baseline float64
-	series      int
+	series      int // -1: a Line
 	text        string
 }
 
-// A label of a Line.
+// A label of an upright Line.
 type label struct {
 	x, baseline float64
 	end         bool // x is where it ends
@@ -152,11 +152,19 @@ func (p *panelLayout) place(l *layout, y float64) float64 {
 	if p.hasRight {
 		to -= textWidth(p.yRight.title, fontSize) + entryGap
 	}
-	whole := 0.0
 	for i := range p.Series {
 		if name := p.Series[i].legend(); name != "" {
-			whole += entryWidth(name) + entryGap
+			p.legend = append(p.legend, entry{series: i, text: name})
 		}
+	}
+	for _, line := range p.Lines {
+		if line.Label != "" && !line.Upright {
+			p.legend = append(p.legend, entry{series: -1, text: line.Label})
+		}
+	}
+	whole := 0.0
+	for _, e := range p.legend {
+		whole += entryWidth(e.text) + entryGap
 	}
 	baseline, x := p.header, to-whole+entryGap
 	if p.hasRight {
@@ -165,16 +173,13 @@ func (p *panelLayout) place(l *layout, y float64) float64 {
 	if from+whole-entryGap > to { // not beside the titles
 		baseline, x, to = baseline+lineHeight, l.left, l.width-margin
 	}
-	for i := range p.Series {
-		name := p.Series[i].legend()
-		if name == "" {
-			continue
-		}
-		if x > l.left && x+entryWidth(name) > to+0.01 {
+	for i := range p.legend {
+		e := &p.legend[i]
+		if x > l.left && x+entryWidth(e.text) > to+0.01 {
 			baseline, x = baseline+lineHeight, l.left
 		}
-		p.legend = append(p.legend, entry{x, baseline, i, name})
-		x += entryWidth(name) + entryGap
+		e.x, e.baseline = x, baseline
+		x += entryWidth(e.text) + entryGap
 	}
 	p.top = math.Ceil(baseline + 10)
 	p.bottom = p.top + p.plotHeight()
@@ -195,9 +200,9 @@ func entryWidth(name string) float64 { return swatch + swatchGap + textWidth(nam
 // A box is where a text stands: from the left end of its baseline.
 type box struct{ x, y, w float64 }
 
-// placeLabels puts the label of each line where it is inside the plot, on no other
-// label and on no upright line; there, where the fewest points of curves are. One
-// that fits nowhere is left out.
+// placeLabels puts the label of each upright line beside it, on no other label or
+// line, and there, where the fewest points of curves are. One that fits nowhere is
+// left out. Those of other lines stand in the legend.
 func (p *panelLayout) placeLabels(l *layout) {
 	var curves []point
 	for i := range p.Series {
@@ -205,6 +210,9 @@ func (p *panelLayout) placeLabels(l *layout) {
 	}
 	var taken []box
 	for _, line := range p.Lines {
+		if line.Label == "" || !line.Upright {
+			continue
+		}
 		var best label
 		var at box
 		least := -1
@@ -226,7 +234,7 @@ func (p *panelLayout) placeLabels(l *layout) {
 				best, at, least = try, b, n
 			}
 		}
-		if line.Label != "" && least >= 0 {
+		if least >= 0 {
 			taken, p.labels = append(taken, at), append(p.labels, best)
 		}
 	}
@@ -262,22 +270,12 @@ func (p *panelLayout) runs(series int, l *layout) [][]point {
 	return s.runs(&l.x, y, l.right-l.left, p.bottom-p.top)
 }
 
-// tries are the places for a line's label, the best first.
+// tries are the places for an upright line's label, the best first.
 func (p *panelLayout) tries(line Line, l *layout) (tries []label) {
-	if line.Upright {
-		x := l.left + l.x.at(line.At)*(l.right-l.left)
-		for n := range int(p.plotHeight() / lineHeight) {
-			b := p.top + fontSize + 1 + float64(n)*lineHeight
-			tries = append(tries, label{x + 4, b, false, line.Label}, label{x - 4, b, true, line.Label})
-		}
-		return tries
-	}
-	y := p.top + (1-p.y.at(line.At))*p.plotHeight()
-	for _, b := range []float64{y - 4, y + fontSize + 1} {
-		tries = append(tries, label{l.right - 4, b, true, line.Label}, label{l.left + 4, b, false, line.Label})
-		for part := 0.96; part > 0.1; part -= 0.04 {
-			tries = append(tries, label{l.left + part*(l.right-l.left), b, true, line.Label})
-		}
+	x := l.left + l.x.at(line.At)*(l.right-l.left)
+	for n := range int(p.plotHeight() / lineHeight) {
+		b := p.top + fontSize + 1 + float64(n)*lineHeight
+		tries = append(tries, label{x + 4, b, false, line.Label}, label{x - 4, b, true, line.Label})
 	}
 	return tries
 }

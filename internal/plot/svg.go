@@ -101,6 +101,11 @@ func (w *writer) panel(l *layout, p *panelLayout) {
 		w.put("</g>\n")
 	}
 	for _, e := range p.legend {
+		if e.series < 0 {
+			w.put(`<path class="line" d="M{},{}h{}" stroke="#444444" stroke-dasharray="2 3"/><text x="{}" y="{}">{}</text>`+"\n",
+				e.x, e.baseline-fontSize*0.34, swatch, e.x+swatch+swatchGap, e.baseline, e.text)
+			continue
+		}
 		s, c := &p.Series[e.series], p.colors[e.series]
 		w.put(`<g class="c{}" color="{}"><path d="M{},{}h{}" stroke="currentColor" stroke-width="2"{}/></g>`,
 			c+1, palette[c], e.x, e.baseline-fontSize*0.34, swatch, dashes(s))

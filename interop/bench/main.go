@@ -5,6 +5,7 @@
 //
 //	make bench                     everything, five times, into interop/bench/README.md
 //	go run ./bench -only setup     one figure, on the terminal, from interop/
+//	go run ./bench -only simulations   the table of simulated paths, from interop/
 //
 // Each run of each measurement is a process of its own, so that none inherits
 // another's heap, and the stacks take turns, so that a machine that slows down
@@ -59,12 +60,15 @@ func main() {
 	readme := flag.String("readme", "bench/README.md", "the file that keeps the table of a whole run, between its marks")
 	libdatachannel := flag.String("libdatachannel", "bench/libdatachannel", "the directory of libdatachannel's program; it is measured if npm ci was run there")
 	end := flag.String("end", "", "be one end of a connection, as told on standard input: STACK (used by bench itself)")
+	simulation := flag.String("simulate", "", "do a simulation of Pion: ROW/SEED (used by bench itself)")
 	child := flag.String("child", "", "run one measurement in this process: STACK/MEASUREMENT (used by bench itself)")
 	flag.Parse()
 	var err error
 	switch {
 	case *child != "":
 		err = runChild(*child)
+	case *simulation != "":
+		err = simulateChild(*simulation)
 	case *end != "":
 		err = runEnd(*end)
 	default:
@@ -78,6 +82,11 @@ func main() {
 
 // run measures everything and prints the table.
 func run(runs int, only, readme, libdatachannelDir string) error {
+	if only == "simulations" {
+		text, err := simulate()
+		fmt.Print(text)
+		return err
+	}
 	var selected []measurement
 	for _, m := range measurements {
 		if strings.Contains(m.name, only) {
@@ -114,10 +123,16 @@ func run(runs int, only, readme, libdatachannelDir string) error {
 	}
 	fmt.Fprint(os.Stderr, "\r\033[K")
 	text := report(all, runs) + third.sentence(all)
-	fmt.Print(text)
 	if only != "" {
+		fmt.Print(text)
 		return nil
 	}
+	simulated, err := simulate()
+	if err != nil {
+		return err
+	}
+	text += "\n" + simulated
+	fmt.Print(text)
 	return replaceBetweenMarks(readme, text)
 }
 

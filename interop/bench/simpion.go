@@ -1,205 +1,175 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/pion/sctp"
+	pionsctp "github.com/pion/sctp"
 	"github.com/plainrtc/plainrtc/internal/lab"
 )
 
-// Pion has goroutines and timers of its own, and no clock that one could turn. In a
-// bubble of testing/synctest they run on virtual time all the same: it jumps to the
-// next timer whenever all of them wait. Its processor is infinitely fast there.
-
-// inBubble runs f on virtual time and ends the process. The package testing is
-// needed for that, though this is no test.
-func inBubble(f func()) {
+// inBubble runs f on virtual time, and ends the process. Pion has goroutines and
+// timers of its own, and no clock that one could turn; but in a bubble of
+// testing/synctest, time jumps to the next timer when all of them wait. Its
+// processor is infinitely fast there. That package wants a test around it; this is
+// none.
+func inBubble(f func() error) error {
 	testing.Init()
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "bubble", F: func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
-			f()
-			os.Exit(0)
+			if err := f(); err != nil {
+				fmt.Fprintln(os.Stderr, "bench:", err)
+				os.Exit(1)
+			}
+			os.Exit(0) // what runs in the bubble ends with it
 		})
 	}}}, nil, nil)
+	return fmt.Errorf("the package testing did not run the simulation")
 }
 
-// A bottleneck is one direction of a simulated path, like a netsim.Link: a queue, a
-// link of some rate behind it, losses behind that, and a delay.
-type bottleneck struct {
-	path  lab.Path
-	delay time.Duration
-	lossy bool
-	dice  *rand.Rand
-
-	mu    sync.Mutex
-	idle  time.Time // when the last packet will have left the queue
-	waits []time.Duration
-	lose  int           // packets with data yet to be lost in a row
-	lost  func()        // called at the last of them
-	way   chan inFlight // one after the other: they keep their order
+// pionFlow is an association of Pion's.
+type pionFlow struct {
+	mu        sync.Mutex
+	arrivals  []lab.Arrival
+	latencies []time.Duration
+	err       error
 }
 
-// An inFlight is a packet on its way.
-type inFlight struct {
-	due time.Time
-	b   []byte
-	to  *simulatedConn
-}
-
-func newBottleneck(path lab.Path, delay time.Duration, lossy bool, seed uint64) *bottleneck {
-	l := &bottleneck{path: path, delay: delay, lossy: lossy, way: make(chan inFlight, 1<<20)}
-	l.dice = rand.New(rand.NewPCG(seed, 0))
-	go func() {
-		for p := range l.way {
-			time.Sleep(time.Until(p.due))
-			p.to.arrive(p.b)
-		}
-	}()
-	return l
-}
-
-// headers and record are what a packet is longer for below SCTP, as in internal/lab.
-const simulatedOverhead = 28 + 37
-
-func (l *bottleneck) send(b []byte, to *simulatedConn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	data := len(b) > 100
-	takes := time.Duration(float64(len(b)+simulatedOverhead) * 8 / float64(l.path.Rate) * float64(time.Second))
-	begins := l.idle
-	if begins.Before(now) {
-		begins = now
+// simulatePion does an experiment with Pion's SCTP, as its WebRTC sets it up, in a
+// bubble. Of the result it has what the table shows.
+func simulatePion(e lab.Experiment) (lab.Result, error) {
+	start := time.Now()
+	there := newBottleneck(e.Path, e.RTT/2, true, e.Seed)
+	back := newBottleneck(e.Path, e.RTT/2, false, 0)
+	if e.DropPackets > 0 {
+		time.AfterFunc(e.DropAt, func() {
+			there.mu.Lock()
+			defer there.mu.Unlock()
+			there.lose = e.DropPackets
+		})
 	}
-	room := time.Duration(float64(l.path.Queue) * 8 / float64(l.path.Rate) * float64(time.Second))
-	if begins.After(now) && begins.Add(takes).Sub(now) > room {
-		return
-	}
-	l.idle = begins.Add(takes)
-	if l.lossy {
-		if l.dice.Float64() < l.path.Loss {
-			return
-		}
-		if data && l.lose > 0 {
-			if l.lose--; l.lose == 0 {
-				l.lost()
+	finished := make(chan struct{}, len(e.Control))
+	flows := make([]*pionFlow, len(e.Control))
+	for i := range flows {
+		f := &pionFlow{}
+		flows[i] = f
+		go func() {
+			time.Sleep(time.Duration(i) * e.Stagger)
+			if err := f.run(e, start, there, back); err != nil {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				f.err = err
 			}
-			return
+			finished <- struct{}{}
+		}()
+	}
+	timeout := time.After(e.Duration)
+	for n := 0; n < len(flows); {
+		select {
+		case <-finished:
+			n++
+		case <-timeout:
+			n = len(flows)
 		}
-		if data {
-			l.waits = append(l.waits, begins.Sub(now))
+	}
+
+	r := lab.Result{Experiment: e, Took: time.Since(start)}
+	there.mu.Lock()
+	r.Wait = lab.Quantiles(there.waits)
+	lost := there.lastLoss
+	there.mu.Unlock()
+	var late []float64
+	for i, f := range flows {
+		f.mu.Lock()
+		if f.err != nil {
+			return r, f.err
 		}
+		begun := time.Duration(i) * e.Stagger
+		x := lab.FlowResult{
+			Begun: begun, Latency: lab.Quantiles(f.latencies),
+			Goodput:     lab.Goodput(f.arrivals, begun, r.Took),
+			LateGoodput: lab.Goodput(f.arrivals, max(begun, r.Took/2), r.Took),
+		}
+		if n := len(f.arrivals); e.Bytes > 0 && n > 0 && f.arrivals[n-1].Total >= e.Bytes {
+			x.Moved = f.arrivals[n-1].At - begun
+		}
+		if i == 0 && !lost.IsZero() {
+			x.Recovery = lab.Recovery(f.arrivals, lost.Sub(start), e.RTT)
+		}
+		f.mu.Unlock()
+		r.Flows = append(r.Flows, x)
+		late = append(late, x.LateGoodput)
 	}
-	l.way <- inFlight{l.idle.Add(l.delay), append([]byte(nil), b...), to}
+	r.Fairness = lab.Fairness(late)
+	return r, nil
 }
 
-// A simulatedConn is one end of a path, as Pion's SCTP wants it.
-type simulatedConn struct {
-	net.Conn // only the methods below are called
-	out      *bottleneck
-	peer     *simulatedConn
-	in       chan []byte
-	closed   chan struct{}
-	once     sync.Once
-}
-
-func newSimulatedPair(there, back *bottleneck) (a, z *simulatedConn) {
-	a = &simulatedConn{out: there, in: make(chan []byte, 1<<20), closed: make(chan struct{})}
-	z = &simulatedConn{out: back, in: make(chan []byte, 1<<20), closed: make(chan struct{})}
-	a.peer, z.peer = z, a
-	return a, z
-}
-
-func (c *simulatedConn) arrive(b []byte) { c.in <- b }
-
-func (c *simulatedConn) Read(b []byte) (int, error) {
-	select {
-	case p := <-c.in:
-		return copy(b, p), nil
-	case <-c.closed:
-		return 0, io.EOF
+// run connects two ends and lets one send to the other, until e.Bytes have arrived
+// or for ever.
+func (f *pionFlow) run(e lab.Experiment, start time.Time, there, back *bottleneck) error {
+	x, y := newSimulatedPair(there, back)
+	type result struct {
+		a   *pionsctp.Association
+		err error
 	}
-}
-
-func (c *simulatedConn) Write(b []byte) (int, error) {
-	select {
-	case <-c.closed:
-		return 0, io.ErrClosedPipe
-	default:
+	accepted := make(chan result, 1)
+	go func() {
+		z, err := pionsctp.ServerWithOptions(pionsctp.WithNetConn(y))
+		accepted <- result{z, err}
+	}()
+	a, err := pionsctp.ClientWithOptions(pionsctp.WithNetConn(x), pionsctp.WithBlockWrite(true))
+	if err != nil {
+		return err
 	}
-	c.out.send(b, c.peer)
-	return len(b), nil
-}
-
-func (c *simulatedConn) Close() error {
-	c.once.Do(func() { close(c.closed) })
+	z := <-accepted
+	if z.err != nil {
+		return z.err
+	}
+	from, err := a.OpenStream(1, pionsctp.PayloadTypeWebRTCBinary)
+	if err != nil {
+		return err
+	}
+	if e.Limited {
+		from.SetReliabilityParams(e.Unordered, pionsctp.ReliabilityTypeRexmit, uint32(e.MaxRetransmits))
+	}
+	go f.write(e, from)
+	to, err := z.a.AcceptStream()
+	if err != nil {
+		return err
+	}
+	b := make([]byte, 64<<10)
+	for total := int64(0); e.Bytes == 0 || total < e.Bytes; {
+		n, err := to.Read(b)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		total += int64(n)
+		f.mu.Lock()
+		f.arrivals = append(f.arrivals, lab.Arrival{At: now.Sub(start), Total: total})
+		if e.Every > 0 {
+			f.latencies = append(f.latencies, now.Sub(time.Unix(0, int64(binary.BigEndian.Uint64(b)))))
+		}
+		f.mu.Unlock()
+	}
 	return nil
 }
 
-func (c *simulatedConn) SetReadDeadline(time.Time) error { return nil }
-
-func tryPion() {
-	path := lab.Path{Rate: 100e6, RTT: 40 * time.Millisecond, Loss: 0.001, Queue: 500000}
-	wall := time.Now()
-	inBubble(func() {
-		err := func() error {
-			there, back := newBottleneck(path, path.RTT/2, true, 1), newBottleneck(path, path.RTT/2, false, 2)
-			x, y := newSimulatedPair(there, back)
-			type result struct {
-				a   *sctp.Association
-				err error
-			}
-			accepted := make(chan result, 1)
-			go func() {
-				z, err := sctp.ServerWithOptions(sctp.WithNetConn(y))
-				accepted <- result{z, err}
-			}()
-			a, err := sctp.ClientWithOptions(sctp.WithNetConn(x), sctp.WithBlockWrite(true))
-			if err != nil {
-				return err
-			}
-			z := <-accepted
-			from, err := a.OpenStream(1, sctp.PayloadTypeWebRTCBinary)
-			if err != nil {
-				return err
-			}
-			start := time.Now()
-			go func() {
-				m := make([]byte, 16384)
-				for {
-					if _, err := from.Write(m); err != nil {
-						return
-					}
-				}
-			}()
-			to, err := z.a.AcceptStream()
-			if err != nil {
-				return err
-			}
-			b := make([]byte, 65536)
-			n := 0
-			for time.Since(start) < 10*time.Second {
-				k, err := to.Read(b)
-				if err != nil {
-					return err
-				}
-				n += k
-			}
-			fmt.Fprintln(os.Stderr, "Mbit/s", float64(n)*8/time.Since(start).Seconds()/1e6)
-			a.Close()
-			z.a.Close()
-			close(there.way)
-			close(back.way)
-			return nil
-		}()
-		fmt.Fprintln(os.Stderr, "wall", time.Since(wall), err)
-	})
+func (f *pionFlow) write(e lab.Experiment, to *pionsctp.Stream) {
+	message := make([]byte, e.MessageSize)
+	for next := time.Now(); ; next = next.Add(e.Every) {
+		time.Sleep(time.Until(next))
+		binary.BigEndian.PutUint64(message, uint64(time.Now().UnixNano()))
+		if _, err := to.Write(message); err != nil {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.err = err
+			return
+		}
+	}
 }
