@@ -136,6 +136,9 @@ func (x shift) apply(f payload.Format, b []byte) {
 
 // sentPacket counts a packet that leaves.
 func (e *encoding) sentPacket(now time.Time, at time.Duration, v *slot, body, size int, repair bool) {
+	if !repair {
+		e.stats.delay += at - v.at
+	}
 	v.at = at
 	if repair {
 		v.queued = false

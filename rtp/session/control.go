@@ -24,6 +24,12 @@ func (s *Session) ReceiveRTCP(now time.Time, packet []byte) {
 			}
 		case rtcp.BYE:
 			s.receiveBYE(now, p)
+		case rtcp.SDES:
+			for item := range p.Items() {
+				if r := s.demux.routes[item.SSRC]; r != nil && item.Type == rtcp.CNAME && r.stream.CNAME != string(item.Text) {
+					r.stream.CNAME = string(item.Text)
+				}
+			}
 		case rtcp.XR:
 			s.receiveXR(now, p)
 		case rtcp.NACK:
@@ -97,9 +103,7 @@ func (s *Session) receiveReports(now time.Time, p rtcp.Packet) {
 		}
 		if d, ok := roundTrip(now, r.LastSR, r.DelaySinceSR); ok {
 			s.sampleRTT(d)
-			v.RoundTripTime = d
-			v.TotalRTT += d
-			v.RTTMeasurements++
+			v.RoundTrips.add(d)
 		}
 	}
 }
@@ -125,6 +129,7 @@ func (s *Session) receiveXR(now time.Time, p rtcp.Packet) {
 			}
 			if rtt, ok := roundTrip(now, d.LastRR, d.Delay); ok {
 				s.sampleRTT(rtt)
+				s.reports.rtt.add(rtt)
 			}
 		}
 	}

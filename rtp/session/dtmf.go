@@ -19,6 +19,7 @@ const (
 
 	toneInterval = 20 * time.Millisecond // between the packets of a tone
 	toneVolume   = 10                    // in -dBm0
+	maxSegment   = 0xffff                // of a tone, in ticks
 	toneEnds     = 3                     // "the final packet [...] SHOULD be sent three times". Section 2.5.1.4
 )
 
@@ -36,10 +37,10 @@ type tones struct {
 	playing bool
 	code    uint8
 	first   bool
-	clock   uint32 // the clock rate of the event's payload type
 	codec   *Codec
 	began   time.Time
-	stamp   uint32 // the timestamp of all of its packets
+	stamp   uint32 // the timestamp of all packets of the segment
+	before  uint32 // how long the segments before took, in ticks
 	ends    int    // how many times its end was sent
 	next    time.Time
 }
@@ -133,10 +134,11 @@ func (s *Session) tone(now time.Time, x *Sender) {
 		return
 	}
 	t.code, _ = payload.ToneCode(key)
-	t.playing, t.first, t.ends, t.clock, t.began = true, true, 0, t.codec.ClockRate, now
+	t.playing, t.first, t.ends, t.before, t.began = true, true, 0, 0, now
+	e.rewrite.pause() // audio goes on behind the tone, without a gap in the sequence
 	// "The RTP timestamp [...] designates the beginning of the event", on the clock of the
 	// audio around it. Section 2.2.1.
-	t.stamp = e.rewrite.timestamp + ticks(now.Sub(e.rewrite.at), t.clock)
+	t.stamp = e.rewrite.timestamp + ticks(now.Sub(e.rewrite.at), t.codec.ClockRate)
 	if e.rewrite.at.IsZero() {
 		t.stamp = e.rewrite.timestamp
 	}
@@ -153,7 +155,20 @@ func (s *Session) toneGoesOn(now time.Time, x *Sender) {
 	}
 	held := min(now.Sub(t.began), t.duration)
 	event := payload.Event{Code: t.code, Volume: toneVolume, End: held == t.duration}
-	event.Duration = uint16(min(ticks(held, t.clock), 0xffff))
+	total := ticks(held, t.codec.ClockRate)
+	// "If an event persists beyond the maximum duration expressible in the duration field
+	// (0xFFFF) [...] the sender MUST start a new segment", whose timestamp is where the one before
+	// ended. Section 2.5.1.3.
+	for total-t.before > maxSegment {
+		event.Duration = maxSegment
+		last := event
+		last.End = false
+		s.writeTone(now, e, last, t.first)
+		t.first = false
+		t.before += maxSegment
+		t.stamp += maxSegment
+	}
+	event.Duration = uint16(total - t.before)
 	s.writeTone(now, e, event, t.first)
 	t.first = false
 	switch {
@@ -194,7 +209,10 @@ func (s *Session) writeTone(now time.Time, e *encoding, event payload.Event, fir
 // An inboundTone is the event that a stream's latest packets were of.
 type inboundTone struct {
 	known     bool
-	timestamp uint32 // which tells events apart
+	code      uint8
+	timestamp uint32 // of its latest segment, which tells events apart
+	duration  uint16 // of that segment
+	before    uint32 // of the segments before, in ticks
 	ended     bool
 }
 
@@ -205,22 +223,36 @@ func (s *Session) receiveTone(now time.Time, st *Stream, codec *Codec, p rtp.Pac
 		return
 	}
 	t := &st.tone
-	started := !t.known || int32(p.Timestamp()-t.timestamp) > 0
-	if !started && (t.ended || p.Timestamp() != t.timestamp) {
+	ahead := int32(p.Timestamp() - t.timestamp)
+	started := !t.known || ahead > 0
+	switch {
+	case !started && (t.ended || ahead != 0):
 		return // the end is sent three times, and packets may be late
+	case t.known && ahead == maxSegment && !t.ended && t.code == event.Code:
+		started = false // its next segment
+		t.before += maxSegment
+		t.timestamp, t.duration = p.Timestamp(), 0
+	case started:
+		if t.known && !t.ended {
+			s.toneEnded(st, codec) // all three ends were lost
+		}
+		*t = inboundTone{known: true, code: event.Code, timestamp: p.Timestamp()}
 	}
+	t.duration = max(t.duration, event.Duration)
 	if started {
-		*t = inboundTone{known: true, timestamp: p.Timestamp()}
-	}
-	told := ToneReceived{Stream: st, Tone: event.Tone(), Duration: duration(uint32(event.Duration), codec.ClockRate)}
-	if started && !event.End {
-		s.events.push(told)
+		s.events.push(ToneReceived{Stream: st, Tone: event.Tone(), Duration: t.length(codec)})
 	}
 	if event.End {
-		t.ended, told.End = true, true
-		if started {
-			s.events.push(ToneReceived{Stream: st, Tone: told.Tone})
-		}
-		s.events.push(told)
+		s.toneEnded(st, codec)
 	}
+}
+
+func (s *Session) toneEnded(st *Stream, codec *Codec) {
+	t := &st.tone
+	t.ended = true
+	s.events.push(ToneReceived{Stream: st, Tone: payload.Event{Code: t.code}.Tone(), Duration: t.length(codec), End: true})
+}
+
+func (t *inboundTone) length(codec *Codec) time.Duration {
+	return duration(t.before+uint32(t.duration), codec.ClockRate)
 }

@@ -50,6 +50,7 @@ func (st *Stream) NextFrame(now time.Time) (jitter.Frame, bool) {
 		return jitter.Frame{}, false
 	}
 	s := st.session
+	st.sync.update(now)
 	f, ok := st.frames.NextFrame(now)
 	if ok {
 		return f, true
@@ -65,6 +66,26 @@ func (st *Stream) NextFrame(now time.Time) (jitter.Frame, bool) {
 		s.timers.SetEarlier(timerFrame, next)
 	}
 	return jitter.Frame{}, false
+}
+
+// A lipSync keeps two streams in step.
+type lipSync struct {
+	audio, video *Stream
+	skew         jitter.Sync
+}
+
+// Synchronize keeps a stream of audio and one of video in step, which are of one source and both
+// deliver Frames: the faster waits for the other. A stream is in step with one other.
+func Synchronize(audio, video *Stream) {
+	y := &lipSync{audio: audio, video: video}
+	audio.sync, video.sync = y, y
+}
+
+func (y *lipSync) update(now time.Time) {
+	if y == nil || y.audio.sync != y || y.video.sync != y || y.audio.frames == nil || y.video.frames == nil {
+		return
+	}
+	y.skew.Update(now, y.audio.frames, y.video.frames)
 }
 
 // framesDue puts the streams whose jitter buffer wants to be asked on the list of those that have

@@ -36,6 +36,9 @@ func (x *Sender) WriteFrame(now time.Time, encoding int, f Frame) error {
 	if e.packetizer == nil || e.codec.Format == 0 {
 		return ErrCodec
 	}
+	if encoding == 0 && x.tones.playing {
+		return nil // "the tone is sent instead of audio": RFC 4733, Section 2.5.1.1 leaves the choice
+	}
 	s := x.session
 	if err := e.packetizer.Start(f.Data, s.cfg.MTU-e.headerRoom()); err != nil {
 		return err

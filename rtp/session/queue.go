@@ -21,12 +21,22 @@ type waiting struct {
 func (q *queue) push(e *encoding, v *slot) {
 	w := waiting{e, v.sequence, int32(len(v.packet.Bytes()))}
 	if e.audio() {
+		if q.urgent.len() == maxQueued {
+			q.urgent.pop()
+		}
 		q.urgent.push(w)
 		return
+	}
+	if q.media.len() == maxQueued {
+		old, _ := q.media.pop()
+		q.bytes -= int(old.size)
 	}
 	q.media.push(w)
 	q.bytes += int(w.size)
 }
+
+// maxQueued is how many packets may wait, when nobody asks for them: the oldest are lost.
+const maxQueued = 2 * maxHistory
 
 func (q *queue) pushRepair(e *encoding, v *slot) {
 	w := waiting{e, v.sequence, int32(len(v.packet.Bytes()))}

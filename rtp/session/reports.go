@@ -14,6 +14,7 @@ type reports struct {
 	average  float64   // avg_rtcp_size, bytes (RFC 3550, Section 6.3.3)
 	last     time.Time // when reports were made
 	heard    referenceTime
+	rtt      RoundTrips // by XR
 
 	blocks []rtcp.ReceptionReport // scratch
 	items  []rtcp.Item            // scratch
@@ -239,7 +240,6 @@ func (s *Session) reporting() func(yield func(*encoding) bool) {
 // senderReport makes an encoding's SR. RFC 3550, Section 6.4.1.
 func (e *encoding) senderReport(now time.Time) rtcp.SenderReport {
 	e.report.due = false
-	e.stats.reports++
 	// "Note that in most cases this timestamp will not be equal to the RTP timestamp
 	// in any adjacent data packet. Rather, it MUST be calculated from the corresponding NTP
 	// timestamp".

@@ -86,6 +86,9 @@ func (x *Sender) WritePacket(now time.Time, encoding int, p Packet) (taken bool,
 	if err != nil {
 		return false, err
 	}
+	if encoding == 0 && x.tones.playing {
+		return false, nil // tones take the place of audio
+	}
 	s := x.session
 	r := &e.rewrite
 	if r.to == nil || r.from != p.Codec {

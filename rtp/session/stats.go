@@ -34,6 +34,7 @@ type RemoteOutboundStats struct {
 	RemoteTimestamp        time.Time // by the peer's clock
 	Received               time.Time
 	ReportsSent            uint64
+	RoundTrips             // by XR: a receiver's own measurement (RFC 3611, Section 4.5)
 }
 
 // OutboundStats are what W3C's RTCOutboundRtpStreamStats and its parents count of an
@@ -53,7 +54,8 @@ type OutboundStats struct {
 	FramesSent           uint64
 	KeyFramesSent        uint64
 	LastPacketSent       time.Time
-	NACKs, PLIs, FIRs    uint64 // received
+	TotalSendDelay       time.Duration // from writing to leaving, over all packets
+	NACKs, PLIs, FIRs    uint64        // received
 
 	Remote RemoteInboundStats
 }
@@ -65,11 +67,22 @@ type RemoteInboundStats struct {
 	PacketsLost     int32
 	FractionLost    float64
 	Jitter          time.Duration
-	RoundTripTime   time.Duration
-	TotalRTT        time.Duration
-	RTTMeasurements uint64
 	HighestSequence uint32
 	ReportsReceived uint64
+	RoundTrips
+}
+
+// RoundTrips are what was measured of the time to the peer and back.
+type RoundTrips struct {
+	RoundTripTime             time.Duration // the latest; zero: none
+	TotalRoundTripTime        time.Duration
+	RoundTripTimeMeasurements uint64
+}
+
+func (r *RoundTrips) add(d time.Duration) {
+	r.RoundTripTime = d
+	r.TotalRoundTripTime += d
+	r.RoundTripTimeMeasurements++
 }
 
 type inboundStats struct {
@@ -86,7 +99,7 @@ type outboundStats struct {
 	packets, bytes, headerBytes uint64
 	repairs, repairedBytes      uint64
 	frames, keyFrames           uint64
-	reports                     uint64
+	delay                       time.Duration
 	last                        time.Time
 	remote                      RemoteInboundStats
 }
@@ -109,7 +122,7 @@ func (st *Stream) Stats() InboundStats {
 	}
 	if !st.report.at.IsZero() {
 		v.Remote = RemoteOutboundStats{PacketsSent: st.report.PacketCount, BytesSent: st.report.OctetCount,
-			RemoteTimestamp: st.report.NTPTimestamp.Time(), Received: st.report.at, ReportsSent: st.report.count}
+			RemoteTimestamp: st.report.NTPTimestamp.Time(), Received: st.report.at, ReportsSent: st.report.count, RoundTrips: st.session.reports.rtt}
 	}
 	return v
 }
@@ -133,7 +146,7 @@ func (x *Sender) Stats(encoding int) OutboundStats {
 		SSRC: e.SSRC, RTX: e.RTX, MID: x.mid, RID: e.RID, Codec: e.codec, Active: e.Active,
 		PacketsSent: c.packets, BytesSent: c.bytes, HeaderBytesSent: c.headerBytes,
 		RetransmittedPackets: c.repairs, RetransmittedBytes: c.repairedBytes, FramesSent: c.frames, KeyFramesSent: c.keyFrames,
-		LastPacketSent: c.last, NACKs: e.answered.received, PLIs: e.requested.plis, FIRs: e.requested.firs, Remote: c.remote,
+		LastPacketSent: c.last, TotalSendDelay: c.delay, NACKs: e.answered.received, PLIs: e.requested.plis, FIRs: e.requested.firs, Remote: c.remote,
 	}
 	if x.section != nil {
 		v.Kind = x.section.Kind

@@ -43,6 +43,7 @@ type Stream struct {
 	packets  fifo[Packet]
 	frames   *jitter.Buffer // with delivery Frames
 	frameIDs rtp.ExtensionMap
+	sync     *lipSync
 	ready    bool // it is on the session's list
 
 	reception             reception
