@@ -26,6 +26,8 @@ type command struct {
 	// define declares the command's flags and returns what to do once they are
 	// set. Its error is told to the user as it is; a usageError exits with 2.
 	define func(*flag.FlagSet) func(context.Context, output) error
+	// argument names the flag whose value may stand alone, anywhere among the flags.
+	argument string
 	// within are the commands of a command that has no flags of its own. Their
 	// names begin with its name.
 	within []command
@@ -51,6 +53,12 @@ func (c command) main(ctx context.Context, args []string, stdout, stderr io.Writ
 	do := c.define(flags)
 
 	err := flags.Parse(args)
+	if err == nil && c.argument != "" && flags.NArg() > 0 {
+		rest := flags.Args()[1:]
+		if err = flags.Set(c.argument, flags.Arg(0)); err == nil {
+			err = flags.Parse(rest)
+		}
+	}
 	if errors.Is(err, flag.ErrHelp) {
 		c.writeHelp(stdout, flags)
 		return exitOK

@@ -15,7 +15,8 @@
 // lab.go is what experiments have in common, and quantity.go reads rates, sizes
 // and shares. labsctp.go turns flags into an experiment of internal/lab, labsweep.go
 // into many, on all processors; labreport.go tells what came of them, in words,
-// JSON and pictures.
+// JSON and pictures. labjitter.go does all that for the jitter buffer, with
+// rtp/jitter/jitterlab.
 //
 // Every command says what it takes with -h. The exit status is 0 when it did
 // what it was asked, 1 when that failed, 2 when the command line made no sense.

@@ -1,4 +1,4 @@
-package lab
+package jitterlab
 
 import (
 	"slices"
@@ -33,7 +33,7 @@ type Point struct {
 	Arrival time.Duration // how much longer than the fastest packet it took; negative when it was lost
 	Playout time.Duration // when it was played, after Sent and the fastest packet's way; negative when it was not
 	Target  time.Duration // what the buffer aimed at then
-	Late    bool
+	Late    bool          // it was discarded, or played late
 }
 
 // LateLoss is the share of the packets that arrived, but behind their time.
@@ -46,9 +46,10 @@ func (r *Result) Ratio() float64 {
 	return float64(r.MeanDelay) / float64(max(r.JitterP99, time.Millisecond))
 }
 
-const clockRate = 48000
+// Packets are audio that is as many bytes long as ticks of the clock: G.722.
+const clockRate = 8000
 
-// Run sends a trace through a buffer, as Opus.
+// Run sends a trace through a buffer, as audio without gaps.
 func Run(trace Trace, config jitter.Config) Result {
 	packets := trace.Packets
 	order := make([]int, 0, len(packets))
@@ -77,17 +78,15 @@ func Run(trace Trace, config jitter.Config) Result {
 	if len(packets) == 0 {
 		return result
 	}
-	interval := 20 * time.Millisecond
-	if len(packets) > 1 {
-		interval = (packets[len(packets)-1].Sent - packets[0].Sent) / time.Duration(len(packets)-1)
-	}
-	result.Length = interval * time.Duration(len(packets))
+	interval := trace.interval()
+	result.Length = packets[len(packets)-1].Sent - packets[0].Sent + interval
 
 	b := jitter.New(config)
-	codec := jitter.Codec{Format: payload.Opus, ClockRate: clockRate}
+	codec := jitter.Codec{Format: payload.G722, ClockRate: clockRate}
 	start := time.Unix(0, 0).UTC()
 	var total time.Duration
 	var delays []time.Duration
+	var delayed uint64
 	drain := func(now time.Time) {
 		for {
 			f, ok := b.NextFrame(now)
@@ -98,22 +97,27 @@ func Run(trace Trace, config jitter.Config) Result {
 				result.Concealed += f.Duration
 				continue
 			}
-			i := int(f.Data[1])<<16 | int(f.Data[2])<<8 | int(f.Data[3])
-			point := &result.Points[i]
+			i := int(f.Data[0])<<16 | int(f.Data[1])<<8 | int(f.Data[2])
+			point, stats := &result.Points[i], b.Stats()
 			point.Playout = now.Sub(start) - point.Sent - fastest
-			point.Target = b.Stats().Target
+			point.Target = f.Due.Sub(start) - point.Sent - fastest + stats.Target - stats.Offset
+			if stats.FramesDelayed > delayed {
+				delayed, point.Late = stats.FramesDelayed, true
+			}
 			total += point.Playout
 			delays = append(delays, point.Playout)
 		}
 	}
-	var buffer []byte
+	buffer := make([]byte, 0, 2048)
+	silence := make([]byte, max(int(interval*clockRate/time.Second), 3))
 	for _, i := range order {
 		arrival := start.Add(packets[i].Arrived)
 		for at := b.NextTimeout(); !at.IsZero() && at.Before(arrival); at = b.NextTimeout() {
 			drain(at)
 		}
-		head := rtp.NewBuilder(buffer[:0], rtp.Header{PayloadType: 111, SequenceNumber: uint16(i), Timestamp: trace.timestamp(packets[i].Sent), SSRC: 1})
-		buffer = append(head.Bytes(), toc(interval), byte(i>>16), byte(i>>8), byte(i))
+		head := rtp.NewBuilder(buffer[:0], rtp.Header{PayloadType: 9, SequenceNumber: uint16(i), Timestamp: trace.timestamp(packets[i].Sent), SSRC: 1})
+		silence[0], silence[1], silence[2] = byte(i>>16), byte(i>>8), byte(i)
+		buffer = append(head.Bytes(), silence...)
 		p, err := rtp.Parse(buffer)
 		if err != nil {
 			panic("BUG: " + err.Error())
@@ -138,21 +142,17 @@ func (t *Trace) timestamp(sent time.Duration) uint32 {
 	return uint32(int64(sent) * (clockRate / 1000) / int64(time.Millisecond))
 }
 
-// toc is the first byte of an Opus packet of about the given length.
-func toc(interval time.Duration) byte {
-	switch {
-	case interval < 4*time.Millisecond:
-		return 28 << 3
-	case interval < 8*time.Millisecond:
-		return 29 << 3
-	case interval < 15*time.Millisecond:
-		return 30 << 3
-	case interval < 30*time.Millisecond:
-		return 31 << 3
-	case interval < 50*time.Millisecond:
-		return 2 << 3
+// interval is how much time is between most packets and the next, and no more than a buffer
+// takes for audio of one packet.
+func (t *Trace) interval() time.Duration {
+	var all []time.Duration
+	for i := range t.Packets[1:] {
+		all = append(all, t.Packets[i+1].Sent-t.Packets[i].Sent)
 	}
-	return 3 << 3
+	if len(all) == 0 {
+		return 20 * time.Millisecond
+	}
+	return min(max(percentile(all, 0.5), time.Millisecond), time.Second/2)
 }
 
 // percentile returns the value that the given share is not above.
