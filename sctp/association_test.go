@@ -153,3 +153,37 @@ func TestFirstMessages(t *testing.T) {
 		}
 	}
 }
+
+// Messages of before a restart of the peer come before the event that tells of it,
+// and those of after it behind it, though they arrived in one packet with the
+// COOKIE ECHO.
+func TestMessagesAroundRestart(t *testing.T) {
+	p := newPipe(t, Config{}, Config{})
+	p.connect()
+	p.hold = true
+	p.send(p.a, Message{Stream: 1, Data: []byte("before")})
+	p.run(time.Second)
+	p.a = New(Config{Rand: seeded(2, 'a')})
+	p.send(p.a, Message{Stream: 1, Data: []byte("after")})
+	p.a.Connect(p.now)
+	// Not a drain by hand, which would take events.
+	for range 4 {
+		for _, way := range [][2]*Association{{p.a, p.z}, {p.z, p.a}} {
+			for b := way[0].AppendPacket(p.now, nil); len(b) > 0; b = way[0].AppendPacket(p.now, nil) {
+				way[1].Receive(p.now, b)
+			}
+		}
+	}
+	if m, ok := p.z.NextMessage(); !ok || string(m.Data) != "before" {
+		t.Errorf("the first message is %q", m.Data)
+	}
+	if m, ok := p.z.NextMessage(); ok {
+		t.Errorf("%q is handed out before the restart is", m.Data)
+	}
+	if e, ok := p.z.NextEvent(); !ok || e != Event(Restarted{}) {
+		t.Errorf("the first event is %#v", e)
+	}
+	if m, ok := p.z.NextMessage(); !ok || string(m.Data) != "after" {
+		t.Errorf("the message behind it is %q", m.Data)
+	}
+}

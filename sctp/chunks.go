@@ -79,8 +79,6 @@ func (d *dataChunk) append(b []byte) []byte {
 	return pad(append(b, d.payload...), length)
 }
 
-// dataSize is what n bytes of user data take in a packet.
-func dataSize(n int) int { return dataHeaderSize + padded(n) }
 
 func (d *dataChunk) String() string {
 	var flags strings.Builder

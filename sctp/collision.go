@@ -63,6 +63,7 @@ func (a *Association) restart(now time.Time, k cookie) {
 	a.pmtud.cancel(a)
 	a.control, a.due = nil, 0
 	a.send.immediate = false
+	a.recv.delivery.pause()
 	a.events.push(Restarted{})
 	a.establish(now)
 }

@@ -15,6 +15,10 @@ type delivery struct {
 	waiting map[uint16]*waitingList
 	ready   messageList
 	free    *inMessage
+	// paused: the peer restarted, and the user has not been told yet: before is how
+	// many messages of before that are left, and those behind them wait.
+	paused bool
+	before int
 }
 
 // An inMessage is a whole message on its way to the user.
@@ -190,8 +194,27 @@ func (d *delivery) resetAll(drop func([]byte)) {
 	d.waiting, d.next = nil, nil
 }
 
+// pause keeps messages that come from now on until resume.
+func (d *delivery) pause() {
+	if d.paused {
+		return
+	}
+	d.paused, d.before = true, 0
+	for m := d.ready.head; m != nil; m = m.next {
+		d.before++
+	}
+}
+
+func (d *delivery) resume() { d.paused = false }
+
 // take returns the next message for the user.
 func (d *delivery) take() (dataChunk, bool) {
+	if d.paused {
+		if d.before == 0 {
+			return dataChunk{}, false
+		}
+		d.before--
+	}
 	m := d.ready.pop()
 	if m == nil {
 		return dataChunk{}, false

@@ -14,7 +14,8 @@ type Established struct {
 
 // Restarted: the peer lost its state and connected anew (RFC 9260, Section
 // 5.2.4.1). What was sent and not acknowledged may or may not have arrived;
-// every stream begins anew in both directions.
+// every stream begins anew in both directions. Messages that come after it are
+// handed out once this event was.
 type Restarted struct{}
 
 // StreamsReset: the peer will send nothing more on these streams, and the next
@@ -82,6 +83,9 @@ func (a *Association) NextEvent() (Event, bool) {
 	}
 	e := q.list[q.head]
 	q.list[q.head] = nil
+	if _, ok := e.(Restarted); ok {
+		a.recv.delivery.resume()
+	}
 	if q.head++; q.head == len(q.list) {
 		q.list, q.head = q.list[:0], 0
 	}

@@ -97,7 +97,7 @@ func checkOutstanding(t testing.TB, o *outstanding) {
 		c := o.at(n)
 		switch c.state {
 		case chunkInFlight:
-			flight += dataSize(int(c.size))
+			flight += o.size(c)
 			payload += int(c.size)
 		case chunkMarked:
 			marked++
@@ -119,7 +119,7 @@ func checkOutstanding(t testing.TB, o *outstanding) {
 		if c.state != chunkInFlight || inFlight > 0 && int32(c.order-order) <= 0 {
 			t.Fatalf("TSN %d, transmission %d in state %d, stands behind transmission %d", at.tsn, c.order, c.state, order)
 		}
-		inFlight, order = inFlight+dataSize(int(c.size)), c.order
+		inFlight, order = inFlight+o.size(c), c.order
 	}
 	if inFlight != flight {
 		t.Fatalf("%d bytes are listed as in flight, %d are", inFlight, flight)

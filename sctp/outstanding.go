@@ -31,6 +31,8 @@ type outstanding struct {
 	advanced tsn
 	// partial: the peer knows FORWARD TSN; without it every message is reliable.
 	partial bool
+	// header is the size of a chunk without user data.
+	header int
 	// resetAt, if resetting, is the Sender's Last Assigned TSN of an outgoing reset
 	// request that is not answered, and resetDone that of the last one that was
 	// performed: see appendForward.
@@ -60,6 +62,9 @@ type sentChunk struct {
 	flown         flown // what was so at its last transmission
 }
 
+// size is what a chunk takes in a packet.
+func (o *outstanding) size(c *sentChunk) int { return o.header + padded(int(c.size)) }
+
 // A listEnd is a TSN, or zero TSNs.
 type listEnd struct {
 	tsn tsn
@@ -78,7 +83,7 @@ const (
 func (o *outstanding) start(initial tsn, forget func(*outMessage)) {
 	*o = outstanding{
 		cum: initial - 1, next: initial, from: initial, fack: initial - 1, advanced: initial - 1,
-		resetDone: initial - 1, partial: o.partial, forget: forget,
+		resetDone: initial - 1, partial: o.partial, header: o.header, forget: forget,
 	}
 }
 
@@ -116,8 +121,8 @@ func (o *outstanding) resize() {
 func (o *outstanding) launch(now time.Time, n tsn, c *sentChunk) {
 	o.order++
 	c.order = o.order
-	c.flown = o.rate.sent(now, o.flight, dataSize(int(c.size)))
-	o.flight += dataSize(int(c.size))
+	c.flown = o.rate.sent(now, o.flight, o.size(c))
+	o.flight += o.size(c)
 	o.payload += int(c.size)
 	c.before, c.after = o.newest, listEnd{}
 	if o.newest.ok {
@@ -129,7 +134,7 @@ func (o *outstanding) launch(now time.Time, n tsn, c *sentChunk) {
 }
 
 func (o *outstanding) land(c *sentChunk) {
-	o.flight -= dataSize(int(c.size))
+	o.flight -= o.size(c)
 	o.payload -= int(c.size)
 	if c.before.ok {
 		o.at(c.before.tsn).after = c.after
@@ -208,7 +213,7 @@ func (o *outstanding) count(n tsn, c *sentChunk, fack tsn, r *sackResult) {
 	} else if n.Before(fack) && c.once() {
 		r.reordered = true
 	}
-	r.acked += dataSize(int(c.size))
+	r.acked += o.size(c)
 }
 
 func (o *outstanding) validGaps(cum tsn, gaps gapBlocks) bool {

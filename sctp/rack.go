@@ -109,7 +109,7 @@ func (k *rack) detect(now time.Time, at time.Duration, o *outstanding, window ti
 		if due := c.flown.at + k.rtt + window; due > at {
 			return lost, due
 		}
-		lost += dataSize(int(c.size))
+		lost += o.size(c)
 		o.mark(now, n, c)
 	}
 	return lost, 0

@@ -295,6 +295,9 @@ func (m *outMessage) expired(now time.Time) bool {
 func (s *sender) interleave(on bool, rwnd int) {
 	c := &s.queue.scheduler
 	c.interleaved, c.window, c.packet = on, rwnd/2, s.mtu
+	if s.out.empty() { // else the kind remains, too
+		s.out.header = s.headerSize()
+	}
 }
 
 // headerSize is what a chunk has beside user data.
@@ -474,7 +477,7 @@ func (s *sender) appendChunk(b []byte, n tsn, c *sentChunk) []byte {
 	}
 	// RFC 7053, Section 4: the SACK is wanted at once where this end can do
 	// nothing until it comes.
-	if s.immediate || s.probing || c.transmissions > 1 && !s.cc.inFastRecovery {
+	if s.immediate || s.probing || s.cc.extra || c.transmissions > 1 && !s.cc.inFastRecovery {
 		d.flags |= flagImmediate
 	}
 	return d.append(b)
