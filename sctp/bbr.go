@@ -15,8 +15,11 @@ import (
 //     what it can.
 //   - Startup ends, and its window stops growing, at the first sign of a queue; a
 //     probe ends when it has made one. There is less to lose and to wait for.
-//   - Probes come more often, so that flows soon share alike, and in Cruise the
-//     window is 1.6 bandwidth-delay products, which leaves more to NewReno.
+//   - Probes come more often, and in Cruise the window is 1.6 bandwidth-delay
+//     products, which leaves more to NewReno.
+//   - A probe goes on until it has made a queue of a quarter of the path, so that it
+//     adds the same to a small flow as to a large one, and a flow that others' probes
+//     have made smaller yields to that: so they come to share alike.
 //   - Loss is looked at once a SACK, not once a packet, and there is no undoing of
 //     what a spurious loss did to the model: the next probe does it.
 //
@@ -26,6 +29,7 @@ type bbr struct {
 	reno       newReno
 	unpaced    bool
 	state      bbrState
+	entered    int // the round in which this state began
 	pacingGain float64
 	cwndGain   float64
 
@@ -112,6 +116,12 @@ const (
 	bbrQueueRTT   = 1.25
 	bbrForeignRTT = 1.5
 	bbrLossLimit  = 0.15
+	// Where a queue stands that is neither our probe's nor so long that it must be
+	// others', the estimates of the flows add up to more than there is: each yields
+	// to bbrYield of what it is delivered, until it probes again. Down makes no queue
+	// after bbrDownRounds any more.
+	bbrYield      = 0.95
+	bbrDownRounds = 2
 	// bbrProbeRounds is how many round trips are between probes, up to two seconds
 	// (the draft: two to three seconds), so that flows share alike after about as
 	// many round trips on any path.
@@ -121,7 +131,7 @@ const (
 var bbrGains = [...]struct{ pacing, cwnd float64 }{
 	bbrStartup:       {2.77, 2},
 	bbrDrain:         {0.5, 2},
-	bbrProbeBWDown:   {0.90, 2},
+	bbrProbeBWDown:   {0.75, 2},
 	bbrProbeBWCruise: {1, 1.6},
 	bbrProbeBWRefill: {1, 2},
 	bbrProbeBWUp:     {1.25, 2.25},
@@ -138,7 +148,7 @@ func (r *bbr) begin(c *congestion) {
 }
 
 func (r *bbr) enter(s bbrState) {
-	r.state = s
+	r.state, r.entered = s, r.rounds
 	r.pacingGain, r.cwndGain = bbrGains[s].pacing, bbrGains[s].cwnd
 }
 
@@ -227,6 +237,9 @@ func (r *bbr) updateLatest(c *congestion, s *sample, bw float64, started bool) {
 			r.inflightShortTerm = max(r.inflightLatest, bbrBeta*r.inflightShortTerm)
 		}
 		r.stood = r.queued(bbrQueueRTT)
+		if r.stood && !r.queued(bbrForeignRTT) && r.bwLatest > 0 && (r.state == bbrProbeBWCruise || r.state == bbrProbeBWDown && r.rounds-r.entered > bbrDownRounds) {
+			r.bwShortTerm = min(r.bwShortTerm, bbrYield*r.bwLatest)
+		}
 		r.bwLatest, r.inflightLatest, r.rttLeast, r.lossInRound = 0, 0, 0, false
 	}
 	r.bwLatest = max(r.bwLatest, bw)
@@ -307,7 +320,7 @@ func (r *bbr) probeBW(c *congestion, s *sample, started bool) {
 		if s.full && float64(c.cwnd) >= r.inflightLongTerm {
 			r.resetFullBw()
 			r.fullBw = r.bwLatest
-		} else if r.fullBwNow || s.at-r.cycleAt > r.minRTT && flight >= r.bdp(r.bw(), bbrGains[bbrProbeBWUp].pacing) {
+		} else if r.fullBwNow || s.at-r.cycleAt > r.minRTT && flight >= r.bdp(r.bw(), bbrGains[bbrProbeBWUp].pacing) && s.rtt >= time.Duration(bbrQueueRTT*float64(r.minRTT)) {
 			r.startDown(s)
 		}
 	}

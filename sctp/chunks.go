@@ -79,7 +79,6 @@ func (d *dataChunk) append(b []byte) []byte {
 	return pad(append(b, d.payload...), length)
 }
 
-
 func (d *dataChunk) String() string {
 	var flags strings.Builder
 	for _, f := range []struct {
