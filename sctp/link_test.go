@@ -20,6 +20,7 @@ type terminal struct {
 	net   *netsim.Network
 	addr  netip.AddrPort
 	flows []*flow
+	below int   // what stands behind each packet, in place of DTLS
 	last  *flow // sent the last packet
 }
 
@@ -40,7 +41,7 @@ func (h *terminal) Receive(now time.Time, local, remote netip.AddrPort, b []byte
 		if f.remote != remote || f.local != local {
 			continue
 		}
-		n := len(b) - belowSCTP
+		n := len(b) - h.below
 		if n > 100 {
 			if f.lose > 0 {
 				f.lose--
@@ -79,7 +80,7 @@ func (h *terminal) AppendPacket(now time.Time, b []byte) ([]byte, netip.AddrPort
 		if b = f.Association.AppendPacket(now, b); len(b) > start {
 			h.last = f
 			b = binary.BigEndian.AppendUint64(b, uint64(now.UnixNano()))
-			return append(b, make([]byte, belowSCTP-8)...), f.local, f.remote
+			return append(b, make([]byte, h.below-8)...), f.local, f.remote
 		}
 	}
 	return b, netip.AddrPort{}, netip.AddrPort{}
@@ -99,13 +100,14 @@ func (h *terminal) NextTimeout() time.Time {
 
 // A bottleneck is a path that several senders share, towards one receiver.
 type bottleneck struct {
-	t    testing.TB
-	net  *netsim.Network
-	rtt  time.Duration
-	down *netsim.Link
-	sink *terminal
-	from []*flow // the senders' ends
-	to   []*flow // the receiver's
+	t     testing.TB
+	net   *netsim.Network
+	rtt   time.Duration
+	down  *netsim.Link
+	sink  *terminal
+	hosts []*terminal
+	from  []*flow // the senders' ends
+	to    []*flow // the receiver's
 }
 
 // newBottleneck makes a path of that many Mbit/s, with a queue of so many
@@ -120,14 +122,15 @@ func newBottleneck(t testing.TB, mbits int, rtt time.Duration, queue, loss float
 
 func newBottleneckOf(t testing.TB, seed uint64, mbits int, rtt time.Duration, queue, loss float64, configs ...Config) *bottleneck {
 	net := netsim.New(seed, epoch())
-	p := &bottleneck{t: t, net: net, rtt: rtt, sink: &terminal{net: net}}
+	p := &bottleneck{t: t, net: net, rtt: rtt, sink: &terminal{net: net, below: belowSCTP}}
 	sinkAddr := netip.MustParseAddr("192.0.2.1")
 	host := net.AddHost(p.sink, netsim.Profile{Delay: rtt / 2}, sinkAddr)
 	rate := int64(mbits) * 1e6
 	host.Down.Profile = netsim.Profile{Delay: rtt / 2, Rate: rate, Queue: int(queue * float64(rate) / 8 * rtt.Seconds()), Loss: loss}
 	p.down = host.Down
 	for i, config := range configs {
-		h := &terminal{net: net}
+		h := &terminal{net: net, below: belowSCTP}
+		p.hosts = append(p.hosts, h)
 		addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)})
 		net.AddHost(h, netsim.Profile{}, addr)
 		mine, theirs := netip.AddrPortFrom(addr, 5000), netip.AddrPortFrom(sinkAddr, uint16(6000+i))
