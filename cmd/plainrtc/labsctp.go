@@ -175,6 +175,9 @@ func (s *sctpLab) check() error {
 	if last := time.Duration(len(e.Control)-1) * e.Stagger; e.Duration > 0 && last >= e.Duration {
 		return usageError("the last flow would begin after the end: shorten --stagger or lengthen --duration")
 	}
+	if s.drop.v.packets > 0 && e.Duration > 0 && s.drop.v.at >= e.Duration {
+		return usageError("--drop is after the end: drop earlier or lengthen --duration")
+	}
 	if s.bursts.v.share > 0 {
 		e.Burst = lab.Bursts(s.bursts.v.share, s.bursts.v.length)
 	}

@@ -105,6 +105,7 @@ func TestCommandLine(t *testing.T) {
 		{"lab sctp --rate 1mbit,2mbit", 2, "", "need --sweep"},
 		{"lab sctp --sweep --flows 2", 2, "", "leave out --flows"},
 		{"lab sctp --sweep --drop 50@5s", 2, "", "leave out --sweep"},
+		{"lab sctp --drop 50@10s", 2, "", "drop earlier or lengthen --duration"},
 		{"lab sctp --flows 1000", 2, "", "1 to 100 flows"},
 		{"lab sctp --mtu 68", 2, "", "--mtu must be between"},
 		{"lab sctp --message-size 1GB", 2, "", "--message-size must be no more than"},

@@ -67,6 +67,7 @@ const (
 	defaultLength = 10 * time.Second
 	leastInterval = time.Millisecond
 	mostInterval  = 100 * time.Millisecond
+	mostSamples   = 50_000
 )
 
 // setDefaults fills in what zero stands for.
@@ -84,9 +85,10 @@ func (e *Experiment) setDefaults() {
 	}
 }
 
-// interval is how often the flows are looked at: four times in a round trip.
+// interval is how often the flows are looked at: four times in a round trip, and no
+// more often than mostSamples in all.
 func (e *Experiment) interval() time.Duration {
-	return min(max(e.RTT/4, leastInterval), mostInterval)
+	return max(min(max(e.RTT/4, leastInterval), mostInterval), e.Duration/mostSamples)
 }
 
 // patience is after how long an experiment without Duration has failed.

@@ -25,16 +25,16 @@ type flow struct {
 	sent    uint64    // packets with data
 
 	// At the receiver.
-	delivered int64           // bytes of messages
-	seen      uint64          // the highest number of a packet with data, plus one
-	arrived   uint64          // packets with data
-	waits     []time.Duration // of packets with data: beyond what an empty path takes
-	fresh     int             // waits before this have been looked at by a sample
-	latencies []time.Duration // of messages that come one by one
-	finished  time.Duration   // when Bytes had been moved; 0: not yet
-	lose      int             // packets yet to be lost
-	lost      time.Duration   // when the last of them was
-	arrivals  []Arrival
+	delivered int64                  // bytes of messages
+	seen      uint64                 // the highest number of a packet with data, plus one
+	arrived   uint64                 // packets with data
+	waits     thinned[time.Duration] // of packets with data: beyond what an empty path takes
+	fresh     []time.Duration        // those since the last sample
+	latencies thinned[time.Duration] // of messages that come one by one
+	finished  time.Duration          // when Bytes had been moved; 0: not yet
+	lose      int                    // packets yet to be lost
+	lost      time.Duration          // when the last of them was
+	arrivals  thinned[Arrival]
 	samples   []Sample
 }
 
@@ -130,7 +130,9 @@ func (f *flow) receive(now time.Time, b []byte) {
 		left := time.Unix(0, int64(binary.BigEndian.Uint64(stamp)))
 		f.arrived++
 		f.seen = max(f.seen, number)
-		f.waits = append(f.waits, max(0, now.Sub(left)-f.run.least(len(b))))
+		wait := max(0, now.Sub(left)-f.run.least(len(b)))
+		f.waits.add(wait)
+		f.fresh = append(f.fresh, wait)
 	}
 	f.to.Receive(now, packet)
 	f.take(now)
@@ -141,11 +143,11 @@ func (f *flow) take(now time.Time) {
 	e := &f.run.e
 	for m, ok := f.to.NextMessage(); ok; m, ok = f.to.NextMessage() {
 		f.delivered += int64(len(m.Data))
-		f.arrivals = append(f.arrivals, Arrival{f.run.since(now), f.delivered})
+		f.arrivals.add(Arrival{f.run.since(now), f.delivered})
 		if e.Every > 0 && len(m.Data) >= 8 {
 			sent := time.Unix(0, int64(binary.BigEndian.Uint64(m.Data)))
 			if f.run.settled(sent) {
-				f.latencies = append(f.latencies, now.Sub(sent))
+				f.latencies.add(now.Sub(sent))
 			}
 		}
 		f.to.Release(now, m)

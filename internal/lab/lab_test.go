@@ -172,6 +172,22 @@ func TestRecoveryOfArrivals(t *testing.T) {
 	}
 }
 
+// A long list is thinned and not cut off, and what is kept are every so manieth.
+func TestThinnedList(t *testing.T) {
+	var l thinned[int]
+	for i := range 5*mostKept + 12_345 {
+		l.add(i)
+	}
+	if len(l.kept) > mostKept || len(l.kept) < mostKept/2 || l.n != 5*mostKept+12_345 {
+		t.Fatalf("%d are kept of %d", len(l.kept), l.n)
+	}
+	for i, v := range l.kept {
+		if v != 8*i {
+			t.Fatalf("number %d is %d, want %d", i, v, 8*i)
+		}
+	}
+}
+
 func TestFairness(t *testing.T) {
 	for _, test := range []struct {
 		rates []float64

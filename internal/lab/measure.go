@@ -59,9 +59,35 @@ func Fairness(rates []float64) float64 {
 	return sum * sum / (float64(len(rates)) * squares)
 }
 
+// A thinned list keeps all that is added to it while that is little, and every
+// second, fourth, eighth, … when it is much: quantiles stay what they are, and
+// memory is bounded however long an experiment.
+type thinned[T any] struct {
+	kept []T
+	n    int // added
+	skip int // of as many that are added one is kept, less one
+}
+
+// mostKept is how many a thinned list keeps.
+const mostKept = 1 << 20
+
+func (l *thinned[T]) add(v T) {
+	if l.n&l.skip == 0 {
+		if len(l.kept) == mostKept {
+			for i := range mostKept / 2 {
+				l.kept[i] = l.kept[2*i]
+			}
+			l.kept = l.kept[:mostKept/2]
+			l.skip = 2*l.skip + 1
+		}
+		l.kept = append(l.kept, v)
+	}
+	l.n++
+}
+
 // A Distribution is the quantiles of a time.
 type Distribution struct {
-	N                     int
+	N                     int // of those that it is from
 	Median, P95, P99, Max time.Duration
 }
 

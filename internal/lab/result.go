@@ -52,27 +52,27 @@ func (r *Run) Result() Result {
 		x := FlowResult{
 			Control: r.e.Control[i], Begun: f.begins, Delivered: f.delivered,
 			Packets: f.sent, Resent: s.Retransmissions, Timeouts: s.Timeouts,
-			Wait: Quantiles(f.waits), Latency: Quantiles(f.latencies), Samples: f.samples,
+			Wait: Quantiles(f.waits.kept), Latency: Quantiles(f.latencies.kept), Samples: f.samples,
 		}
 		end := res.Took
 		if f.finished > 0 {
 			end, x.Moved = f.finished, f.finished-f.begins
 		}
-		x.Goodput = Goodput(f.arrivals, f.begins, end)
-		x.LateGoodput = Goodput(f.arrivals, max(half, f.begins), end)
+		x.Goodput = Goodput(f.arrivals.kept, f.begins, end)
+		x.LateGoodput = Goodput(f.arrivals.kept, max(half, f.begins), end)
 		if f.lost > 0 {
-			x.Recovery = Recovery(f.arrivals, f.lost, r.e.RTT)
+			x.Recovery = Recovery(f.arrivals.kept, f.lost, r.e.RTT)
 		}
 		if f.seen > 0 {
 			x.Lost = 1 - float64(f.arrived)/float64(f.seen)
 		}
 		if f.asked > 0 {
-			x.Arrived = float64(len(f.latencies)) / float64(f.asked)
+			x.Arrived = float64(f.latencies.n) / float64(f.asked)
 		}
 		res.Flows = append(res.Flows, x)
-		res.Goodput += Goodput(f.arrivals, 0, res.Took)
+		res.Goodput += Goodput(f.arrivals.kept, 0, res.Took)
 		res.LateGoodput += x.LateGoodput
-		waits = append(waits, f.waits...)
+		waits = append(waits, f.waits.kept...)
 		late = append(late, x.LateGoodput)
 	}
 	res.Wait, res.Fairness = Quantiles(waits), Fairness(late)

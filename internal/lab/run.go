@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/netsim"
@@ -38,6 +39,7 @@ func Start(e Experiment) *Run {
 	e.setDefaults()
 	r := &Run{e: e, start: time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)}
 	r.net = netsim.New(e.Seed, r.start)
+	r.net.Unhashed = true
 
 	receiver := &host{run: r, sink: true}
 	receiverAddr := netip.AddrFrom4([4]byte{192, 0, 2, 1})
@@ -152,10 +154,11 @@ func (r *Run) finished() bool {
 func (f *flow) sample(at time.Duration) {
 	s := f.from.Stats()
 	queue := time.Duration(-1)
-	if len(f.waits) > f.fresh {
-		queue = Quantiles(f.waits[f.fresh:]).Median
+	if len(f.fresh) > 0 {
+		slices.Sort(f.fresh)
+		queue = f.fresh[len(f.fresh)/2]
 	}
-	f.fresh = len(f.waits)
+	f.fresh = f.fresh[:0]
 	f.samples = append(f.samples, Sample{
 		At: at, Delivered: f.delivered, Window: s.CongestionWindow, Flight: s.Flight, Pacing: 8 * s.PacingRate,
 		Phase: s.CongestionPhase, SRTT: s.SRTT, Queue: queue, Resent: s.Retransmissions,

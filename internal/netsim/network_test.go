@@ -343,3 +343,14 @@ func BenchmarkNetwork(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n.Counters().Delivered-before), "ns/packet")
 }
+
+// Without the hash everything arrives all the same, and nothing stands for it.
+func TestUnhashed(t *testing.T) {
+	p := newPair(1, Profile{Delay: 20 * time.Millisecond})
+	nothing := p.Hash()
+	p.Unhashed = true
+	p.sendMany(10, 10, time.Millisecond)
+	if len(p.z.got) != 10 || p.Hash() != nothing {
+		t.Errorf("%d of 10 arrived, and the hash is %s", len(p.z.got), p.Hash())
+	}
+}
