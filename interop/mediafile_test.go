@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bytes"
+	network "encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -245,9 +246,10 @@ func quiet(t *testing.T, program string, args ...string) []byte {
 }
 
 // decoded returns a hash of each decoded picture, or piece of sound.
-func decoded(t *testing.T, name string) (hashes []string) {
+func decoded(t *testing.T, name string, options ...string) (hashes []string) {
 	t.Helper()
-	for line := range strings.Lines(string(ffmpeg(t, "-i", name, "-fps_mode", "passthrough", "-f", "framemd5", "-"))) {
+	args := append([]string{"-i", name}, options...)
+	for line := range strings.Lines(string(ffmpeg(t, append(args, "-fps_mode", "passthrough", "-f", "framemd5", "-")...))) {
 		if fields := strings.Split(line, ","); !strings.HasPrefix(line, "#") {
 			hashes = append(hashes, strings.TrimSpace(fields[len(fields)-1]))
 		}
@@ -332,5 +334,123 @@ func ffmpegTalks(t *testing.T, args ...string) {
 	cmd := exec.CommandContext(testContext(t), "ffmpeg", append(strings.Fields("-hide_banner -nostdin -loglevel error -y"), args...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// Pictures and sound of a call in one file, as a browser plays it: ffmpeg decodes from
+// it what it does from the files that they came from, whether it is whole, with its
+// length and an index, or what a pipe brings.
+func TestWebMWithFFmpeg(t *testing.T) {
+	clipNamed := func(name string) clip {
+		return clips[slices.IndexFunc(clips, func(c clip) bool { return c.name == name })]
+	}
+	for _, name := range []string{"vp8.ivf", "vp9.ivf", "av1.ivf"} {
+		video, audio := clipNamed(name), clipNamed("mono.ogg")
+		pictures, sounds := filepath.Join(t.TempDir(), video.name), filepath.Join(t.TempDir(), audio.name)
+		ffmpeg(t, strings.Fields(video.encode+" "+pictures)...)
+		ffmpeg(t, strings.Fields(audio.encode+" "+sounds)...)
+		frames, packets := readClip(t, video, pictures), readClip(t, audio, sounds)
+		mux := func(to io.Writer) {
+			w, err := mediafile.NewWebMWriter(to, video.codec, mediafile.Codec{Name: "opus", ClockRate: 48000, Channels: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, j := 0, 0; i < len(frames) || j < len(packets); {
+				if j == len(packets) || i < len(frames) && frames[i].PTS <= packets[j].PTS {
+					err = w.WriteFrame(0, frames[i])
+					i++
+				} else {
+					err = w.WriteFrame(1, packets[j])
+					j++
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		whole, pipe := filepath.Join(t.TempDir(), "whole.webm"), filepath.Join(t.TempDir(), "pipe.webm")
+		file, err := os.Create(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux(file)
+		file.Close()
+		var b bytes.Buffer
+		mux(&b)
+		if err := os.WriteFile(pipe, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{whole, pipe} {
+			if got, want := decoded(t, file, "-map", "0:v"), decoded(t, pictures); !slices.Equal(got, want) {
+				t.Errorf("%s of %s: %d pictures, want %d", file, name, len(got), len(want))
+			}
+			got, want := decoded(t, file, "-map", "0:a"), decoded(t, sounds)
+			if !slices.Equal(got[:len(want)-1], want[:len(want)-1]) { // the end is not cut off
+				t.Errorf("%s of %s: %d pieces of sound, want %d", file, name, len(got), len(want))
+			}
+		}
+		out := string(quiet(t, "ffprobe", "-v", "error", "-show_entries", "format=format_name,duration", "-of", "csv=p=0", whole))
+		container, seconds, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(out, "matroska,webm", "webm")), ",")
+		if d, err := strconv.ParseFloat(seconds, 64); strings.Trim(container, `"`) != "webm" || err != nil || d < 0.99 || d > 1.03 {
+			t.Errorf("%s: ffprobe says %s", name, out)
+		}
+		// The index leads to the second key frame.
+		if got := decoded(t, whole, "-map", "0:v", "-ss", "0.8"); len(got) != 3 {
+			t.Errorf("%s: %d pictures from 0.8 s on, want 3", name, len(got))
+		}
+	}
+}
+
+// What WebM says of an AV1 stream in front is what ffmpeg writes into an MP4.
+func TestAV1ConfigurationWithFFmpeg(t *testing.T) {
+	for _, encode := range []string{
+		"-c:v libaom-av1 -usage realtime -cpu-used 8",
+		"-c:v libaom-av1 -usage realtime -cpu-used 8 -pix_fmt yuv444p -colorspace bt709 -color_primaries bt709 -color_trc bt709",
+		"-c:v libaom-av1 -usage realtime -cpu-used 8 -pix_fmt yuv422p10le -chroma_sample_location topleft",
+		"-c:v libaom-av1 -usage realtime -cpu-used 8 -pix_fmt yuv420p12le",
+		"-c:v libaom-av1 -usage realtime -cpu-used 8 -pix_fmt gray",
+		"-c:v libaom-av1 -usage realtime -cpu-used 8 -pix_fmt gbrp",
+		"-c:v libsvtav1 -preset 12 -pix_fmt yuv420p10le",
+	} {
+		ivf, mp4 := filepath.Join(t.TempDir(), "a.ivf"), filepath.Join(t.TempDir(), "a.mp4")
+		ffmpegTalks(t, strings.Fields("-f lavfi -i testsrc=size=160x120:rate=25:duration=0.04 -pix_fmt yuv420p "+encode+" "+ivf)...)
+		ffmpegTalks(t, "-i", ivf, "-c", "copy", mp4)
+		b, err := os.ReadFile(mp4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := bytes.Index(b, []byte("av1C"))
+		if at < 4 {
+			t.Fatalf("%s: there is no configuration in ffmpeg's file", encode)
+		}
+		want := b[at+4 : at+int(network.BigEndian.Uint32(b[at-4:]))-4]
+
+		file, err := os.Open(ivf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		r, err := mediafile.NewReader(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frame, err := r.NextFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		w, err := mediafile.NewWebMWriter(&out, r.Codec())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.WriteFrame(0, frame); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(out.Bytes(), want) {
+			t.Errorf("%s: ffmpeg's configuration %x is not in ours, %x", encode, want, out.Bytes()[:min(out.Len(), 300)])
+		}
 	}
 }

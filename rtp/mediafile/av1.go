@@ -61,7 +61,8 @@ func inspectAV1(unit []byte) (p Picture) {
 		}
 		switch kind {
 		case obuSequenceHeader:
-			p, reduced = sequenceHeader(payload)
+			s := sequenceHeader(payload)
+			p, reduced = s.Picture, s.reduced
 		case obuFrameHeader, obuFrame:
 			// show_existing_frame and frame_type, of which 0 is KEY_FRAME. Section 5.9.2.
 			p.KeyFrame = p.Width > 0 && len(payload) > 0 && (reduced || payload[0]>>5 == 0)
@@ -71,19 +72,31 @@ func inspectAV1(unit []byte) (p Picture) {
 	}
 }
 
-// sequenceHeader reads sequence_header_obu() (Section 5.5.1) as far as the size.
-func sequenceHeader(b []byte) (p Picture, reduced bool) {
+// A sequence is what a sequence header tells.
+type sequence struct {
+	Picture
+	reduced bool
+
+	profile, level, tier              uint32
+	highBitdepth, twelveBit, mono     uint32
+	subsamplingX, subsamplingY, place uint32
+}
+
+// sequenceHeader reads sequence_header_obu() (Section 5.5.1) as far as the size, and
+// what stands behind that into s.
+func sequenceHeader(b []byte) (s sequence) {
 	r := bitReader{b: b}
-	r.skip(3 + 1) // seq_profile, still_picture
-	if reduced = r.flag(); reduced {
-		r.skip(5) // seq_level_idx
+	s.profile = r.bits(3)
+	r.bit() // still_picture
+	if s.reduced = r.flag(); s.reduced {
+		s.level = r.bits(5) // seq_level_idx
 	} else {
 		decoderModel, delayLength := false, 0
 		if r.flag() { // timing_info_present_flag
 			unit, scale := r.bits(32), r.bits(32)
 			if r.flag() { // equal_picture_interval
 				if perPicture := float64(unit) * (float64(r.ue()) + 1); perPicture > 0 {
-					p.rate = float64(scale) / perPicture
+					s.rate = float64(scale) / perPicture
 				}
 			}
 			if decoderModel = r.flag(); decoderModel {
@@ -92,10 +105,14 @@ func sequenceHeader(b []byte) (p Picture, reduced bool) {
 			}
 		}
 		initialDelay := r.flag()
-		for range r.bits(5) + 1 { // operating_points_cnt_minus_1
-			r.skip(12)         // operating_point_idc
-			if r.bits(5) > 7 { // seq_level_idx
-				r.bit() // seq_tier
+		for i := range r.bits(5) + 1 { // operating_points_cnt_minus_1
+			r.skip(12) // operating_point_idc
+			level, tier := r.bits(5), uint32(0)
+			if level > 7 {
+				tier = r.bit()
+			}
+			if i == 0 {
+				s.level, s.tier = level, tier
 			}
 			if decoderModel && r.flag() {
 				r.skip(2*delayLength + 1)
@@ -106,9 +123,95 @@ func sequenceHeader(b []byte) (p Picture, reduced bool) {
 		}
 	}
 	w, h := int(r.bits(4))+1, int(r.bits(4))+1
-	p.Width, p.Height = int(r.bits(w))+1, int(r.bits(h))+1
+	s.Width, s.Height = int(r.bits(w))+1, int(r.bits(h))+1
 	if r.failed {
-		return Picture{}, reduced
+		return sequence{reduced: s.reduced}
 	}
-	return p, reduced
+	s.colours(&r)
+	return s
+}
+
+// colours passes over the tools that are enabled, and reads color_config() (Section
+// 5.5.2).
+func (s *sequence) colours(r *bitReader) {
+	if !s.reduced && r.flag() { // frame_id_numbers_present_flag
+		r.skip(4 + 3)
+	}
+	r.skip(3) // use_128x128_superblock, enable_filter_intra, enable_intra_edge_filter
+	if !s.reduced {
+		r.skip(4) // enable_interintra_compound to enable_dual_filter
+		orderHint := r.flag()
+		if orderHint {
+			r.skip(2) // enable_jnt_comp, enable_ref_frame_mvs
+		}
+		// seq_choose_screen_content_tools; else whether they are forced
+		if (r.flag() || r.flag()) && !r.flag() { // seq_choose_integer_mv
+			r.bit() // seq_force_integer_mv
+		}
+		if orderHint {
+			r.skip(3) // order_hint_bits_minus_1
+		}
+	}
+	r.skip(3) // enable_superres, enable_cdef, enable_restoration
+	s.highBitdepth = r.bit()
+	if s.profile == 2 && s.highBitdepth == 1 {
+		s.twelveBit = r.bit()
+	}
+	if s.profile != 1 {
+		s.mono = r.bit()
+	}
+	const bt709, sRGB, identity = 1, 13, 0
+	srgb := false
+	if r.flag() { // color_description_present_flag
+		srgb = r.bits(8) == bt709
+		srgb = r.bits(8) == sRGB && srgb
+		srgb = r.bits(8) == identity && srgb
+	}
+	switch {
+	case s.mono == 1:
+		s.subsamplingX, s.subsamplingY = 1, 1
+		return
+	case srgb:
+		return
+	}
+	r.bit() // color_range
+	switch {
+	case s.profile == 0:
+		s.subsamplingX, s.subsamplingY = 1, 1
+	case s.profile == 2 && s.twelveBit == 0:
+		s.subsamplingX = 1
+	case s.profile == 2:
+		if s.subsamplingX = r.bit(); s.subsamplingX == 1 {
+			s.subsamplingY = r.bit()
+		}
+	}
+	if s.subsamplingX == 1 && s.subsamplingY == 1 {
+		s.place = r.bits(2) // chroma_sample_position
+	}
+}
+
+// av1Configuration makes what Matroska and MP4 have of a stream in front
+// (AV1 Codec ISO Media File Format Binding, Section 2.3.3), of a key frame's unit.
+//
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//	|1|  version  1 | prof|  level  |T|H|W|M|X|Y| P | reserved      | sequence header OBU
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+func av1Configuration(unit []byte) []byte {
+	for {
+		kind, payload, rest, ok := nextOBU(unit)
+		if !ok {
+			return nil
+		}
+		if kind != obuSequenceHeader {
+			unit = rest
+			continue
+		}
+		s := sequenceHeader(payload)
+		return append([]byte{
+			0x81,
+			byte(s.profile<<5 | s.level),
+			byte(s.tier<<7 | s.highBitdepth<<6 | s.twelveBit<<5 | s.mono<<4 | s.subsamplingX<<3 | s.subsamplingY<<2 | s.place),
+			0,
+		}, unit[:len(unit)-len(rest)]...)
+	}
 }

@@ -6,6 +6,7 @@
 //	Ogg (RFC 3533, 7845)  Opus                                  packets
 //	Annex B byte stream   H.264, H.265                          access units
 //	WAV                   L16, PCMU (µ-law), PCMA (A-law), G722 pieces of 20 ms
+//	WebM (RFC 9559)       VP8, VP9, AV1, Opus                   written only: frames of several tracks
 //	rtpdump               RTP and RTCP packets                  packets, with their time of arrival
 //
 // # Reading
@@ -41,6 +42,11 @@
 // A file is input like any other: what it says of lengths is not believed
 // before the bytes are there, and no frame is longer than [MaxFrame].
 //
+// # For browsers
+//
+// Browsers do not play IVF. [WebMWriter] writes audio and video of a call into one
+// file that they do.
+//
 // # RTP dumps
 //
 // A file of packets has other things to tell than frames: see [DumpReader] and
@@ -48,10 +54,9 @@
 //
 // # Out of scope
 //
-// WebM, Matroska and MP4: there is a tool for changing the container of every file
-// here, and none of them is needed to play it. More than one stream in a file:
-// audio and video are two files; from an Ogg file of several streams the first
-// of Opus is read. Pictures shown in another order than they are decoded in
+// Reading WebM, and MP4 and Matroska with other codecs: every tool that makes them
+// makes the files here too. More than one stream in an Ogg file: the first of Opus is
+// read. Pictures shown in another order than they are decoded in
 // (B-frames), which no WebRTC sender makes: those of an Annex B stream get their
 // times in decoding order. Several frames of one VP9 picture (spatial layers) are
 // written as they come, without the index of a superframe.

@@ -18,6 +18,10 @@ import (
 //	12  width                         44  the frame                 /
 //	14  height
 //	16  timestamps a second, and 20: the seconds that these are in
+//
+// libvpx, which invented it, counts frames in the header; ffmpeg takes that for a
+// duration in timestamps, and shows one that is too short if the two are not the
+// same. It plays the file to its end all the same.
 const (
 	ivfHeaderSize      = 32
 	ivfFrameHeaderSize = 12

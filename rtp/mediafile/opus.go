@@ -264,10 +264,7 @@ func (o *OggWriter) WriteFrame(frame Frame) error {
 func (o *OggWriter) start() error {
 	o.started = true
 	o.ogg.serial, o.ogg.flags = o.Serial, oggBOS
-	head := append([]byte("OpusHead"), 1, byte(o.channels))
-	head = binary.LittleEndian.AppendUint16(head, opusPreSkip)
-	head = binary.LittleEndian.AppendUint32(head, opusClock)
-	o.ogg.add(append(head, 0, 0, 0), 0) // no gain, one stream
+	o.ogg.add(opusHead(o.channels), 0)
 	if err := o.ogg.flush(); err != nil {
 		return err
 	}
@@ -276,6 +273,14 @@ func (o *OggWriter) start() error {
 	tags = append(tags, vendor...)
 	o.ogg.add(binary.LittleEndian.AppendUint32(tags, 0), 0)
 	return o.ogg.flush()
+}
+
+// opusHead is the identification header, for which see NewOggReader.
+func opusHead(channels int) []byte {
+	head := append([]byte("OpusHead"), 1, byte(channels))
+	head = binary.LittleEndian.AppendUint16(head, opusPreSkip)
+	head = binary.LittleEndian.AppendUint32(head, opusClock)
+	return append(head, 0, 0, 0) // no gain, one stream
 }
 
 // add adds a packet to the page, or to the next if it is full. One packet always
