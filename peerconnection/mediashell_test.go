@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,7 +108,7 @@ func TestMediaFramesBothWays(t *testing.T) {
 				t.Fatalf("%s frame %d at %v after %v: %.20q", read.kind, i, f.PTS, last, f.Data)
 			}
 			last = f.PTS
-			if want := string(read.kind) + "/"; f.Codec.MimeType[:6] != want {
+			if want := string(read.kind) + "/"; !strings.HasPrefix(f.Codec.MimeType, want) {
 				t.Fatalf("the frame's codec is %q", f.Codec.MimeType)
 			}
 		}
@@ -212,5 +213,43 @@ func TestMediaForwarded(t *testing.T) {
 	// And read where it arrives, while it is passed on.
 	if f, err := track.ReadFrame(ctx); err != nil || len(f.Data) < 3000 {
 		t.Errorf("a track that is forwarded: %v, %d bytes", err, len(f.Data))
+	}
+}
+
+// What the statistics say of media adds up, and what refers to another part finds it.
+func TestMediaStats(t *testing.T) {
+	ctx := within(t, 20*time.Second)
+	a, z := newPeer(t, Config{}), newPeer(t, Config{})
+	cam := NewTrack(KindVideo, "cam")
+	if _, err := a.AddTrack(cam); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, ctx, a, z)
+	writing, stop := context.WithCancel(ctx)
+	defer stop()
+	go play(writing, cam, func(n int) Frame { return Frame{Data: vp8Frame(n, 5000, n%10 == 0), KeyFrame: n%10 == 0} })
+	track := accept(t, ctx, z, KindVideo)
+	var in, out Stats
+	for len(in.RemoteOutboundRTP) == 0 || len(out.RemoteInboundRTP) == 0 { // the first reports
+		if _, err := track.ReadFrame(ctx); err != nil {
+			t.Fatal(err)
+		}
+		in, out = z.Stats(), a.Stats()
+	}
+	i, o, r := in.InboundRTP[0], out.OutboundRTP[0], out.RemoteInboundRTP[0]
+	if i.SSRC != o.SSRC || i.SSRC != r.SSRC || o.RTXSSRC == 0 {
+		t.Errorf("the SSRCs are %d, %d and %d, with retransmissions %d and %d", i.SSRC, o.SSRC, r.SSRC, i.RTXSSRC, o.RTXSSRC)
+	}
+	if i.PacketsReceived < 100 || o.PacketsSent < i.PacketsReceived || i.BytesReceived < 100_000 || i.FramesReceived < 10 || i.JitterBufferEmittedCount < 10 {
+		t.Errorf("in: %+v\nout: %+v", i, o)
+	}
+	if i.RemoteID != in.RemoteOutboundRTP[0].ID || o.RemoteID != r.ID || r.LocalID != o.ID || in.RemoteOutboundRTP[0].LocalID != i.ID {
+		t.Errorf("the ids do not refer to each other: %+v, %+v, %+v, %+v", i, o, r, in.RemoteOutboundRTP[0])
+	}
+	if r.RoundTripTimeMeasurements > 0 && (r.RoundTripTime <= 0 || r.RoundTripTime > 5) {
+		t.Errorf("a round-trip time of %v seconds on loopback", r.RoundTripTime)
+	}
+	if in.Codecs[0].ID != i.CodecID || in.Codecs[0].MimeType != "video/VP8" || out.MediaSources[0].ID != o.MediaSourceID || out.MediaSources[0].TrackIdentifier != "cam" {
+		t.Errorf("codecs %+v, sources %+v", in.Codecs, out.MediaSources)
 	}
 }

@@ -24,6 +24,14 @@ type Stats struct {
 	RemoteCandidates []ICECandidateStats  `json:"remote-candidate"`
 	Certificates     []CertificateStats   `json:"certificate"`
 	DataChannels     []DataChannelStats   `json:"data-channel"`
+
+	// Of media; see mediastats.go.
+	Codecs            []CodecStats             `json:"codec"`
+	InboundRTP        []InboundRTPStats        `json:"inbound-rtp"`
+	OutboundRTP       []OutboundRTPStats       `json:"outbound-rtp"`
+	RemoteInboundRTP  []RemoteInboundRTPStats  `json:"remote-inbound-rtp"`
+	RemoteOutboundRTP []RemoteOutboundRTPStats `json:"remote-outbound-rtp"`
+	MediaSources      []MediaSourceStats       `json:"media-source"`
 }
 
 // PeerConnectionStats is RTCPeerConnectionStats.
@@ -79,6 +87,10 @@ type CandidatePairStats struct {
 	RequestsSent         uint64  `json:"requestsSent"`
 	RequestsReceived     uint64  `json:"requestsReceived"`
 	ResponsesReceived    uint64  `json:"responsesReceived"`
+
+	// AvailableOutgoingBitrate is what media may use, in bit/s: of the selected pair,
+	// once the peer's feedback has told.
+	AvailableOutgoingBitrate float64 `json:"availableOutgoingBitrate,omitempty"`
 
 	// Selected is ours: data goes there now.
 	Selected bool `json:"selected"`
@@ -137,7 +149,9 @@ func (c *core) stats(now time.Time) Stats {
 		LocalCandidates:  []ICECandidateStats{},
 		RemoteCandidates: []ICECandidateStats{},
 		DataChannels:     []DataChannelStats{},
-		PeerConnection:   PeerConnectionStats{ID: "P", DataChannelsOpened: c.channelsOpened, DataChannelsClosed: c.channelsClosed},
+		Codecs:           []CodecStats{}, InboundRTP: []InboundRTPStats{}, OutboundRTP: []OutboundRTPStats{},
+		RemoteInboundRTP: []RemoteInboundRTPStats{}, RemoteOutboundRTP: []RemoteOutboundRTPStats{}, MediaSources: []MediaSourceStats{},
+		PeerConnection: PeerConnectionStats{ID: "P", DataChannelsOpened: c.channelsOpened, DataChannelsClosed: c.channelsClosed},
 		Transport: TransportStats{
 			ID:          transportID,
 			PacketsSent: c.packetsSent, PacketsReceived: c.packetsReceived,
@@ -162,6 +176,9 @@ func (c *core) stats(now time.Time) Stats {
 			ID: "S", SmoothedRoundTripTime: detail.SRTT.Seconds(), CongestionWindow: detail.CongestionWindow,
 			ReceiverWindow: detail.PeerWindow, MTU: detail.PathMTU, Detail: detail,
 		}
+	}
+	if c.rtp != nil {
+		c.mediaStats(&s)
 	}
 	for id := range uint16(maxStreams) {
 		if d := c.channels[id]; d != nil {
@@ -252,6 +269,9 @@ func (c *core) iceStats(s *Stats) {
 			RequestsSent:         uint64(p.ChecksSent), RequestsReceived: uint64(p.ChecksReceived), ResponsesReceived: uint64(p.ResponsesReceived),
 		}
 		if p.Selected {
+			if c.rtp != nil {
+				pair.AvailableOutgoingBitrate = float64(c.rtp.AvailableOutgoingBitrate(s.Timestamp))
+			}
 			s.Transport.SelectedCandidatePairID = pair.ID
 		}
 		s.CandidatePairs = append(s.CandidatePairs, pair)
