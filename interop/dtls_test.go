@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -194,7 +195,7 @@ var (
 	}}
 )
 
-// plainrtc is our program once more. TestDTLS builds it.
+// plainrtc is our program once more.
 var plainrtc = dtlsStack{"plainrtc", false, func(t *testing.T, c dtlsCase, cert certificateFile, addr string) *dtlsProcess {
 	flags := " --cert " + cert.pem + " --key " + cert.key + " " + c.theirs
 	if c.role == server {
@@ -205,14 +206,12 @@ var plainrtc = dtlsStack{"plainrtc", false, func(t *testing.T, c dtlsCase, cert 
 	return startProcess(t, dtlsProgram, "dtls --linger 50ms --connect "+addr+flags)
 }}
 
+// dtlsProgram is our program, which a test has built.
 var dtlsProgram string
 
 // TestDTLS plays the matrix.
 func TestDTLS(t *testing.T) {
-	dtlsProgram = filepath.Join(t.TempDir(), "plainrtc")
-	if out, err := exec.Command("go", "build", "-o", dtlsProgram, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	dtlsProgram = buildPlainrtc(t)
 	certs := map[string]certificateFile{}
 	for _, kind := range []string{"p256", "p384", "rsa"} {
 		certs[kind] = newCertificateFile(t, kind)
@@ -232,6 +231,56 @@ func TestDTLS(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestDTLSExporter: both ends derive the same keying material, SRTP's as well as
+// any other (RFC 5705; RFC 8446, Section 7.5).
+func TestDTLSExporter(t *testing.T) {
+	certs := map[string]certificateFile{"p256": newCertificateFile(t, "p256")}
+	dtlsProgram = buildPlainrtc(t)
+	for _, label := range []string{"EXTRACTOR-dtls_srtp", "EXPORTER-plainrtc"} {
+		for _, role := range []dtlsRole{server, client} {
+			for _, c := range []dtlsCase{
+				{stack: openSSL, theirs: "-keymatexport " + label + " -keymatexportlen 32"},
+				{stack: gnuTLS, theirs: "--keymatexport=" + label + " --keymatexportsize=32"},
+				{stack: plainrtc, theirs: "--version 1.2 --export " + label},
+				{stack: plainrtc, theirs: "--version 1.3 --export " + label},
+			} {
+				if c.stack.name == gnuTLS.name && role == server {
+					continue // it prints none over UDP
+				}
+				c.role, c.key, c.ours = role, "p256", "--export "+label
+				t.Run(c.String(), func(t *testing.T) {
+					_, their, report := c.connect(t, certs)
+					if len(report.Exported) != 64 {
+						t.Fatalf("our side exports %q", report.Exported)
+					}
+					for {
+						m := exportedMaterial.FindStringSubmatch(strings.ToLower(their.line(t)))
+						if m == nil {
+							continue
+						}
+						if m[1] != report.Exported {
+							t.Errorf("they export %s, we %s", m[1], report.Exported)
+						}
+						return
+					}
+				})
+			}
+		}
+	}
+}
+
+// exportedMaterial is how each program's line ends.
+var exportedMaterial = regexp.MustCompile(`material.* ([0-9a-f]{64})`)
+
+// buildPlainrtc builds our program, for as long as the test runs.
+func buildPlainrtc(t *testing.T) string {
+	program := filepath.Join(t.TempDir(), "plainrtc")
+	if out, err := exec.Command("go", "build", "-o", program, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
 }
 
 // agrees checks what is negotiated, and that lines go both ways to a good end.
@@ -285,6 +334,7 @@ type dtlsReport struct {
 	Group           string `json:"group"`
 	SRTPProfile     string `json:"srtp_profile"`
 	PeerFingerprint string `json:"peer_fingerprint"`
+	Exported        string `json:"exported"`
 }
 
 // connect starts both ends, and returns what ours reports.

@@ -23,7 +23,7 @@ func newDTLSCommand(stdin io.Reader) command {
 	return command{
 		name: "dtls",
 		synopsis: "--listen ADDRESS | --connect ADDRESS [--version VERSION] [--cipher NAMES] [--group NAMES] [--srtp NAMES]\n" +
-			"       [--cert FILE --key FILE] [--fingerprint FINGERPRINT] [--keylog FILE] [--json] [--linger DURATION]",
+			"       [--cert FILE --key FILE] [--fingerprint FINGERPRINT] [--export LABEL] [--keylog FILE] [--json] [--linger DURATION]",
 		summary: "DTLS alone over UDP, client or server: line in, line out",
 		about: `
 Speaks DTLS over UDP, without the rest of WebRTC: to try a peer, a cipher suite, a
@@ -53,6 +53,7 @@ and its fingerprint printed, unless --fingerprint says what it must be.`,
 			flags.StringVar(&f.cert, "cert", "", "show the certificate in this PEM `file` (default: one made for the occasion)")
 			flags.StringVar(&f.key, "key", "", "the PEM `file` with the certificate's key: ECDSA on P-256, or RSA")
 			flags.StringVar(&f.fingerprint, "fingerprint", "", "accept only the certificate with this `fingerprint`: \"sha-256 4A:AD:…\", or the bytes alone for sha-256")
+			flags.StringVar(&s.export, "export", "", "derive 32 bytes of keying material with this `label`, and print them too: EXTRACTOR-dtls_srtp is SRTP's")
 			flags.StringVar(&f.keylog, "keylog", "", "append the keys to this `file`, in NSS format, which Wireshark reads")
 			flags.BoolVar(&s.json, "json", false, "print what was negotiated, or why not, as a line of JSON before the first line of output")
 			flags.DurationVar(&s.linger, "linger", time.Second, "with --connect: after the end of the input, wait for a silence of this `duration`")

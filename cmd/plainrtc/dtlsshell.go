@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type dtlsShell struct {
 	sink   trace.Sink // nil if nobody wants to know
 	json   bool
 	linger time.Duration
+	export string // the label of keying material to be printed
 	out    output
 	socket *net.UDPConn
 	client bool
@@ -399,6 +401,7 @@ type dtlsReport struct {
 	SRTPProfile     string  `json:"srtp_profile,omitempty"`
 	Fingerprint     string  `json:"fingerprint,omitempty"`
 	PeerFingerprint string  `json:"peer_fingerprint,omitempty"`
+	Exported        string  `json:"exported,omitempty"`
 	HandshakeMS     float64 `json:"handshake_ms,omitempty"`
 }
 
@@ -407,6 +410,11 @@ func (s *dtlsShell) report() {
 	s.mu.Lock()
 	p := s.peer
 	state := p.conn.ConnectionState()
+	var exported []byte
+	var err error
+	if s.export != "" {
+		exported, err = p.conn.ExportKeyingMaterial(s.export, nil, 32)
+	}
 	s.mu.Unlock()
 	peer := dtls.Certificate{DER: state.PeerCertificate}
 	r := dtlsReport{
@@ -419,6 +427,7 @@ func (s *dtlsShell) report() {
 		Group:           state.Group.String(),
 		Fingerprint:     s.config.Certificate.Fingerprint().String(),
 		PeerFingerprint: peer.Fingerprint().String(),
+		Exported:        hex.EncodeToString(exported),
 		HandshakeMS:     milliseconds(time.Since(p.began)),
 	}
 	if s.client {
@@ -427,12 +436,18 @@ func (s *dtlsShell) report() {
 	if state.SRTPProfile != 0 {
 		r.SRTPProfile = state.SRTPProfile.String()
 	}
+	if err != nil {
+		say(s.out.stderr, "There is no keying material: %v", err)
+	}
 	if s.json {
 		s.print(r)
 		return
 	}
 	say(s.out.stderr, "Connected with %s in %.1f ms: %s, %s, %s, %v.\nThe peer's certificate is %s.",
 		r.Remote, r.HandshakeMS, r.Version, r.CipherSuite, r.Group, state.SRTPProfile, r.PeerFingerprint)
+	if r.Exported != "" {
+		say(s.out.stderr, "The keying material of %s is %s.", s.export, r.Exported)
+	}
 }
 
 func (s *dtlsShell) print(r dtlsReport) { json.NewEncoder(s.out.stdout).Encode(r) }
