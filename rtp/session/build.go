@@ -26,7 +26,7 @@ var passedOn = [...]bool{
 // appendSlot builds a packet as it leaves, or leaves again: another header, the
 // extensions that this transport wants, and the bytes of its media as they are.
 func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repair bool) []byte {
-	start, p, c := len(b), v.packet, e.sender.section
+	start, at, p, c := len(b), s.since(now), v.packet, e.sender.section
 	h := rtp.Header{Marker: p.Marker(), PayloadType: v.codec.PayloadType, SequenceNumber: v.sequence, Timestamp: v.timestamp, SSRC: e.SSRC}
 	heard := e.heard
 	if repair {
@@ -86,20 +86,20 @@ func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repa
 	if frameNumber >= 0 {
 		s.shiftFrame(b[start:], e, uint16(frameNumber))
 	}
-	at := len(b)
+	body := len(b)
 	if repair {
 		b = payload.AppendRTX(b, v.sequence, p.Payload())
-		at += 2
+		body += 2
 	} else {
 		b = append(b, p.Payload()...)
 	}
 	if v.shift.id != 0 || v.shift.tl0 != 0 {
-		v.shift.apply(v.codec.Format, b[at:])
+		v.shift.apply(v.codec.Format, b[body:])
 	}
-	e.sentPacket(now, s.since(now), v, len(b)-at, len(b)-start, repair)
+	e.sentPacket(now, at, v, len(b)-body, len(b)-start, repair)
 	s.scheduleReport(now)
 	if numbered {
-		s.acks.remember(number, s.since(now), len(b)-start)
+		s.acks.remember(number, at, len(b)-start)
 		if repair {
 			e.repairNumbers[h.SequenceNumber&(repairNumbers-1)] = repairNumber{true, h.SequenceNumber, number}
 		} else {

@@ -31,19 +31,21 @@ const (
 // ready returns when something may leave. queued is how much waits, target the rate
 // that the media is made for, in bytes a second, if known.
 func (p *pacer) ready(now time.Time, queued int, target float64) time.Time {
-	rate := max(pacerFloor, pacerFactor*max(p.rate.value, target), float64(queued)/pacerDelay.Seconds())
-	burst := max(pacerBurst, int(rate*pacerLump.Seconds()))
-	if passed := now.Sub(p.filled); passed > 0 {
-		// More than a second fills every bucket; and it must not overflow.
-		p.level = min(burst, p.level+int(min(passed, time.Second).Seconds()*rate))
-		p.filled = now
+	if p.level > 0 {
+		return now // it is filled up once it is empty
 	}
 	p.rate.advance(now)
+	rate := max(pacerFloor, pacerFactor*max(p.rate.value, target), float64(queued)/pacerDelay.Seconds())
+	lump := int(rate * pacerLump.Seconds())
+	if passed := now.Sub(p.filled); passed > 0 {
+		// More than a second fills every bucket; and it must not overflow.
+		p.level = min(max(pacerBurst, lump), p.level+int(min(passed, time.Second).Seconds()*rate))
+		p.filled = now
+	}
 	if p.level > 0 {
 		return now
 	}
-	wanted := min(burst, max(1, int(rate*pacerLump.Seconds())))
-	return now.Add(time.Duration(float64(wanted-p.level)/rate*float64(time.Second)) + 1)
+	return now.Add(time.Duration(float64(lump-p.level)/rate*float64(time.Second)) + 1)
 }
 
 func (p *pacer) sent(size int) {
