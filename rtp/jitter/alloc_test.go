@@ -17,7 +17,8 @@ type shuttle struct {
 	p     rtp.Packet
 }
 
-// frame sends a frame's packets, each second pair in the wrong order, loses one in lost, and takes what is due.
+// frame sends a frame's packets, each second pair in the wrong order, loses one in
+// lost, and takes what is due.
 func (s *shuttle) frame(lost int) {
 	for i := range s.size {
 		n := s.next + i

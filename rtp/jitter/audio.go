@@ -37,7 +37,8 @@ const (
 	// usualFrame is how long audio is that does not say so.
 	usualFrame = 20 * time.Millisecond
 
-	// silentLevel is the level, in -dBov, at which nobody hears time pass faster. RFC 6464.
+	// silentLevel is the level, in -dBov, at which nobody hears time pass faster.
+	// RFC 6464.
 	silentLevel = 50
 )
 
@@ -125,7 +126,8 @@ func (b *Buffer) due(sent time.Duration) time.Time {
 	return b.timeline.epoch.Add(sent + b.playout.offset)
 }
 
-// frameLate looks at a frame that is there now. When play-out waited for it, that is over.
+// frameLate looks at a frame that is there now. When play-out waited for it, that
+// is over.
 func (a *audio) frameLate(s *slot, p *playout) bool {
 	late := a.stretched > 0
 	if skip := min(a.stretched, s.sent-a.sent); late && skip > 0 {
@@ -186,8 +188,8 @@ func (b *Buffer) silentFrame(s *slot) bool {
 	return ok && parsed && !level.Voice && level.Level >= silentLevel
 }
 
-// dtx reports whether a frame is followed by silence of which nothing is sent: an Opus
-// packet of a byte or two. RFC 7587, Section 3.1.3; RFC 6716, Section 2.1.9.
+// dtx reports whether a frame is followed by silence of which nothing is sent: an
+// Opus packet of a byte or two. RFC 7587, Section 3.1.3; RFC 6716, Section 2.1.9.
 func dtx(c Codec, data []byte) bool { return c.Format == payload.Opus && len(data) <= 2 }
 
 // stretch conceals without going on: the offset goes up.

@@ -203,7 +203,8 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// A source that starts anew is followed at its second packet; one stray packet is not.
+// A source that starts anew is followed at its second packet; one stray packet is
+// not.
 func TestRestart(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.steady(0, 50)
@@ -227,7 +228,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A source that starts anew with numbers just behind the old ones is not late for ever.
+// A source that starts anew with numbers just behind the old ones is not late for
+// ever.
 func TestRestartJustBehind(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.steady(1000, 1300)
@@ -241,7 +243,8 @@ func TestRestartJustBehind(t *testing.T) {
 	}
 }
 
-// Timestamps jump when another source takes the place of a track's; sequence numbers go on.
+// Timestamps jump when another source takes the place of a track's; sequence
+// numbers go on.
 func TestTimestampsJump(t *testing.T) {
 	for name, jump := range map[string]uint32{"ahead": 1 << 30, "back": 3 << 30, "to nowhere": 12345678} {
 		t.Run(name, func(t *testing.T) {

@@ -18,11 +18,12 @@ type Config struct {
 	// Zero stands for no least delay and for two seconds at most.
 	MinDelay, MaxDelay time.Duration
 
-	// MaxPackets and MaxBytes bound what is held. Zero stands for 2,048 packets and 4 MiB.
+	// MaxPackets and MaxBytes bound what is held. Zero stands for 2,048 packets and
+	// 4 MiB.
 	MaxPackets, MaxBytes int
 
 	// Extensions are those negotiated, and may change. Used are the dependency
-	// descriptor and the audio level; nil stands for none.
+	// descriptor, the audio level and the playout delay; nil stands for none.
 	Extensions *rtp.ExtensionMap
 
 	Trace *trace.Tracer
@@ -61,9 +62,11 @@ type Buffer struct {
 	video    video       // the state of video
 	reports  reportClock // the sender's wall clock
 
-	together time.Duration // the least, for what Sync keeps in step
-	rtt      time.Duration // zero when nothing is sent again
-	wake     time.Time     // when NextFrame will have something to do
+	sender    rtp.PlayoutDelay // what the sender wishes, if it does
+	hasSender bool
+	together  time.Duration // the least, for what Sync keeps in step
+	rtt       time.Duration // zero when nothing is sent again
+	wake      time.Time     // when NextFrame will have something to do
 
 	stats Stats
 }
@@ -97,7 +100,7 @@ func (b *Buffer) Recover(now time.Time, p rtp.Packet, codec Codec) { b.receive(n
 func (b *Buffer) SetRTT(rtt time.Duration) { b.rtt = max(rtt, 0) }
 
 // SetDelay replaces Config.MinDelay and Config.MaxDelay, as W3C's
-// jitterBufferTarget or the header extension for the playout delay wish.
+// jitterBufferTarget wishes.
 func (b *Buffer) SetDelay(least, most time.Duration) {
 	if most == 0 {
 		most = defaultMaxDelay
@@ -109,8 +112,9 @@ func (b *Buffer) SetDelay(least, most time.Duration) {
 // when there is nothing to wait for.
 func (b *Buffer) NextTimeout() time.Time { return b.wake }
 
-// NextFrame returns the next frame that is due, or false when there is none
-// until NextTimeout, or until a packet comes. It is valid until the next call of NextFrame.
+// NextFrame returns the next frame that is due, or false when there is none until
+// NextTimeout, or until a packet comes. It is valid until the next call of
+// NextFrame.
 func (b *Buffer) NextFrame(now time.Time) (Frame, bool) {
 	b.ring.releaseHandedOut()
 	b.wake = time.Time{}

@@ -9,10 +9,10 @@ import (
 
 // A chain knows which frames of video can be decoded after some have been lost.
 //
-// As long as nothing is lost everything can. After that it is up to what the
-// stream says of its frames: a dependency descriptor or VP9's flexible mode name the frames that
-// each refers to; VP8 and VP9 count the frames of the lowest temporal layer
-// (TL0PICIDX), and tell where a higher one may be entered; all other streams
+// As long as nothing is lost everything can. After that it is up to what the stream
+// says of its frames: a dependency descriptor or VP9's flexible mode name the
+// frames that each refers to; VP8 and VP9 count the frames of the lowest temporal
+// layer (TL0PICIDX), and tell where a higher one may be entered; all other streams
 // have to wait for a key frame.
 type chain struct {
 	keyed  bool // a key frame was decoded, and since then what can be was
@@ -58,8 +58,8 @@ type relation struct {
 	key  bool
 	tid  uint8 // temporal layer
 
-	// Of a frame that names those it needs: picture ids or frame numbers, of its own layers
-	// and of the frames they refer to.
+	// Of a frame that names those it needs: picture ids or frame numbers, of its
+	// own layers and of the frames they refer to.
 	own      [8]uint16
 	needs    [32]uint16
 	ownCount int
@@ -111,7 +111,8 @@ func (c *chain) decodable(r *relation) bool {
 	return false
 }
 
-// undecodable notes that a frame is dropped. When the lowest layer cannot go on, nothing can.
+// undecodable notes that a frame is dropped. When the lowest layer cannot go on,
+// nothing can.
 func (c *chain) undecodable(r *relation) {
 	if r.kind == sequential || r.tid == 0 {
 		c.gap()
@@ -197,7 +198,7 @@ func (c *chain) relate(r *ring, first, end int64, extensions *rtp.ExtensionMap) 
 	return rel
 }
 
-// add notes a number of the frame's own, and how far before it those are that it needs.
+// add notes a number of the frame's own.
 func (r *relation) add(own uint16) bool {
 	if r.ownCount == len(r.own) {
 		r.count = len(r.needs) + 1

@@ -2,10 +2,11 @@ package jitter
 
 import "math"
 
-// Concealment of lost samples after ITU-T G.711, Appendix I: the last period of
-// the waveform, found by its likeness with the one before it, goes on; from 10 ms on the last two, from 20 ms on the
-// last three; and fades, until after 60 ms there is silence. Where one waveform passes into another they
-// overlap for a quarter of a period.
+// Concealment of lost samples after ITU-T G.711, Appendix I: the last period of the
+// waveform, found by its likeness with the one before it, goes on; from 10 ms on
+// the last two, from 20 ms on the last three; and fades, until after 60 ms there is
+// silence. Where one waveform passes into another they overlap for a quarter of a
+// period.
 //
 // Appendix I delays all output by 3.75 ms, to have something to overlap with
 // where a loss begins. Here nothing is delayed: there the beginning overlaps with the
@@ -100,7 +101,8 @@ func (c *concealer) repeat(out waveform) {
 		}
 		for ch := range out.channels {
 			v := int(c.past.samples[(start+c.at)*out.channels+ch])
-			// Before it starts again its end passes over into what was before its start.
+			// Before it starts again its end passes over into what was before its
+			// start.
 			if left := length - c.at; left <= overlap {
 				before := int(c.past.samples[(start-left)*out.channels+ch])
 				v = (v*left + before*(overlap+1-left)) / (overlap + 1)

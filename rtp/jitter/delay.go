@@ -23,9 +23,10 @@ type estimator struct {
 }
 
 const (
-	// The aim is that fewer than goal of the packets come too late. acceptedLoss is the share that
-	// may, as it takes time to follow a change; but for rare packets that are much later than
-	// nearly all others the delay is not made longer than most times that of the goal.
+	// The aim is that fewer than goal of the packets come too late. acceptedLoss is
+	// the share that may, as it takes time to follow a change; but for rare packets
+	// that are much later than nearly all others the delay is not made longer than
+	// most times that of the goal.
 	goal         = 0.01
 	acceptedLoss = 0.004
 	most         = 1.15
@@ -39,8 +40,8 @@ const (
 	// lookEvery is after how many packets the quarter and the tenth are found anew.
 	lookEvery = 10
 
-	// Audio starts with a delay for the jitter that it has not seen yet, of which nothing is left
-	// after so many packets.
+	// Audio starts with a delay for the jitter that it has not seen yet, of which
+	// nothing is left after so many packets.
 	firstDelay   = 60 * time.Millisecond
 	firstPackets = 100
 )
@@ -76,8 +77,9 @@ func (e *estimator) notice(transit time.Duration) {
 	}
 }
 
-// persists counts how many times in a row something was so. It returns true
-// when that has been so often, and after that each time it has been so for a tenth of that more.
+// persists counts how many times in a row something was so. It returns true when
+// that has been so often, and after that each time it has been so for a tenth of
+// that more.
 func persists(count *int, so bool, often int) bool {
 	if !so {
 		*count = 0
@@ -158,7 +160,8 @@ const (
 	fitsMin  = 12
 	maxSlope = 2e-3
 
-	// The path has changed, and the line means nothing, when its points are farther from it.
+	// The path has changed, and the line means nothing, when its points are farther
+	// from it.
 	maxResidual = 5 * time.Millisecond
 )
 

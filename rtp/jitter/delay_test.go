@@ -26,7 +26,8 @@ func TestHistogram(t *testing.T) {
 	}
 }
 
-// Old times are forgotten, wherever they lie, and those beyond the ends are counted at the ends.
+// Old times are forgotten, wherever they lie, and those beyond the ends are counted
+// at the ends.
 func TestHistogramMoves(t *testing.T) {
 	var h histogram
 	for i, at := range []time.Duration{0, 700 * ms, 1500 * ms, -900 * ms, 0, 1 << 60, -1 << 60, 5 * ms} {
@@ -65,8 +66,8 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// When a path becomes better for good the delay follows within seconds; when packets take
-// longer now and then it stays.
+// When a path becomes better for good the delay follows within seconds; when
+// packets take longer now and then it stays.
 func TestBetterPath(t *testing.T) {
 	r := seeded(3)
 	var e estimator

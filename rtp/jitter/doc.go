@@ -27,58 +27,65 @@
 //
 // A frame sent at time s, by its RTP timestamp, is due at s + offset. What the
 // offset should be is read from a histogram of how much later than s packets
-// arrived, in which old ones count less and less: the place below which 99.3 % of
-// its weight lie. That is the shortest delay which loses less than one in a hundred,
-// whatever the distribution, and without a notion of the fastest packet, on which
-// all others would depend. NetEQ has 95 %, as it can stretch audio of every
-// codec for the rest; frames that are still encoded cannot be stretched.
+// arrived, in which old ones count less and less: the place that 0.4 % of its
+// weight lie beyond, but no more than 1.15 times as far from the fastest packet as
+// the place that 1 % lie beyond. So fewer than one packet in a hundred comes too
+// late, whatever the distribution, and a long tail that is rarer than that is not
+// waited for. NetEQ takes 95 %, as it can stretch audio of every codec for the
+// rest; frames that are still encoded cannot be stretched.
 //
-// Three things speed that up. While the buffer conceals a frame that is not there,
-// and the offset is below where it should be, the time of that concealment raises the
-// offset. When a path has become better, or worse, for good, the old weights
-// shrink fast: none of the last 600 packets took half of what is waited for, none of the last 250 was in the
-// upper quarter, or the last 25 all were in the upper tenth. And the histogram moves along with the sender's clock, whose
-// drift is a regression line through the fastest packets of each 2.5 s.
+// Three things speed that up. When the buffer has to conceal a frame, and the
+// offset is below where it should be, the time of that concealment raises the
+// offset. When the path has changed for good, which three signs tell (see
+// estimator.notice), the old weights shrink fast. And the histogram moves along
+// with the sender's clock, whose drift is a regression line through the fastest
+// packets of each 2.5 s.
 //
-// The same serves video, where a frame arrives with its last packet. libwebrtc fits a line of
-// delay over frame size instead, by a Kalman filter, and adds 2.33 standard
-// deviations: that is 99 % of a Gaussian, which delays are not. A histogram of whole frames has the
-// serialization of large ones in it already. What is lost is foresight: the first large frame after many small
-// ones may be late. It is shown late, and not dropped.
+// The same serves video, where a frame arrives with its last packet. libwebrtc
+// fits a line of delay over frame size instead, by a Kalman filter, and adds 2.33
+// standard deviations: that is 99 % of a Gaussian, which delays are not. A
+// histogram of whole frames has the serialization of large ones in it already.
+// What is lost is foresight: the first large frame after many small ones may be
+// late. It is shown late, and not dropped.
+//
+// How well this does is measured by package jitterlab.
 //
 // # From one delay to another
 //
-// The offset goes up by at most an eighth of the time that passes and down by a fiftieth,
-// by half in silence. For G.711 and L16 that is done by leaving out and
-// putting in periods of the waveform, so that what comes out plays without gaps. Frames of other
-// codecs come out that much faster or slower than they were recorded: who plays them to
-// a device with a clock of its own stretches after decoding, as for the drift of
-// that device.
+// The offset moves by a share of the time that passes: an eighth up, and down from
+// far above; a fiftieth for the last ten milliseconds down; a half in silence. For
+// G.711 and L16 that is done by leaving out and putting in periods of the waveform,
+// so that what comes out plays without gaps. Frames of other codecs come out that
+// much faster or slower than they were recorded: who plays them to a device with a
+// clock of its own stretches after decoding, as for the drift of that device.
 //
 // # What is not there
 //
 // Audio: when the time of a frame has come and it has not, a [Frame] marked
-// Concealed takes its place, for G.711 and L16 with a made-up waveform (in the way of ITU-T G.711, Appendix I),
-// for other codecs without data: decoders conceal by themselves. A packet that never was
-// sent, as timestamps tell, needs none. When nothing follows at all, play-out waits, concealing
-// for a second, and goes on with the frame that was late.
+// Concealed takes its place: for G.711 and L16 with a made-up waveform, in the way
+// of ITU-T G.711, Appendix I; for other codecs without data, as decoders conceal by
+// themselves. Time of which no packet was sent, as timestamps tell, needs none.
+// When nothing follows at all, play-out waits, concealing for a second, and goes on
+// with the frame that was late.
 //
-// Video: a frame that has a hole waits for the retransmission, when SetRTT said that
-// there are any, about four round trips. Then it is given up, and so is
-// everything that cannot be decoded without it: what that is, the picture ids
-// and layers of VP8, VP9 and the dependency descriptor tell, and of codecs that say nothing,
-// everything up to the next key frame. A key frame that is there and due ends
-// the waiting.
+// Video: a frame that has a hole waits for the retransmission, when SetRTT said
+// that there are any, for four round trips. Then it is given up, and so is
+// everything that cannot be decoded without it: what that is, the layers of VP8 and
+// VP9 and the dependency descriptor tell; of codecs that say nothing it is
+// everything up to the next key frame. A key frame that is there and due ends the
+// waiting.
 //
 // # Lip sync
 //
 // [Sync] holds back the faster of an audio and a video stream, so that what was
-// captured together is due together, by the clock that both have in RTCP sender reports.
+// captured together is due together, by the clock that both have in RTCP sender
+// reports.
 //
 // # Out of scope
 //
 // Asking for packets again: that is the session's, and [Buffer.FirstWanted] tells
-// it what is still of use. Decoding, but for G.711 and L16. Mixing. Choosing a
+// it what is still of use. Delaying audio for the sake of retransmissions: those
+// that come in time are used. Decoding, but for G.711 and L16. Mixing. Choosing a
 // spatial layer: the frames of one timestamp are one frame here. B-frames, whose
 // timestamps go backwards and which WebRTC does not send.
 package jitter

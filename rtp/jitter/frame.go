@@ -7,21 +7,25 @@ import (
 )
 
 // A Frame is what one packet of audio holds, or the packets of one timestamp of
-// video, as package payload describes it for each format; or it takes the place
-// of audio that is not there. What it points to is valid until the next call of NextFrame.
+// video, as package payload describes it for each format; or it takes the place of
+// audio that is not there. What it points to is valid until the next call of
+// NextFrame.
 type Frame struct {
 	Data      []byte // as the format has it; empty when a decoder is to conceal
 	Codec     Codec
 	Timestamp uint32
 	KeyFrame  bool // decoding can start here; all audio is
 
-	// Concealed says that nothing has come for this time. Data is made up, for G.711 and L16.
+	// Concealed says that nothing has come for this time. Data is made up, for
+	// G.711 and L16.
 	Concealed bool
 
-	// Missing is how many packets before this frame, and behind the one before it, were given up.
+	// Missing is how many packets before this frame, and behind the one before it,
+	// were given up.
 	Missing int
 
-	// Duration is how long the audio lasts. It is zero for video, whose frames last until the next.
+	// Duration is how long the audio lasts. It is zero for video, whose frames last
+	// until the next.
 	Duration time.Duration
 
 	Due        time.Time // when it was to be played
@@ -43,7 +47,8 @@ type reportClock struct {
 	timestamp uint32
 }
 
-// SenderReport takes an RTCP sender report's two times of one instant. RFC 3550, Section 6.4.1.
+// SenderReport takes an RTCP sender report's two times of one instant. RFC 3550,
+// Section 6.4.1.
 func (b *Buffer) SenderReport(now time.Time, ntp rtp.NTPTime, timestamp uint32) {
 	if ntp == 0 {
 		return // "A sender that … has no notion of wallclock … MAY set the NTP timestamp to zero."

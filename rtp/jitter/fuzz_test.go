@@ -32,6 +32,7 @@ func FuzzBuffer(f *testing.F) {
 		ids := new(rtp.ExtensionMap)
 		ids.Set(rtp.ExtDependencyDescriptor, 13)
 		ids.Set(rtp.ExtAudioLevel, 10)
+		ids.Set(rtp.ExtPlayoutDelay, 5)
 		b := New(Config{Video: video, Extensions: ids, MaxPackets: 256, MaxBytes: 1 << 16})
 		other := New(Config{Video: !video})
 		var s Sync

@@ -10,7 +10,8 @@ import (
 
 var linearALaw, linearULaw = func() (a, u [256]int16) {
 	for i := range 256 {
-		// A-law: every second bit is inverted. A sign, 3 bits of exponent, 4 of mantissa.
+		// A-law: every second bit is inverted. A sign, 3 bits of exponent, 4 of
+		// mantissa.
 		v := i ^ 0x55
 		x := v&0x0f<<4 + 8
 		if e := v >> 4 & 7; e > 0 {

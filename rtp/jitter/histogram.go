@@ -2,9 +2,9 @@ package jitter
 
 import "time"
 
-// A histogram is of times, in which old ones count less and less: after memory
-// more of them, one has lost all but a third of its weight. Up to then all count the same,
-// so that the first ones are not too sure of themselves.
+// A histogram is of times, in which old ones count less and less: after memory more
+// of them, one has lost all but a third of its weight. Up to then all count the
+// same, so that the first ones are not too sure of themselves.
 type histogram struct {
 	bins   [bins]float32
 	top    int           // the highest bin that is not empty
@@ -60,7 +60,8 @@ func (h *histogram) bin(t time.Duration) int {
 // fade makes all times added so far count half as much.
 func (h *histogram) fade() { h.weight *= 2 }
 
-// drift moves what is in the histogram, as the clock does against which its times are.
+// drift moves what is in the histogram, as the clock does against which its times
+// are.
 func (h *histogram) drift(d time.Duration) { h.origin += d }
 
 // scale makes the weight one again, in proportion.
@@ -74,7 +75,8 @@ func (h *histogram) scale() {
 	h.weight = 1
 }
 
-// recentre moves the bins so that t has one, if that can be. What leaves at an end is counted in its last bin.
+// recentre moves the bins so that t has one, if that can be. What leaves at an end
+// is counted in its last bin.
 func (h *histogram) recentre(t time.Duration) {
 	lowest := 0
 	for below := 0.0; lowest < bins-1; lowest++ {

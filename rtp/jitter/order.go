@@ -17,11 +17,13 @@ const (
 	// maxDropout is how far ahead a packet may be: RFC 3550, Appendix A.1.
 	maxDropout = 3000
 
-	// maxMisorder is how far behind. The RFC's example has 100, and knows no retransmissions.
+	// maxMisorder is how far behind. The RFC's example has 100, and knows no
+	// retransmissions.
 	maxMisorder = 1000
 
-	// maxLate is how many in a row may be behind, before it is no longer the network that
-	// is to blame: the source started anew with a number not far from the old ones.
+	// maxLate is how many in a row may be behind, before it is no longer the
+	// network that is to blame: the source started anew with a number not far from
+	// the old ones.
 	maxLate = 100
 )
 
@@ -33,18 +35,22 @@ const (
 	restarts         // it is the second of a source that started anew
 )
 
-// place returns the place of a packet, which it does not count as received yet.
-func (o *order) place(sequenceNumber uint16) (int64, verdict) {
+// place returns the place of a packet, which it does not count as received yet. One
+// that was sent again proves nothing.
+func (o *order) place(sequenceNumber uint16, recovered bool) (int64, verdict) {
 	if !o.started {
 		return int64(sequenceNumber), belongs
 	}
 	d := int64(serial.Number16(sequenceNumber).Distance(serial.Number16(uint16(o.highest))))
-	if o.late >= maxLate {
+	if o.late >= maxLate && !recovered {
 		return int64(sequenceNumber), restarts
 	}
 	if d <= maxDropout && d >= -maxMisorder {
 		o.strayed = false
 		return o.highest + d, belongs
+	}
+	if recovered {
+		return 0, strays
 	}
 	if o.strayed && sequenceNumber == o.stray {
 		return int64(sequenceNumber), restarts

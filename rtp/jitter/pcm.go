@@ -27,14 +27,15 @@ type pcm struct {
 	allowance time.Duration // by how much time may be stretched now
 }
 
-// Limits of what can be made up: sampling rates and channels that a waveform's lengths
-// make sense for.
+// Limits of what can be made up: sampling rates and channels that a waveform's
+// lengths make sense for.
 const (
 	rateLeast, rateMost = 8000, 192000
 	channelsMost        = 8
 )
 
-// prepare makes ready for a codec. It returns false when nothing can be done with its samples.
+// prepare makes ready for a codec. It returns false when nothing can be done with
+// its samples.
 func (p *pcm) prepare(c Codec) bool {
 	channels := max(c.Channels, 1)
 	if c.ClockRate < rateLeast || c.ClockRate > rateMost || channels > channelsMost || c.Format == payload.G711 && channels > 1 {
@@ -135,13 +136,14 @@ const (
 	// alike is from what likeness on a period may be left out or put in.
 	alike = 0.9
 
-	// quiet is the level, of the root of the mean square, below which anything may: -60 dBov.
+	// quiet is the level, of the root of the mean square, below which anything may:
+	// -60 dBov.
 	quiet = 32
 )
 
 // stretch puts a period into the frame, when miss is positive, or leaves one out.
-// It returns how long the period is, negative when it was left out; 0 when it did nothing, as no period
-// of that length is like the one after it.
+// It returns how long the period is, negative when it was left out; 0 when it did
+// nothing, as no period of that length is like the one after it.
 func (p *pcm) stretch(rate int, miss time.Duration) int {
 	w := p.wave(p.frame)
 	least := rate * 25 / 10000 // 2.5 ms
@@ -165,12 +167,14 @@ func (p *pcm) stretch(rate int, miss time.Duration) int {
 	}
 	c := w.channels
 	if miss < 0 {
-		// The first period passes over into the second one, and the second is left out.
+		// The first period passes over into the second one, and the second is left
+		// out.
 		w.part(0, best).fade(w.part(best, 2*best))
 		p.frame = append(p.frame[:best*c], p.frame[2*best*c:]...)
 		return -best
 	}
-	// Between the first and the second period comes one that passes over from the second into the first.
+	// Between the first and the second period comes one that passes over from the
+	// second into the first.
 	between := waveform{p.scratch[:best*c], c}
 	copy(between.samples, w.part(best, 2*best).samples)
 	between.fade(w.part(0, best))

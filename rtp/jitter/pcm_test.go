@@ -34,7 +34,8 @@ func TestG711(t *testing.T) {
 				t.Errorf("%02x comes back as %02x, A-law: %t", i, back[0], codec.ALaw)
 			}
 		}
-		// Every sample is coded as the nearest there is, but for what is beyond the ends.
+		// Every sample is coded as the nearest there is, but for what is beyond the
+		// ends.
 		for s := math.MinInt16; s <= math.MaxInt16; s += 3 {
 			got := int(codec.decode(nil, codec.encode(nil, []int16{int16(s)}))[0])
 			most := max(8, (max(s, -s)+132)/32+1)
@@ -119,7 +120,8 @@ func TestConcealedWaveform(t *testing.T) {
 					t.Fatalf("%v after the start it jumps by %v, and the tone by at most %v", time.Duration(i/channels)*time.Second/time.Duration(l.rate), step, steepest)
 				}
 			}
-			// The frames are as long as what they stand for, so that places correspond.
+			// The frames are as long as what they stand for, so that places
+			// correspond.
 			at := func(n int) int { return n * l.rate / 50 * channels }
 			lost, real := heard[at(50)+at(1)/8:at(50)+at(1)/2], sent[at(50)+at(1)/8:at(50)+at(1)/2]
 			if like := likeness(waveform{lost, channels}, waveform{real, channels}, 1); like < 0.9 {

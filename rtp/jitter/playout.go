@@ -1,6 +1,10 @@
 package jitter
 
-import "time"
+import (
+	"time"
+
+	"github.com/plainrtc/plainrtc/rtp"
+)
 
 // A playout moves the offset between sending and play-out to where it should be:
 // up fast, for packets are lost until then, and down slowly.
@@ -35,7 +39,8 @@ func (p *playout) step(wanted, d time.Duration, silent bool) time.Duration {
 // wanted is the offset that packets should have: what they need, within the bounds,
 // and in step with the other stream.
 func (b *Buffer) wanted() time.Duration {
-	return max(b.alone(), min(b.together, b.delay.fastest()+b.config.MaxDelay))
+	_, most := b.bounds()
+	return max(b.alone(), min(b.together, b.delay.fastest()+most))
 }
 
 // alone is what wanted would be without another stream to be in step with.
@@ -44,5 +49,29 @@ func (b *Buffer) alone() time.Duration {
 	if n := b.delay.count; !b.config.Video && n < firstPackets {
 		wanted = max(wanted, fastest+firstDelay*time.Duration(firstPackets-n)/firstPackets)
 	}
-	return min(max(wanted, fastest+b.config.MinDelay), fastest+b.config.MaxDelay)
+	least, most := b.bounds()
+	return min(max(wanted, fastest+least), fastest+most)
+}
+
+// bounds are those of the delay: the configured ones, and within them the sender's.
+func (b *Buffer) bounds() (least, most time.Duration) {
+	least, most = b.config.MinDelay, b.config.MaxDelay
+	if b.hasSender {
+		least, most = min(max(least, b.sender.Min), most), max(min(most, b.sender.Max), least)
+	}
+	return least, most
+}
+
+// asked looks whether the sender says how long frames should be delayed.
+func (b *Buffer) asked(p rtp.Packet) {
+	if b.config.Extensions == nil {
+		return
+	}
+	if id := b.config.Extensions.ID(rtp.ExtPlayoutDelay); id != 0 {
+		if value, ok := p.Extension(id); ok {
+			if d, ok := rtp.ParsePlayoutDelay(value); ok {
+				b.sender, b.hasSender = d, true
+			}
+		}
+	}
 }

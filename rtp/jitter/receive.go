@@ -45,7 +45,7 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 		}
 	}
 
-	index, verdict := b.order.place(p.SequenceNumber())
+	index, verdict := b.order.place(p.SequenceNumber(), recovered)
 	switch verdict {
 	case strays:
 		b.dropPacket(now, dropStray, size)
@@ -68,6 +68,7 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 		var jumped bool
 		if sent, jumped = b.timeline.place(now, p.Timestamp(), codec.ClockRate, b.delay.fastest(), b.config.MaxDelay); jumped {
 			// Delays are what they were; reports are of the old timestamps.
+			b.config.Trace.Note(now, trace.RTP, "timestamps of the source jumped")
 			b.stats.Restarts++
 			b.reports, b.together = reportClock{}, apart
 		}
@@ -77,7 +78,9 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 	}
 	if index < b.ring.next && !b.ring.lower(index) {
 		b.stats.PacketsLate++
-		b.order.countLate()
+		if !recovered {
+			b.order.countLate()
+		}
 		b.dropPacket(now, dropLate, size)
 		return
 	}
@@ -85,6 +88,7 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 		return
 	}
 	b.order.count(index)
+	b.asked(p)
 	b.stats.PacketsReceived++
 	if recovered {
 		b.stats.PacketsRecovered++
@@ -117,9 +121,9 @@ func (b *Buffer) learn(sent time.Duration, arrival time.Time) {
 	b.delay.add(sent, transit)
 }
 
-// receiveRedundancy takes the older blocks of a RED packet: audio that its own packets may
-// not have brought. What those packets' sequence numbers were is not said: senders
-// repeat each of the last packets once.
+// receiveRedundancy takes the older blocks of a RED packet: audio that its own
+// packets may not have brought. What those packets' sequence numbers were is not
+// said: senders repeat each of the last packets once.
 func (b *Buffer) receiveRedundancy(now time.Time, p rtp.Packet, index int64, sent time.Duration, codec Codec) {
 	count := int64(-1) // without the packet's own
 	for range payload.REDBlocks(p.Payload()) {
@@ -184,6 +188,7 @@ func (b *Buffer) giveUp(now time.Time, index int64, reason string) {
 
 // restart begins anew, with a source that began anew under the same SSRC.
 func (b *Buffer) restart(now time.Time, index int64) {
+	b.config.Trace.Note(now, trace.RTP, "source started anew")
 	b.stats.Restarts++
 	bytes := b.ring.bytes
 	if dropped := b.ring.reset(index); dropped > 0 {

@@ -7,16 +7,16 @@ import (
 	"github.com/plainrtc/plainrtc/internal/serial"
 )
 
-// A Sync keeps an audio and a video stream of one source in step: lip sync. The faster one
-// waits for the other. Its zero value is ready.
+// A Sync keeps an audio and a video stream of one source in step: lip sync. The
+// faster one waits for the other. Its zero value is ready.
 //
-// By the sender reports it is known when the media of a timestamp was captured, on a
-// clock that both streams have (RFC 3550, Section 6.4.1), and a buffer knows when that is played. The
-// difference of the two holds the difference between the sender's clock and ours, which is the same in
-// both streams and cancels out.
+// By the sender reports it is known when the media of a timestamp was captured, on
+// a clock that both streams have (RFC 3550, Section 6.4.1), and a buffer knows when
+// that is played. The difference of the two holds the difference between the
+// sender's clock and ours, which is the same in both streams and cancels out.
 type Sync struct {
-	// Skew is by how much video would be behind audio if each was on its own: what the
-	// faster stream waits.
+	// Skew is by how much video would be behind audio if each was on its own: what
+	// the faster stream waits.
 	Skew time.Duration
 
 	measured bool

@@ -6,13 +6,13 @@ import (
 	"github.com/plainrtc/plainrtc/internal/serial"
 )
 
-// A timeline turns RTP timestamps into times that go on evenly: how long after the first
-// packet each was sent, by the sender's clock.
+// A timeline turns RTP timestamps into times that go on evenly: how long after the
+// first packet each was sent, by the sender's clock.
 //
 // A sender's timestamps may jump although its sequence numbers do not, as when
-// another source takes the place of a track's first one. A packet cannot arrive before it was
-// sent: one that seems to have shows a jump. One that seems very late may be so,
-// but then those after it are less late, one by one.
+// another source takes the place of a track's first one. A packet cannot arrive
+// before it was sent: one that seems to have shows a jump. One that seems very late
+// may be so, but then those after it are less late, one by one.
 type timeline struct {
 	started bool
 	epoch   time.Time // when the first packet arrived: the timeline's zero
@@ -41,7 +41,8 @@ func (l *timeline) place(now time.Time, timestamp, rate uint32, fastest, most ti
 		*l = timeline{started: true, epoch: now, anchor: timestamp, rate: rate}
 		return 0, false
 	}
-	// After a change of the codec the timestamp goes on at another rate. RFC 7160, Section 4.
+	// After a change of the codec the timestamp goes on at another rate. RFC 7160,
+	// Section 4.
 	d := ticks(int64(serial.Number32(timestamp).Distance(serial.Number32(l.anchor))), rate)
 	sent = l.sent + d
 	arrived := now.Sub(l.epoch)

@@ -44,23 +44,6 @@ type candidate struct {
 	arrival    time.Time // of the packet that came last
 }
 
-// A hole is the first packet that is not there, though others after it are.
-type hole struct {
-	index int64
-	since time.Time // when that was first seen; zero when there is no hole
-}
-
-const (
-	// reorderGrace is how long a packet may be behind one that was sent after it.
-	reorderGrace = 10 * time.Millisecond
-
-	// A retransmission may be lost as well, and the one after that. How often to try is arbitrary: a key frame costs
-	// a round trip, too, and then a burst of packets.
-	retries     = 4
-	retriesMin  = 100 * time.Millisecond
-	retriesMost = time.Second
-)
-
 func (b *Buffer) nextVideo(now time.Time) (Frame, bool) {
 	v, r := &b.video, &b.ring
 	for {
@@ -166,7 +149,8 @@ func (b *Buffer) judge(c *candidate) {
 	b.learn(b.ring.held(c.first).sent, c.arrival)
 }
 
-// startsFrame reports whether a packet is the first of a frame, without knowing the one before it.
+// startsFrame reports whether a packet is the first of a frame, without knowing the
+// one before it.
 func (b *Buffer) startsFrame(index int64) bool {
 	s := b.ring.held(index)
 	if before := b.ring.held(index - 1); before != nil && !before.filler() && (before.marker || before.timestamp != s.timestamp) {
@@ -202,56 +186,6 @@ func startsH265(data []byte) bool {
 	return t >= 32 && t <= 35 // parameter sets, access unit delimiter
 }
 
-// waitForHole decides about the packet at index, which is not there while later
-// ones are. It returns true when play-out goes on behind it.
-func (b *Buffer) waitForHole(now time.Time, index int64) bool {
-	v, r := &b.video, &b.ring
-	next := r.following(index)
-	if v.hole.since.IsZero() || v.hole.index != index {
-		v.hole = hole{index, next.arrival}
-		for i := next.index; i < r.top; i++ {
-			if s := r.held(i); s != nil && s.arrival.Before(v.hole.since) {
-				v.hole.since = s.arrival
-			}
-		}
-	}
-	if due, ok := b.skipToKey(now, index); ok {
-		return true
-	} else if !due.IsZero() {
-		b.wake = due
-	}
-
-	deadline := v.hole.since.Add(reorderGrace)
-	if b.rtt > 0 {
-		deadline = v.hole.since.Add(min(max(retries*b.rtt, retriesMin), retriesMost))
-	}
-	sent := next.sent
-	if s := r.held(r.next); s != nil {
-		sent = s.sent
-	}
-	if due := b.due(sent); b.playout.started && due.After(deadline) {
-		deadline = due
-	}
-	if now.Before(deadline) {
-		if b.wake.IsZero() || deadline.Before(b.wake) {
-			b.wake = deadline
-		}
-		return false
-	}
-	v.hole = hole{}
-	if first := r.held(r.next); first != nil {
-		b.stats.FramesDropped++
-	}
-	b.giveUpVideo(now, next.index, dropHole)
-	return true
-}
-
-// giveUpVideo goes on at index.
-func (b *Buffer) giveUpVideo(now time.Time, index int64, reason string) {
-	b.giveUp(now, index, reason)
-	b.video.needsKey = !b.video.chain.keyed
-}
-
 // dropRest drops the packets of a frame whose beginning is not there.
 func (b *Buffer) dropRest(now time.Time, first *slot) {
 	r := &b.ring
@@ -281,46 +215,6 @@ func (b *Buffer) dropFrame(now time.Time, c *candidate, reason string) {
 	v.missing += dropped
 	v.needsKey = !v.chain.keyed
 	b.dropTrace(now, reason, bytes-b.ring.bytes)
-}
-
-// skipToKey goes on with the latest key frame behind a hole, if it is whole and due. Otherwise it returns when
-// that will be; zero when there is none.
-func (b *Buffer) skipToKey(now time.Time, index int64) (due time.Time, ok bool) {
-	v, r := &b.video, &b.ring
-	if !v.hasKey || v.lastKey < index {
-		return time.Time{}, false
-	}
-	s := r.held(v.lastKey)
-	if s == nil {
-		return time.Time{}, false
-	}
-	first := s
-	for {
-		before := r.held(first.index - 1)
-		if before == nil || before.filler() || before.timestamp != s.timestamp {
-			break
-		}
-		first = before
-	}
-	if first.index < index || !first.key || !b.startsFrame(first.index) {
-		return time.Time{}, false
-	}
-	for i := first.index; ; i++ {
-		s := r.held(i)
-		if s == nil {
-			return time.Time{}, false
-		}
-		if s.marker || !s.filler() && s.timestamp != first.timestamp {
-			break
-		}
-	}
-	if due := b.due(first.sent); b.playout.started && now.Before(due) {
-		return due, false
-	}
-	v.hole = hole{}
-	b.giveUpVideo(now, first.index, dropHole)
-	v.aligned = true
-	return time.Time{}, true
 }
 
 // emitVideo puts a frame together and hands it out.
@@ -375,35 +269,4 @@ func (b *Buffer) emitVideo(now time.Time, c *candidate) (Frame, bool) {
 	v.chain.decoded(&c.relation)
 	v.missing, v.aligned, v.needsKey, v.hole = 0, true, false, hole{}
 	return f, true
-}
-
-// freezes finds the frames that came so late that the picture stood still.
-type freezes struct {
-	last      time.Time
-	intervals [30]time.Duration
-	count     int
-	sum       time.Duration
-}
-
-// frame counts a frame that is shown, and returns for how long the picture was frozen before it:
-// "the interval between two consecutively rendered frames is equal or exceeds
-// Max(3 * avg_frame_duration_ms, avg_frame_duration_ms + 150)". W3C, Identifiers
-// for WebRTC's Statistics API.
-func (z *freezes) frame(now time.Time) (frozen time.Duration) {
-	last := z.last
-	z.last = now
-	if last.IsZero() {
-		return 0
-	}
-	interval := now.Sub(last)
-	if n := min(z.count, len(z.intervals)); n > 0 {
-		if avg := z.sum / time.Duration(n); interval >= max(3*avg, avg+150*time.Millisecond) {
-			frozen = interval
-		}
-	}
-	i := z.count % len(z.intervals)
-	z.sum += interval - z.intervals[i]
-	z.intervals[i] = interval
-	z.count++
-	return frozen
 }

@@ -115,8 +115,8 @@ func TestCapturedVideo(t *testing.T) {
 	}
 }
 
-// play sends pictures, as far apart as their timestamps are, without the packet of the given
-// picture and place.
+// play sends pictures, as far apart as their timestamps are, without the packet of
+// the given picture and place.
 func (w *world) play(all []picture, c Codec, picture, place int) *world {
 	for i, p := range all {
 		if i > 0 {
@@ -131,8 +131,9 @@ func (w *world) play(all []picture, c Codec, picture, place int) *world {
 	return w.sleep(33 * ms)
 }
 
-// Nothing is sent again: a frame with a hole is given up when it is due, and with it all
-// that follows, when the codec does not say that something else can be decoded.
+// Nothing is sent again: a frame with a hole is given up when it is due, and with
+// it all that follows, when the codec does not say that something else can be
+// decoded.
 func TestHoleBreaksTheChain(t *testing.T) {
 	for _, v := range videos {
 		if v.name == "vp9svc" || v.name == "av1svc" {
@@ -180,7 +181,8 @@ func TestKeyFrameRepairsTheChain(t *testing.T) {
 	}
 }
 
-// A hole is waited for as long as a retransmission may take, several of them, and not longer.
+// A hole is waited for as long as a retransmission may take, several of them, and
+// not longer.
 func TestWaitForRetransmission(t *testing.T) {
 	packets, _ := captured(t, "vp8")
 	all := pictures(t, packets, payload.VP8)
@@ -247,8 +249,8 @@ func vp8Packet(t testing.TB, n int, timestamp uint32, start, end, key bool, d pa
 	return packet(t, rtp.Header{Marker: end, PayloadType: 96, SequenceNumber: uint16(n), Timestamp: timestamp, SSRC: 1}, data...)
 }
 
-// temporal are three temporal layers, as libvpx has them: 0 2 1 2. The first frame of layer 1 and
-// both of layer 2 need no more than layer 0.
+// temporal are three temporal layers, as libvpx has them: 0 2 1 2. The first frame
+// of layer 1 and both of layer 2 need no more than layer 0.
 func temporal(t testing.TB, n int) rtp.Packet {
 	d := payload.VP8Descriptor{HasPictureID: true, PictureID: uint16(n), HasTL0PICIDX: true, TL0PICIDX: uint8(250 + n/4), HasTID: true}
 	switch n % 4 {
@@ -262,8 +264,8 @@ func temporal(t testing.TB, n int) rtp.Packet {
 	return vp8Packet(t, n, uint32(n)*3000, true, true, n == 0, d)
 }
 
-// A frame lost from an upper layer costs that layer's frames until it can be entered again,
-// and no key frame.
+// A frame lost from an upper layer costs that layer's frames until it can be
+// entered again, and no key frame.
 func TestTemporalLayers(t *testing.T) {
 	for _, test := range []struct {
 		lost, needsKey bool
@@ -403,6 +405,38 @@ func TestBounds(t *testing.T) {
 		}
 		if !slices.Contains(w.drops.Drops(), dropOverflow) || len(w.frames) == 0 {
 			t.Errorf("%+v: %d frames, drops %q", config, len(w.frames), w.drops.Drops()[:1])
+		}
+	}
+}
+
+// The sender may ask for frames to be shown at once, however much they jitter, or
+// late.
+func TestPlayoutDelay(t *testing.T) {
+	ids := new(rtp.ExtensionMap)
+	ids.Set(rtp.ExtPlayoutDelay, 5)
+	for _, test := range []struct {
+		ask         rtp.PlayoutDelay
+		least, most time.Duration
+	}{
+		{rtp.PlayoutDelay{}, 0, ms},
+		{rtp.PlayoutDelay{Min: 200 * ms, Max: 300 * ms}, 199 * ms, 201 * ms},
+	} {
+		w := newWorld(t, Config{Video: true, Extensions: ids})
+		r := seeded(1)
+		for n := range 200 {
+			w.sleepUntil(time.Duration(n)*33*ms + time.Duration(r.IntN(30))*ms)
+			b := rtp.NewBuilder(nil, rtp.Header{Marker: true, PayloadType: 96, SequenceNumber: uint16(n), Timestamp: uint32(n) * 2970, SSRC: 1})
+			if n == 0 {
+				b.Add(5, test.ask.Append(nil))
+			}
+			p, err := rtp.Parse(append(b.Bytes(), 0x10, byte(min(n, 1)), 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.send(p, vp8)
+		}
+		if d := w.b.Stats().Offset; d < test.least || d > test.most {
+			t.Errorf("with %+v the delay is %v", test.ask, d)
 		}
 	}
 }

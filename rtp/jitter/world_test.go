@@ -127,7 +127,8 @@ func (w *world) numbers() (all []int) {
 	return all
 }
 
-// captured returns the packets that Chromium sent of one codec, the first of its streams.
+// captured returns the packets that Chromium sent of one codec, the first of its
+// streams.
 func captured(t testing.TB, name string) (all []rtp.Packet, ids *rtp.ExtensionMap) {
 	t.Helper()
 	text, err := os.ReadFile("../testdata/chromium-" + name + ".hex")

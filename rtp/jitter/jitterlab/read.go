@@ -21,7 +21,8 @@ const mostPackets = 1 << 23
 
 // Read reads a trace: an RTP dump, or text with two numbers on each line, when a
 // packet was sent and when it arrived, in milliseconds, with a comma or spaces
-// between. For a packet that did not arrive the second is "lost". Lines that begin with # say nothing.
+// between. For a packet that did not arrive the second is "lost". Lines that begin
+// with # say nothing.
 func Read(r io.Reader) (Trace, error) {
 	b := bufio.NewReader(r)
 	if head, _ := b.Peek(2); bytes.Equal(head, []byte("#!")) {
@@ -99,8 +100,8 @@ type dumped struct {
 	arrived   time.Duration
 }
 
-// readDump takes the stream with the most packets. Packets of one timestamp make one: a
-// frame of video has arrived with its last one.
+// readDump takes the stream with the most packets. Packets of one timestamp make
+// one: a frame of video has arrived with its last one.
 func readDump(r io.Reader) (Trace, error) {
 	d, err := mediafile.NewDumpReader(r)
 	if err != nil {
@@ -174,7 +175,8 @@ func assemble(all []dumped) (t Trace) {
 			continue
 		}
 		if i > 0 && p.timestamp > all[i-1].timestamp {
-			// Each packet that is missing was as long as its share of the time that is.
+			// Each packet that is missing was as long as its share of the time that
+			// is.
 			missing := min(p.place-all[i-1].place-1, 1000)
 			for m := range missing {
 				at := all[i-1].timestamp + (p.timestamp-all[i-1].timestamp)*(m+1)/(missing+1)
@@ -187,7 +189,8 @@ func assemble(all []dumped) (t Trace) {
 	return t
 }
 
-// clockRateOf finds the clock rate, of those in use, that the timestamps seem to have.
+// clockRateOf finds the clock rate, of those in use, that the timestamps seem to
+// have.
 func clockRateOf(all []dumped) float64 {
 	first, last := all[0], all[len(all)-1]
 	span := (last.arrived - first.arrived).Seconds()

@@ -142,8 +142,8 @@ func (t *Trace) timestamp(sent time.Duration) uint32 {
 	return uint32(int64(sent) * (clockRate / 1000) / int64(time.Millisecond))
 }
 
-// interval is how much time is between most packets and the next, and no more than a buffer
-// takes for audio of one packet.
+// interval is how much time is between most packets and the next, and no more than
+// a buffer takes for audio of one packet.
 func (t *Trace) interval() time.Duration {
 	var all []time.Duration
 	for i := range t.Packets[1:] {

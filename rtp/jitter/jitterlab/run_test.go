@@ -16,9 +16,9 @@ func seeded(seed uint64) *rand.ChaCha8 {
 }
 
 // What the package promises, on five minutes of each kind of path: fewer than one
-// packet in a hundred comes too late, and the mean delay is at most 1.3 times the 99th
-// percentile of the jitter. Where that percentile is next to nothing, as what is late is rarer than one
-// in a hundred, the delay is 15 ms more at most.
+// packet in a hundred comes too late, and the mean delay is at most 1.3 times the
+// 99th percentile of the jitter. Where that percentile is next to nothing, as what
+// is late is rarer than one in a hundred, the delay is 15 ms more at most.
 func TestFigures(t *testing.T) {
 	check := func(p Path) {
 		t.Run(fmt.Sprintf("%s %v drift %v loss %v", p.Kind, p.Jitter, p.Drift, p.Loss), func(t *testing.T) {
