@@ -56,10 +56,11 @@ var measurements = []measurement{
 
 func main() {
 	runs := flag.Int("runs", 5, "how often to measure; the figures are medians")
-	only := flag.String("only", "", "measure only what has this in its name: setup, idle, throughput, processes, held, echo, sctp, roundtrips, dtls, srtp, rtp, rtcp, twcc")
+	only := flag.String("only", "", "measure only what has this in its name: setup, idle, throughput, processes, held, echo, sctp, roundtrips, dtls, srtp, rtp, rtcp, twcc, forward")
 	readme := flag.String("readme", "bench/README.md", "the file that keeps the table of a whole run, between its marks")
 	libdatachannel := flag.String("libdatachannel", "bench/libdatachannel", "the directory of libdatachannel's program; it is measured if npm ci was run there")
 	end := flag.String("end", "", "be one end of a connection, as told on standard input: STACK (used by bench itself)")
+	forward := flag.String("forward", "", "forward media, as told on standard input: STACK (used by bench itself)")
 	simulation := flag.String("simulate", "", "do a simulation of Pion: ROW/SEED (used by bench itself)")
 	child := flag.String("child", "", "run one measurement in this process: STACK/MEASUREMENT (used by bench itself)")
 	flag.Parse()
@@ -69,6 +70,8 @@ func main() {
 		err = runChild(*child)
 	case *simulation != "":
 		err = simulateChild(*simulation)
+	case *forward != "":
+		err = runForwarder(*forward)
 	case *end != "":
 		err = runEnd(*end)
 	default:

@@ -24,11 +24,12 @@ type order struct {
 
 // endReport is the answer to an order. All counters are since the start.
 type endReport struct {
-	SDP   string  `json:"sdp,omitempty"`
-	Bytes int64   `json:"bytes"` // that arrived
-	CPU   float64 `json:"cpu"`   // seconds, user and system
-	Drops int64   `json:"drops"`
-	Error string  `json:"error,omitempty"`
+	SDP    string  `json:"sdp,omitempty"`
+	Bytes  int64   `json:"bytes"` // that arrived
+	CPU    float64 `json:"cpu"`   // seconds, user and system
+	Drops  int64   `json:"drops"`
+	Allocs uint64  `json:"allocs"`
+	Error  string  `json:"error,omitempty"`
 
 	Version string `json:"version,omitempty"` // of a program in another language
 }
