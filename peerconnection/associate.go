@@ -161,7 +161,7 @@ func (c *core) offered(now time.Time, sections []section) {
 			s.transceiver, t.mid = t, s.mid
 		}
 		c.wantLayers(t, &s.remote)
-		c.remoteTrack(t, &s.remote)
+		c.remoteTrack(t, &s.remote, sends(s.remote.direction))
 	}
 	c.changes++
 }
@@ -187,16 +187,16 @@ func (c *core) transceiverFor(s *section) *Transceiver {
 }
 
 // remoteTrack follows what the peer's description says of the track it sends.
-func (c *core) remoteTrack(t *Transceiver, theirs *rtpDescription) {
-	sending := sends(theirs.direction)
+func (c *core) remoteTrack(t *Transceiver, theirs *rtpDescription, sending bool) {
+	if t.stopping {
+		return
+	}
 	t.streams = theirs.streams
-	if sending && !t.receiving && !t.stopping {
+	if sending && !t.receiving {
 		if theirs.track != "" {
 			t.receiver.track.id = theirs.track
 		}
-		if !slices.Contains(c.unacceptedTracks, t) {
-			c.unacceptedTracks = append(c.unacceptedTracks, t)
-		}
+		c.unacceptedTracks = append(c.unacceptedTracks, t)
 		c.trackArrived.signal()
 	}
 	t.receiving = sending
@@ -216,13 +216,13 @@ func (c *core) answerSet(now time.Time, sections []section, theirs bool) {
 		if t == nil || s.rejected {
 			continue
 		}
-		if theirs {
-			c.remoteTrack(t, &s.remote)
+		direction := s.local.direction & s.remote.direction.Reverse()
+		if theirs || !receives(direction) {
+			c.remoteTrack(t, &s.remote, receives(direction))
 		}
 		if t.stopping {
 			continue
 		}
-		direction := s.local.direction & s.remote.direction.Reverse()
 		t.current = directionOf(direction)
 		t.hasSent = t.hasSent || sends(direction)
 		c.configure(now, t, s.settled())
@@ -246,7 +246,7 @@ func (c *core) settle(now time.Time, sections []section) {
 			c.halt(now, t)
 			s.transceiver = nil
 		default:
-			if sends(s.local.direction) {
+			if sends(s.local.direction & s.remote.direction.Reverse()) {
 				t.agreeLayers(s)
 				c.encodingsChanged(now, t)
 			}

@@ -40,7 +40,7 @@ func (c *core) checkNegotiationNeeded() bool {
 		in := c.sectionOf(t)
 		switch {
 		case t.stopping:
-			if !t.stopped {
+			if !t.stopped || in != nil && !in.rejected {
 				return true
 			}
 		case in == nil:

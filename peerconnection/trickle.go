@@ -40,7 +40,7 @@ func (c *core) candidateFound(candidate ice.Candidate) {
 	index := max(transportSection(sections), 0)
 	mid := ""
 	if index < len(sections) {
-		mid = sections[index].mid
+		mid = sections[index].said
 	}
 	c.localCandidates = append(c.localCandidates, ICECandidate{
 		Candidate: candidate.String(), SDPMid: mid, SDPMLineIndex: uint16(index),
