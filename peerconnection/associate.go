@@ -223,9 +223,13 @@ func (c *core) answerSet(now time.Time, sections []section, theirs bool) {
 		if t.stopping {
 			continue
 		}
+		if sends(direction) {
+			t.agreeLayers(s)
+		}
 		t.current = directionOf(direction)
 		t.hasSent = t.hasSent || sends(direction)
 		c.configure(now, t, s.settled())
+		c.encodingsChanged(now, t)
 	}
 	c.changes++
 }
@@ -245,14 +249,8 @@ func (c *core) settle(now time.Time, sections []section) {
 		case s.rejected:
 			c.halt(now, t)
 			s.transceiver = nil
-		default:
-			if sends(s.local.direction & s.remote.direction.Reverse()) {
-				t.agreeLayers(s)
-				c.encodingsChanged(now, t)
-			}
-			if !ours && receives(s.local.direction) {
-				t.receiveRIDs = s.local.receiveRIDs // our next offer asks for the same
-			}
+		case !ours && receives(s.local.direction):
+			t.receiveRIDs = s.local.receiveRIDs // our next offer asks for the same
 		}
 		if s.rejected {
 			s.local, s.remote = rtpDescription{}, rtpDescription{}

@@ -211,7 +211,7 @@ func (c *core) answerRTP(s *section) bool {
 	d.extensions = answerExtensions(t.kind, s.remote.extensions, ccfb)
 	d.answerLayers(&s.remote, t.encodings)
 	c.describeSource(t, &d)
-	s.local, s.formats = d, d.formats()
+	s.local, s.formats, s.answered = d, d.formats(), true
 	return true
 }
 

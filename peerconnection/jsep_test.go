@@ -1,6 +1,7 @@
 package peerconnection
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -205,3 +206,5 @@ func TestNumberingIsTheOfferers(t *testing.T) {
 		t.Errorf("header extensions %v", ids)
 	}
 }
+
+var loopbackPorts = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:7")}

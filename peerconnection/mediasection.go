@@ -14,26 +14,34 @@ type encoding = session.Encoding
 func (s *section) settled() session.Section {
 	m := s.mediaSection()
 	direction := s.local.direction & s.remote.direction.Reverse()
-	for _, sent := range s.remote.codecs {
-		// What the peer says it receives, we send as it says; what we say, we receive.
-		i := s.local.find(sent.key)
-		if i < 0 {
-			continue
+	// What the peer says it receives, we send as it says; what we say, we receive. The
+	// answerer's order counts.
+	var received [128]bool
+	agree := func(mine, theirs codec) {
+		common := mine.feedback & theirs.feedback
+		mine.feedback, theirs.feedback = common, common
+		if mine.rtx == 0 || theirs.rtx == 0 {
+			mine.rtx, theirs.rtx = 0, 0
 		}
-		agreed := s.local.codecs[i]
-		if same := s.local.at(sent.payloadType, sent.key); same >= 0 {
-			agreed = s.local.codecs[same]
-		}
-		agreed.feedback &= sent.feedback
-		sent.feedback = agreed.feedback
-		if agreed.rtx == 0 || sent.rtx == 0 {
-			agreed.rtx, sent.rtx = 0, 0
-		}
-		if receives(direction) {
-			m.Receive = append(m.Receive, agreed.media())
+		if receives(direction) && !received[mine.payloadType] {
+			received[mine.payloadType] = true
+			m.Receive = append(m.Receive, mine.media())
 		}
 		if sends(direction) {
-			m.Send = append(m.Send, sent.media())
+			m.Send = append(m.Send, theirs.media())
+		}
+	}
+	if s.answered {
+		for _, mine := range s.local.codecs {
+			if i := s.remote.like(&mine); i >= 0 {
+				agree(mine, s.remote.codecs[i])
+			}
+		}
+	} else {
+		for _, theirs := range s.remote.codecs {
+			if i := s.local.like(&theirs); i >= 0 {
+				agree(s.local.codecs[i], theirs)
+			}
 		}
 	}
 	for _, e := range s.local.extensions {
@@ -70,7 +78,10 @@ func (s *section) early(former session.Section) session.Section {
 	}
 	var taken [128]bool
 	for _, c := range m.Receive {
-		taken[c.PayloadType], taken[c.RTX] = true, true
+		taken[c.PayloadType] = true
+		if c.RTX != 0 {
+			taken[c.RTX] = true
+		}
 	}
 	m.Receive = m.Receive[:len(m.Receive):len(m.Receive)]
 	for _, c := range s.local.codecs {

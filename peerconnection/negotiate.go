@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/plainrtc/plainrtc/dtls"
@@ -304,12 +303,6 @@ func (c *core) setSignaling(now time.Time, s SignalingState) {
 		c.signaling = s
 		c.stateChanged.signal()
 	}
-}
-
-// cryptexAgreed reports whether both sides take encrypted header extensions and CSRCs
-// (RFC 9335, Section 4): on one transport, all sections do or none.
-func (c *core) cryptexAgreed() bool {
-	return slices.ContainsFunc(c.described(), func(s section) bool { return !s.rejected && s.local.cryptex && s.remote.cryptex })
 }
 
 func (c *core) localUfrag() string { return c.credentials.Ufrag }

@@ -43,9 +43,14 @@ func (d *rtpDescription) find(key string) int {
 	return slices.IndexFunc(d.codecs, func(c codec) bool { return c.key == key })
 }
 
-// at is the index of the codec of that key with that payload type.
-func (d *rtpDescription) at(payloadType uint8, key string) int {
-	return slices.IndexFunc(d.codecs, func(c codec) bool { return c.key == key && c.payloadType == payloadType })
+// like is the index of the codec that is the same as c: under the same payload type, or
+// else the first.
+func (d *rtpDescription) like(c *codec) int {
+	same := slices.IndexFunc(d.codecs, func(o codec) bool { return o.key == c.key && o.payloadType == c.payloadType })
+	if same >= 0 {
+		return same
+	}
+	return d.find(c.key)
 }
 
 // extension is the id of a header extension, 0 when it is not there.

@@ -21,6 +21,7 @@ type section struct {
 	// Of audio and video that is not rejected: whose it is, and what the two sides say of it.
 	transceiver   *Transceiver
 	local, remote rtpDescription
+	answered      bool // by us
 }
 
 func (s *section) isRTP() bool { return s.kind == string(KindAudio) || s.kind == string(KindVideo) }
@@ -105,7 +106,7 @@ func (c *core) answeredSections(answer *sdp.Session) ([]section, error) {
 		if ok && mid != s.mid {
 			return nil, fmt.Errorf("peerconnection: the remote answer's media description %d has the mid %q where the offer's has %q", i, mid, s.mid)
 		}
-		s.said = s.mid
+		s.said, s.answered = s.mid, false
 		if s.rejected && !m.Rejected() && s.isRTP() {
 			return nil, fmt.Errorf("peerconnection: the remote answer's media description %d accepts what was not offered", i)
 		}

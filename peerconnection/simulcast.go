@@ -103,30 +103,31 @@ func rids(encodings []encoding) (ids []string) {
 }
 
 // agreeLayers leaves a sender the layers that the peer wants. Without simulcast
-// that is the first alone.
+// that is the first alone. Layers that are in use already rest when they are not
+// wanted any more: the others keep their places.
 func (t *Transceiver) agreeLayers(s *section) {
 	if len(rids(t.encodings)) == 0 {
 		return
 	}
-	theirs, wanted := &s.remote, s.remote.receiveRIDs
-	if len(s.local.sendRIDs) == 0 || theirs.extension(rtp.ExtRID) == 0 {
+	wanted := s.remote.receiveRIDs
+	if len(s.local.sendRIDs) == 0 || s.remote.extension(rtp.ExtRID) == 0 {
 		wanted = nil
 	}
-	var left []encoding
-	for _, e := range t.encodings {
-		if i := slices.Index(wanted, e.RID); i >= 0 {
-			// "~": the peer can do without the layer for now (RFC 8853, Section 5.2).
-			e.Active = e.Active && !theirs.paused[i]
-			left = append(left, e)
+	encodings := slices.Clone(t.encodings)
+	for i := range encodings {
+		e := &encodings[i]
+		at := slices.Index(wanted, e.RID)
+		// "~": the peer can do without the layer for now (RFC 8853, Section 5.2).
+		e.Active = e.Active && (at >= 0 && !s.remote.paused[at] || len(wanted) == 0 && i == 0)
+	}
+	if t.sender.rtp == nil {
+		encodings = slices.DeleteFunc(encodings, func(e encoding) bool { return len(wanted) > 0 && !slices.Contains(wanted, e.RID) })
+		if len(wanted) == 0 || len(encodings) == 0 {
+			encodings = slices.Clone(t.encodings[:1])
+			encodings[0].RID = "" // the peer does not know its name
 		}
 	}
-	if len(left) == 0 {
-		left = slices.Clone(t.encodings[:1])
-		if len(wanted) == 0 {
-			left[0].RID = "" // nor does the peer know its name
-		}
-	}
-	t.encodings = left
+	t.encodings = encodings
 	t.sender.transaction = ""
 }
 
