@@ -171,14 +171,20 @@ func (c *core) createAnswer() (SessionDescription, error) {
 			s.formats = offer.Media[i].Formats
 		}
 	}
-	tag, _ := bundleOf(offer, sections)
-	setTag(sections, tag)
 	setup := c.setup
 	var restart ice.Credentials
-	if tag >= 0 {
+	// The section whose transport it was may have been rejected here, and the next one's may
+	// be another that can't be used.
+	for {
+		tag, _ := bundleOf(offer, sections)
+		setTag(sections, tag)
+		if tag < 0 {
+			break
+		}
 		t, err := c.readTransport(offer, &offer.Media[tag], false)
 		if err != nil {
-			return SessionDescription{}, err
+			sections[tag].rejected, sections[tag].formats = true, offer.Media[tag].Formats
+			continue
 		}
 		if setup == "" {
 			setup = t.Setup.Answer()
@@ -188,6 +194,7 @@ func (c *core) createAnswer() (SessionDescription, error) {
 			// (RFC 8839, Section 4.4.1.1.1).
 			restart = ice.NewCredentials(c.cfg.Rand)
 		}
+		break
 	}
 	return c.describe(SDPTypeAnswer, sections, restart, setup, offer), nil
 }

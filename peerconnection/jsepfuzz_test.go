@@ -1,9 +1,13 @@
 package peerconnection
 
 import (
+	"math/rand/v2"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/plainrtc/plainrtc/dtls"
 	"github.com/plainrtc/plainrtc/sdp"
 )
 
@@ -17,62 +21,130 @@ func FuzzMediaDescriptions(f *testing.F) {
 		f.Add(text, strings.Replace(text, "m=audio 9", "m=audio 0", 1), uint8(7))
 	}
 	f.Fuzz(func(t *testing.T, first, second string, what uint8) {
-		z, now := quietPeer(t, 1), simStart
-		c := &z.core
-		if what&1 != 0 {
-			z.AddTransceiverOf(KindVideo, &TransceiverInit{SendEncodings: []EncodingParameters{{RID: "q"}, {RID: "h"}}})
-		}
-		if what&2 != 0 {
-			z.AddTrack(NewTrack(KindAudio, "voice"))
-		}
-		if what&4 != 0 {
-			z.CreateDataChannel("x", nil)
-		}
-		for _, text := range []string{first, second} {
-			if c.setRemoteDescription(now, SessionDescription{SDPTypeOffer, text}) == nil {
-				if what&8 != 0 {
-					z.AddTrack(NewTrack(KindVideo, "camera"))
-				}
-				for _, x := range c.transceivers {
-					x.direction = DirectionSendRecv
-				}
-				if what&16 != 0 && len(c.transceivers) > 0 {
-					c.stopTransceiver(now, c.transceivers[0])
-				}
-				if what&32 != 0 {
-					if err := c.rollback(now); err != nil {
-						t.Fatalf("an offer can't be taken back: %v", err)
-					}
-				} else {
-					readable(t, c.createAnswer)
-					if err := c.setLocalDescription(now, SessionDescription{}); err != nil {
-						t.Fatalf("an offer is taken that can't be answered: %v", err)
-					}
-				}
-			}
-			readable(t, func() (SessionDescription, error) { return c.createOffer(nil) })
-			if err := c.setLocalDescription(now, SessionDescription{}); err != nil {
-				t.Fatalf("our offer is not taken: %v", err)
-			}
-			typ := SDPTypeAnswer
-			if what&64 != 0 {
-				typ = SDPTypeProvisionalAnswer
-			}
-			c.setRemoteDescription(now, SessionDescription{typ, text})
-			if what&64 != 0 {
-				c.setRemoteDescription(now, SessionDescription{SDPTypeAnswer, second})
-			}
-			if c.signaling == SignalingHaveRemotePranswer {
-				return
-			}
-			if c.signaling != SignalingStable {
-				if err := c.rollback(now); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
+		converse(t, quietPeer(t, 1), first, second, what)
 	})
 }
+
+// converse is what the peer says, and what we do in between, by the bits of what.
+func converse(t *testing.T, z *PeerConnection, first, second string, what uint8) {
+	now := simStart
+	c := &z.core
+	if what&1 != 0 {
+		z.AddTransceiverOf(KindVideo, &TransceiverInit{SendEncodings: []EncodingParameters{{RID: "q"}, {RID: "h"}}})
+	}
+	if what&2 != 0 {
+		z.AddTrack(NewTrack(KindAudio, "voice"))
+	}
+	if what&4 != 0 {
+		z.CreateDataChannel("x", nil)
+	}
+	for _, text := range []string{first, second} {
+		if c.setRemoteDescription(now, SessionDescription{SDPTypeOffer, text}) == nil {
+			if what&8 != 0 {
+				z.AddTrack(NewTrack(KindVideo, "camera"))
+			}
+			for _, x := range c.transceivers {
+				x.direction = DirectionSendRecv
+			}
+			if what&16 != 0 && len(c.transceivers) > 0 {
+				c.stopTransceiver(now, c.transceivers[0])
+			}
+			if what&32 != 0 {
+				if err := c.rollback(now); err != nil {
+					t.Fatalf("an offer can't be taken back: %v", err)
+				}
+			} else {
+				readable(t, c.createAnswer)
+				if err := c.setLocalDescription(now, SessionDescription{}); err != nil {
+					t.Fatalf("an offer is taken that can't be answered: %v", err)
+				}
+			}
+		}
+		readable(t, func() (SessionDescription, error) { return c.createOffer(nil) })
+		if err := c.setLocalDescription(now, SessionDescription{}); err != nil {
+			t.Fatalf("our offer is not taken: %v", err)
+		}
+		typ := SDPTypeAnswer
+		if what&64 != 0 {
+			typ = SDPTypeProvisionalAnswer
+		}
+		c.setRemoteDescription(now, SessionDescription{typ, text})
+		if what&64 != 0 {
+			c.setRemoteDescription(now, SessionDescription{SDPTypeAnswer, second})
+		}
+		if c.signaling == SignalingHaveRemotePranswer {
+			return
+		}
+		if c.signaling != SignalingStable {
+			if err := c.rollback(now); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// Lines of real offers, in places where they do not belong.
+func TestShuffledDescriptions(t *testing.T) {
+	certificate, err := dtls.GenerateCertificate(rand.NewChaCha8([32]byte{}), simStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var offers [][]string
+	var pool []string
+	for _, name := range []string{"chromium-default-offer.sdp", "firefox-default-offer.sdp", "simulcast-offer.sdp"} {
+		lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(captured(t, name).SDP, "\r", "")), "\n")
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "a=candidate:") })
+		offers = append(offers, lines)
+		pool = append(pool, lines[4:]...)
+	}
+	taken := 0
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(1, seed))
+		shuffled := func() string {
+			lines := slices.Clone(offers[r.IntN(len(offers))])
+			for range r.IntN(20) {
+				i := 4 + r.IntN(len(lines)-4)
+				line := pool[r.IntN(len(pool))]
+				switch r.IntN(6) {
+				case 0:
+					lines = slices.Delete(lines, i, i+1)
+				case 1, 2:
+					lines = slices.Insert(lines, i, line)
+				case 3:
+					lines[i] = digits.ReplaceAllStringFunc(lines[i], func(n string) string {
+						return []string{n, n, "0", "1", "96", "97", "64", "111", "255"}[r.IntN(9)]
+					})
+				case 4:
+					lines = slices.Insert(lines, i, lines[i])
+				case 5:
+					lines[i] = []string{"a=inactive", "a=recvonly", "a=sendonly", "a=bundle-only", "a=rid:x send", "a=simulcast:send x;q;q recv thumb", "m=video 0 UDP/TLS/RTP/SAVPF 96"}[r.IntN(7)]
+				}
+			}
+			return strings.Join(lines, "\n") + "\n"
+		}
+		z, err := New(Config{Rand: rand.NewChaCha8([32]byte{1}), Certificate: certificate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, second := shuffled(), shuffled()
+		if r.IntN(2) == 0 {
+			second = first
+		}
+		converse(t, z, first, second, uint8(r.Uint32()))
+		if z.RemoteDescription() != nil {
+			taken++
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d: first\n%s\nsecond\n%s", seed, first, second)
+		}
+	}
+	if taken < 40 {
+		t.Errorf("only %d descriptions of 400 were taken: this test tests nothing", taken)
+	}
+	t.Logf("%d were taken", taken)
+}
+
+var digits = regexp.MustCompile(`\b[0-9]{1,3}\b`)
 
 // readable makes a description and reads it back.
 func readable(t *testing.T, make func() (SessionDescription, error)) {
