@@ -178,9 +178,13 @@ func (k *protection13) hide(number, body []byte) {
 		k.mask = [aes.BlockSize]byte{}
 		c.XORKeyStream(k.mask[:2], k.mask[:2])
 	}
-	for i := range number {
-		number[i] ^= k.mask[i]
+	if len(number) == 1 {
+		number[0] ^= k.mask[0]
+		return
 	}
+	// Both bytes at once: they are read like that next.
+	n := binary.BigEndian.Uint16(number) ^ binary.BigEndian.Uint16(k.mask[:])
+	binary.BigEndian.PutUint16(number, n)
 }
 
 // prepare sets the nonce: the sequence number, without the epoch, XORed with
@@ -236,10 +240,10 @@ func (k *protection13) number(rec *ciphertext) (seq uint64, ok bool) {
 	}
 	number := rec.header[1 : 1+rec.seqLen]
 	k.hide(number, rec.body)
-	for _, v := range number {
-		seq = seq<<8 | uint64(v)
+	if rec.seqLen == 1 {
+		return k.complete(uint64(number[0]), 1<<8), true
 	}
-	return k.complete(seq, uint64(1)<<(8*rec.seqLen)), true
+	return k.complete(uint64(binary.BigEndian.Uint16(number)), 1<<16), true
 }
 
 // complete finds, of the sequence numbers with the given low bits, the one that is
