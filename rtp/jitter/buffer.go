@@ -90,9 +90,8 @@ func New(config Config) *Buffer {
 // Receive takes a packet as it arrives. What is kept of it is copied.
 func (b *Buffer) Receive(now time.Time, p rtp.Packet, codec Codec) { b.receive(now, p, codec, false) }
 
-// Recover takes a packet that had been asked for, or that error correction
-// brought back, with the sequence number, timestamp and payload type of the original.
-// When it came says nothing of the jitter.
+// Recover takes a packet that had been asked for, or that error correction brought
+// back, with the sequence number, timestamp and payload type of the original.
 func (b *Buffer) Recover(now time.Time, p rtp.Packet, codec Codec) { b.receive(now, p, codec, true) }
 
 // SetRTT tells how long it takes to get a packet again that was lost. Zero, at first,

@@ -61,6 +61,11 @@
 //
 // # What is not there
 //
+// A packet that is sent again is one that took long. When that happens to more than
+// one in a hundred the delay becomes such that they come in time, within reason: a
+// quarter of a second for audio, half of one for video. The same goes for audio
+// that comes once more in the next packet (RED).
+//
 // Audio: when the time of a frame has come and it has not, a [Frame] marked
 // Concealed takes its place: for G.711 and L16 with a made-up waveform, in the way
 // of ITU-T G.711, Appendix I; for other codecs without data, as decoders conceal by
@@ -84,8 +89,7 @@
 // # Out of scope
 //
 // Asking for packets again: that is the session's, and [Buffer.FirstWanted] tells
-// it what is still of use. Delaying audio for the sake of retransmissions: those
-// that come in time are used. Decoding, but for G.711 and L16. Mixing. Choosing a
+// it what is still of use. Decoding, but for G.711 and L16. Mixing. Choosing a
 // spatial layer: the frames of one timestamp are one frame here. B-frames, whose
 // timestamps go backwards and which WebRTC does not send.
 package jitter

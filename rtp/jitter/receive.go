@@ -72,8 +72,8 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 			b.stats.Restarts++
 			b.reports, b.together = reportClock{}, apart
 		}
-		if !b.config.Video && !recovered {
-			b.learn(sent, now)
+		if !b.config.Video {
+			b.learn(sent, now, recovered)
 		}
 	}
 	if index < b.ring.next && !b.ring.lower(index) {
@@ -112,13 +112,27 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 	b.wake = now
 }
 
-// learn tells how long a packet took, or a frame of video.
-func (b *Buffer) learn(sent time.Duration, arrival time.Time) {
-	transit := b.timeline.arrived(arrival) - sent
-	if b.delay.count > 0 && transit > b.delay.fastest()+b.config.MaxDelay {
-		return // that long it would not be waited for
+// How long after the fastest packet one that was lost and recovered may come, to be
+// worth waiting for: without it video stands still, and audio has but a gap.
+const (
+	audioRecovers = 250 * time.Millisecond
+	videoRecovers = 500 * time.Millisecond
+)
+
+// learn tells how long a packet took, or a frame of video. One that was sent again
+// took that long, too: where it happens often enough it is waited for.
+func (b *Buffer) learn(sent time.Duration, arrival time.Time, recovered bool) {
+	most := b.config.MaxDelay // what is later than that would not be waited for
+	switch {
+	case recovered && b.config.Video:
+		most = min(most, videoRecovers)
+	case recovered:
+		most = min(most, audioRecovers)
 	}
-	b.delay.add(sent, transit)
+	transit := b.timeline.arrived(arrival) - sent
+	if b.delay.count == 0 || transit <= b.delay.fastest()+most {
+		b.delay.add(sent, transit)
+	}
 }
 
 // receiveRedundancy takes the older blocks of a RED packet: audio that its own
@@ -143,6 +157,7 @@ func (b *Buffer) receiveRedundancy(now time.Time, p rtp.Packet, index int64, sen
 		s.codec, s.timestamp, s.arrival = codec, p.Timestamp()-uint32(r.Offset), now
 		s.sent = sent - ticks(int64(r.Offset), codec.ClockRate)
 		s.start, s.key, s.recovered = true, true, true
+		b.learn(s.sent, now, true)
 		b.stats.PacketsRecovered++
 	}
 }

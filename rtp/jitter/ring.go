@@ -19,7 +19,7 @@ type slot struct {
 	arrival   time.Time
 
 	marker, start, key bool
-	recovered          bool // when it came says nothing of the jitter
+	recovered          bool // sent again, or a block of RED
 
 	memory []byte // what packet and payload lie in
 }

@@ -141,12 +141,11 @@ func (b *Buffer) judge(c *candidate) {
 	if c.relation.key {
 		b.stats.KeyFramesReceived++
 	}
+	recovered := false
 	for i := c.first; i < c.end; i++ {
-		if b.ring.held(i).recovered {
-			return
-		}
+		recovered = recovered || b.ring.held(i).recovered
 	}
-	b.learn(b.ring.held(c.first).sent, c.arrival)
+	b.learn(b.ring.held(c.first).sent, c.arrival, recovered)
 }
 
 // startsFrame reports whether a packet is the first of a frame, without knowing the
