@@ -51,8 +51,7 @@ var clips = []clip{
 func TestMediaFilesWithFFmpeg(t *testing.T) {
 	for _, c := range clips {
 		t.Run(c.name, func(t *testing.T) {
-			theirs, ours := filepath.Join(t.TempDir(), c.name), filepath.Join(t.TempDir(), c.name)
-			ffmpeg(t, strings.Fields(c.encode+" "+theirs)...)
+			theirs, ours := encoded(t, c), filepath.Join(t.TempDir(), c.name)
 			frames := readClip(t, c, theirs)
 			writeClip(t, c, ours, throughPackets(t, c, frames))
 
@@ -68,6 +67,27 @@ func TestMediaFilesWithFFmpeg(t *testing.T) {
 		})
 	}
 }
+
+// encoded is the name of a file with the clip, which ffmpeg encodes once for all tests.
+func encoded(t *testing.T, c clip) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), c.name)
+	if b := encodedClips[c.name]; b != nil {
+		if err := os.WriteFile(name, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	ffmpeg(t, strings.Fields(c.encode+" "+name)...)
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encodedClips[c.name] = b
+	return name
+}
+
+var encodedClips = map[string][]byte{}
 
 // readClip reads a file, and compares what it finds with what ffprobe does.
 func readClip(t *testing.T, c clip, name string) []mediafile.Frame {
@@ -197,9 +217,7 @@ func writeTo(t *testing.T, codec mediafile.Codec, to io.Writer, frames []mediafi
 func TestMediaFilesOfLossyCalls(t *testing.T) {
 	for _, name := range []string{"mono.ogg", "pcma.wav", "vp8.ivf", "h264.h264"} {
 		c := clips[slices.IndexFunc(clips, func(c clip) bool { return c.name == name })]
-		theirs := filepath.Join(t.TempDir(), name)
-		ffmpeg(t, strings.Fields(c.encode+" "+theirs)...)
-		frames := readClip(t, c, theirs)
+		frames := readClip(t, c, encoded(t, c))
 		lost := frames
 		if c.codec.Channels > 0 {
 			lost = slices.Delete(slices.Clone(frames), 10, 14)
@@ -346,9 +364,7 @@ func TestWebMWithFFmpeg(t *testing.T) {
 	}
 	for _, name := range []string{"vp8.ivf", "vp9.ivf", "av1.ivf"} {
 		video, audio := clipNamed(name), clipNamed("mono.ogg")
-		pictures, sounds := filepath.Join(t.TempDir(), video.name), filepath.Join(t.TempDir(), audio.name)
-		ffmpeg(t, strings.Fields(video.encode+" "+pictures)...)
-		ffmpeg(t, strings.Fields(audio.encode+" "+sounds)...)
+		pictures, sounds := encoded(t, video), encoded(t, audio)
 		frames, packets := readClip(t, video, pictures), readClip(t, audio, sounds)
 		mux := func(to io.Writer) {
 			w, err := mediafile.NewWebMWriter(to, video.codec, mediafile.Codec{Name: "opus", ClockRate: 48000, Channels: 1})
