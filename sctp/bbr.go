@@ -317,7 +317,8 @@ func (r *bbr) probeBW(c *congestion, s *sample, started bool) {
 			r.fullBw = r.bwLatest
 		}
 	case bbrProbeBWUp:
-		if s.full && float64(c.cwnd) >= r.inflightLongTerm {
+		// The window is a whole number, and may be less than a byte below the bound.
+		if s.full && float64(c.cwnd+1) > r.inflightLongTerm {
 			r.resetFullBw()
 			r.fullBw = r.bwLatest
 		} else if r.fullBwNow || s.at-r.cycleAt > r.minRTT && flight >= r.bdp(r.bw(), bbrGains[bbrProbeBWUp].pacing) && s.rtt >= time.Duration(bbrQueueRTT*float64(r.minRTT)) {
@@ -381,7 +382,7 @@ func (r *bbr) adaptLongTerm(c *congestion, s *sample) {
 		return
 	}
 	r.inflightLongTerm = max(r.inflightLongTerm, float64(s.flown.inFlight))
-	if r.state == bbrProbeBWUp && s.full && float64(c.cwnd) >= r.inflightLongTerm {
+	if r.state == bbrProbeBWUp && s.full && float64(c.cwnd+1) > r.inflightLongTerm {
 		// BBRProbeInflightLongTermUpward(): a packet more in the first round, then
 		// two, four, …
 		growth := float64(uint64(1)<<min(r.upRounds, 30)) * float64(c.pmdcs)
