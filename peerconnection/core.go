@@ -456,9 +456,7 @@ func (c *core) sctpConfig() sctp.Config {
 		Rand: c.cfg.Rand, Trace: c.cfg.Trace,
 		LocalPort: sctpPort, RemotePort: c.remoteSCTPPort,
 		DTLS: true, MaxMessageSize: c.cfg.MaxMessageSize,
-		// Twice, so that there is room for others while the largest one comes.
-		ReceiveWindow: max(1<<20, 2*c.cfg.MaxMessageSize),
-		OutStreams:    maxStreams, InStreams: maxStreams,
+		OutStreams: maxStreams, InStreams: maxStreams,
 		// Whether the peer is alive is ICE's to say (RFC 7675): a path that was
 		// lost may come back, or an ICE restart find another, however long that
 		// takes, and the messages go on.

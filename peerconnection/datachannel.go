@@ -185,12 +185,10 @@ func (d *DataChannel) ReadMessage(ctx context.Context) (Message, error) {
 		d.pc.mu.Unlock()
 		return Message{}, err
 	}
-	out := Message{Kind: m.kind, Data: make([]byte, len(m.data))}
-	copy(out.Data, m.data)
 	now := d.pc.now()
-	d.pc.core.release(now, m)
+	data := d.pc.core.keep(now, m)
 	d.pc.leave(now)
-	return out, nil
+	return Message{Kind: m.kind, Data: data}, nil
 }
 
 // ReadMessageInto is ReadMessage for a program that counts its allocations: it
@@ -223,7 +221,9 @@ func (d *DataChannel) Read(b []byte) (int, error) {
 	d.pc.mu.Lock()
 	if len(d.unread) > 0 {
 		n := copy(b, d.unread)
-		d.unread = d.unread[n:]
+		if d.unread = d.unread[n:]; len(d.unread) == 0 {
+			d.unread = nil
+		}
 		d.pc.mu.Unlock()
 		return n, nil
 	}
@@ -237,11 +237,12 @@ func (d *DataChannel) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	n := copy(b, m.data)
-	if n < len(m.data) {
-		d.unread = append([]byte(nil), m.data[n:]...)
-	}
 	now := d.pc.now()
-	d.pc.core.release(now, m)
+	if n < len(m.data) {
+		d.unread = d.pc.core.keep(now, m)[n:]
+	} else {
+		d.pc.core.release(now, m)
+	}
 	d.pc.leave(now)
 	return n, nil
 }

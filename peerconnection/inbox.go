@@ -76,13 +76,23 @@ func (c *core) release(now time.Time, m inboxMessage) {
 	}
 }
 
+// keep is release for one who wants the bytes for good: they are not copied.
+func (c *core) keep(now time.Time, m inboxMessage) []byte {
+	if c.sctp != nil && m.from.Data != nil {
+		c.sctp.Keep(now, m.from)
+	}
+	if len(m.data) == 0 {
+		return []byte{}
+	}
+	return m.data[:len(m.data):len(m.data)]
+}
+
 // keepUnread moves what can still be read from a channel out of the receive
 // window, into memory that goes with the channel.
 func (c *core) keepUnread(now time.Time, d *DataChannel) {
 	for i := d.inboxRead; i < len(d.inbox); i++ {
 		m := &d.inbox[i]
-		m.data = append([]byte(nil), m.data...)
-		c.release(now, *m)
+		m.data = c.keep(now, *m)
 		m.from.Data = nil
 	}
 }

@@ -246,7 +246,7 @@ func TestEarlyMessageLargerThanThePeerTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer := *z.LocalDescription()
-	answer.SDP = strings.Replace(answer.SDP, "a=max-message-size:262144", "a=max-message-size:1000", 1)
+	answer.SDP = strings.Replace(answer.SDP, "a=max-message-size:16777216", "a=max-message-size:1000", 1)
 	if err := a.SetRemoteDescription(answer); err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ const (
 	// sctpPort is the port inside DTLS: every implementation says 5000.
 	sctpPort = 5000
 	// defaultMaxMessageSize is the largest message we take, in bytes, if the
-	// Config does not say: what browsers say.
-	defaultMaxMessageSize = 256 << 10
+	// Config does not say: more than browsers do, which costs nothing until one comes.
+	defaultMaxMessageSize = 16 << 20
 )
 
 // A negotiation is the offer/answer state of a connection (RFC 9429, Section 4).

@@ -94,7 +94,7 @@ func TestMediaIsRejectedAndDataAccepted(t *testing.T) {
 	for _, want := range []string{
 		"m=audio 0 UDP/TLS/RTP/SAVPF 111\r\n", "m=video 0 UDP/TLS/RTP/SAVPF 96\r\n",
 		"m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n", "a=group:BUNDLE 2\r\n", "a=setup:active\r\n",
-		"a=mid:0\r\n", "a=mid:1\r\n", "a=mid:2\r\n", "a=sctp-port:5000\r\n", "a=max-message-size:262144\r\n",
+		"a=mid:0\r\n", "a=mid:1\r\n", "a=mid:2\r\n", "a=sctp-port:5000\r\n", "a=max-message-size:16777216\r\n",
 	} {
 		if !strings.Contains(answer.SDP, want) {
 			t.Errorf("the answer has no %q:\n%s", want, answer.SDP)

@@ -45,8 +45,8 @@ type Config struct {
 	DTLSGroups     []dtls.Group
 
 	// MaxMessageSize is the largest message that the peer may send, in bytes:
-	// 256 KiB if zero, as browsers have it, and 256 MiB at most. A peer can make
-	// us hold a few times as much.
+	// 16 MiB if zero, and 256 MiB at most. A peer can make us hold one message as
+	// large, beside the receive window.
 	MaxMessageSize int
 
 	// Tracer follows the connection; see [NewLogTracer] and [Capture]. It may be nil.

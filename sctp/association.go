@@ -42,7 +42,8 @@ type Config struct {
 
 	// ReceiveWindow is how much the peer may have us hold, in bytes with our
 	// overhead: 1 MiB at first. It is raised, if need be, so that a message of
-	// MaxMessageSize fits. It grows up to MaxReceiveWindow, 16 MiB, where the user
+	// MaxMessageSize fits, or one of 256 KiB; one longer message at a time may be
+	// held beside it. It grows up to MaxReceiveWindow, 16 MiB, where the user
 	// takes so much in a round trip that it would slow the peer down.
 	ReceiveWindow    int
 	MaxReceiveWindow int
@@ -100,7 +101,7 @@ func (c *Config) setDefaults() {
 	c.MTU = max(c.MTU&^3, minMTU)
 	orDefault(&c.ReceiveWindow, 1<<20)
 	orDefault(&c.MaxMessageSize, 256<<10)
-	c.ReceiveWindow = max(c.ReceiveWindow, bufferSize(c.MaxMessageSize)+minReceiveWindow)
+	c.ReceiveWindow = max(c.ReceiveWindow, bufferSize(min(c.MaxMessageSize, longFrom))+minReceiveWindow)
 	orDefault(&c.MaxReceiveWindow, 16<<20)
 	orDefault(&c.OutStreams, 65535)
 	orDefault(&c.InStreams, 65535)
@@ -272,7 +273,7 @@ type Received struct {
 }
 
 // NextMessage returns the next message that arrived, if there is one. The
-// caller passes it to Release when done with its Data, without having
+// caller passes it to Release when done with its Data, or to Keep, without having
 // re-sliced that.
 func (a *Association) NextMessage() (Received, bool) {
 	d, ok := a.recv.delivery.take()
@@ -286,13 +287,29 @@ func (a *Association) NextMessage() (Received, bool) {
 // Release gives the Data of a message back, and with it room in the receive
 // window.
 func (a *Association) Release(now time.Time, m Received) {
+	a.released(now, m)
+	a.recv.giveBack(m.Data)
+	a.reopen()
+}
+
+// Keep is Release for a caller who wants to have Data for good.
+func (a *Association) Keep(now time.Time, m Received) {
+	a.released(now, m)
+	a.recv.window.forget(m.Data)
+	a.reopen()
+}
+
+func (a *Association) released(now time.Time, m Received) {
 	a.recv.lent--
 	rtt := a.send.rack.minRTT
 	if rtt == 0 {
 		rtt = a.send.rto.srtt
 	}
 	a.recv.window.released(now, len(m.Data), rtt)
-	a.recv.giveBack(m.Data)
+}
+
+// reopen tells the peer that there is room again.
+func (a *Association) reopen() {
 	if a.state.receivesData() && a.recv.ack.first && a.recv.ack.reopened(a.recv.window.rwnd(), a.recv.window.limit) {
 		a.recv.ack.due = true
 	}

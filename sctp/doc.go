@@ -36,12 +36,14 @@
 //
 // # Memory
 //
-// What a peer can make us hold is bounded by the receive window and a few
-// times Config.MaxMessageSize, whatever it sends: every buffer is charged with
+// What a peer can make us hold is bounded by the receive window, one message of
+// Config.MaxMessageSize and a MiB, whatever it sends: every buffer is charged with
 // its capacity and an overhead, and a message that the user has taken counts
-// until it is released. The window grows with what the user takes in a round
+// until it is released or kept. One message longer than 256 KiB at a time is held
+// beside the window, so that it needs none as large as itself; it is put together
+// in one buffer, which grows as fragments come, and which the user may keep. The window grows with what the user takes in a round
 // trip, never with what waits for him. Two rules keep a full window from blocking for ever.
-// The window is never smaller than the largest message; and the chunk that
+// The window is never smaller than the largest message that is not long; and the chunk that
 // comes next in order is taken even beyond the window, so that the message it
 // belongs to can be finished and delivered. If the window is full of messages
 // that can never be delivered, the association is aborted with Out of Resource.

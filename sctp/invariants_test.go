@@ -19,7 +19,7 @@ func checkInvariants(t testing.TB, a *Association) {
 			t.Fatalf("stream %d is scheduled with nothing to send", s.id)
 		}
 		if s.head.cut > 0 {
-			open += len(s.head.data)
+			open += s.head.claim
 		}
 		n := 0
 		for m := s.head; m != nil; m = m.next {

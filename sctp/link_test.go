@@ -194,30 +194,34 @@ func TestGoodputOverLinks(t *testing.T) {
 		mbits      int
 		rtt        time.Duration
 		loss       float64
-		cold, warm float64 // Mbit/s in the first ten seconds, and after those
+		first      time.Duration // so many seconds
+		cold, warm float64       // Mbit/s in the first seconds, and in half as many after those
 	}{
-		{BBR, 100, 40 * ms, 0, 86, 90},
-		{BBR, 100, 40 * ms, 0.001, 86, 89},
-		{BBR, 100, 40 * ms, 0.01, 84, 87},
-		{BBR, 100, 40 * ms, 0.03, 70, 70},
-		{BBR, 100, 100 * ms, 0, 82, 90},
-		{BBR, 1000, 100 * ms, 0, 780, 900},
-		{CUBIC, 100, 40 * ms, 0, 85, 85},
-		{CUBIC, 100, 40 * ms, 0.001, 15, 10},
-		{CUBIC, 100, 100 * ms, 0, 75, 80},
-		{NewReno, 100, 40 * ms, 0, 75, 80},
-		{NewReno, 100, 40 * ms, 0.001, 9, 8},
+		{BBR, 100, 40 * ms, 0, 10, 86, 90},
+		{BBR, 100, 40 * ms, 0.001, 10, 86, 89},
+		{BBR, 100, 40 * ms, 0.01, 10, 84, 87},
+		{BBR, 100, 40 * ms, 0.03, 10, 70, 70},
+		{BBR, 100, 100 * ms, 0, 10, 82, 90},
+		{BBR, 1000, 100 * ms, 0, 6, 680, 900},
+		{CUBIC, 100, 40 * ms, 0, 10, 85, 85},
+		{CUBIC, 100, 40 * ms, 0.001, 10, 15, 10},
+		{CUBIC, 100, 100 * ms, 0, 10, 75, 80},
+		{NewReno, 100, 40 * ms, 0, 10, 75, 80},
+		{NewReno, 100, 40 * ms, 0.001, 10, 9, 8},
 	} {
 		if testing.Short() && link.mbits > 100 {
 			continue
 		}
-		p := newBottleneck(t, link.mbits, link.rtt, 1, link.loss, link.control)
-		p.bulk(0)
 		name := fmt.Sprintf("%v, %d Mbit/s, %v, %v %% loss", link.control, link.mbits, link.rtt, 100*link.loss)
-		p.atLeast(name+", the first 10 s", p.goodput(0, 10*time.Second), link.cold)
-		p.atLeast(name+", the next 5 s", p.goodput(0, 5*time.Second), link.warm)
-		s := p.from[0].Stats()
-		t.Logf("%d of %d chunks sent again, %d timeouts, median queue %v", s.Retransmissions, s.PacketsSent, s.Timeouts, p.queued(0))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newBottleneck(t, link.mbits, link.rtt, 1, link.loss, link.control)
+			p.bulk(0)
+			p.atLeast("the first seconds", p.goodput(0, link.first*time.Second), link.cold)
+			p.atLeast("the next", p.goodput(0, link.first/2*time.Second), link.warm)
+			s := p.from[0].Stats()
+			t.Logf("%d of %d chunks sent again, %d timeouts, median queue %v", s.Retransmissions, s.PacketsSent, s.Timeouts, p.queued(0))
+		})
 	}
 }
 
@@ -312,21 +316,24 @@ func TestFairness(t *testing.T) {
 		if testing.Short() && (link.mbits > 100 || link.rtt > 100*ms) {
 			continue
 		}
-		p := newBottleneck(t, link.mbits, link.rtt, 1, 0, link.first, link.second)
-		p.bulk(0)
-		p.run(link.later)
-		p.bulk(1)
-		p.run(link.settle * time.Second)
-		before := p.to[1].got
-		x := p.goodput(0, link.watch*time.Second)
-		y := float64(p.to[1].got-before) * 8 / float64(link.watch) / 1e6
-		name := fmt.Sprintf("%d Mbit/s, %v, %v and %v: %.1f and %.1f Mbit/s", link.mbits, link.rtt, link.first, link.second, x, y)
-		p.atLeast(name+": the share of the first", x/(x+y), 0.25)
-		p.atLeast(name+": the share of the second", y/(x+y), 0.25)
-		if link.first == link.second {
-			p.atLeast(name+": Jain's index", (x+y)*(x+y)/(2*(x*x+y*y)), 0.9)
-		}
-		p.atLeast(name+": both together", (x+y)/float64(link.mbits), 0.85)
+		t.Run(fmt.Sprintf("%d Mbit/s, %v, %v and %v after %v", link.mbits, link.rtt, link.first, link.second, link.later), func(t *testing.T) {
+			t.Parallel()
+			p := newBottleneck(t, link.mbits, link.rtt, 1, 0, link.first, link.second)
+			p.bulk(0)
+			p.run(link.later)
+			p.bulk(1)
+			p.run(link.settle * time.Second)
+			before := p.to[1].got
+			x := p.goodput(0, link.watch*time.Second)
+			y := float64(p.to[1].got-before) * 8 / float64(link.watch) / 1e6
+			t.Logf("%.1f and %.1f Mbit/s", x, y)
+			p.atLeast("the share of the first", x/(x+y), 0.25)
+			p.atLeast("the share of the second", y/(x+y), 0.25)
+			if link.first == link.second {
+				p.atLeast("Jain's index", (x+y)*(x+y)/(2*(x*x+y*y)), 0.9)
+			}
+			p.atLeast("both together", (x+y)/float64(link.mbits), 0.85)
+		})
 	}
 }
 

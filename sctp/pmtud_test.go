@@ -40,6 +40,7 @@ func TestPathMTU(t *testing.T) {
 		{1492, 1492, 0}, {1430, 1420, 0}, {1280, 1280, 0.01}, {1500, 1500, 0.02},
 	} {
 		p := mtuPath(t, link.mtu, link.loss)
+		p.down.Profile.Rate, p.down.Profile.Queue = 20e6, 400e3
 		p.bulk(0)
 		p.run(4 * time.Second)
 		p.expect(MTUSearchComplete, link.found)
@@ -50,7 +51,7 @@ func TestPathMTU(t *testing.T) {
 		if link.loss == 0 && s.Retransmissions > 0 {
 			t.Errorf("MTU %d: %d chunks were sent again, although only probes were lost", link.mtu, s.Retransmissions)
 		}
-		p.run(20 * time.Second)
+		p.run(5 * time.Second)
 		if more := p.down.Counters().TooBig; link.loss == 0 && more > 4*maxProbes {
 			t.Errorf("MTU %d: %d probes were lost: a binary search takes fewer", link.mtu, more)
 		}

@@ -125,7 +125,10 @@ func (c *scheduler) admits(m *outMessage) bool {
 // or were dropped.
 func (c *scheduler) begin(m *outMessage, n int) {
 	if n < len(m.data) {
-		c.open += len(m.data)
+		if m.claim = len(m.data); m.claim > c.window {
+			m.claim = c.window / 2 // it does not fit anyway, and short ones shall go beside it
+		}
+		c.open += m.claim
 		if !c.interleaved {
 			c.begun = m.stream
 		}
@@ -136,7 +139,7 @@ func (c *scheduler) finish(m *outMessage, n int) {
 	if n == len(m.data) {
 		return
 	}
-	c.open -= len(m.data)
+	c.open -= m.claim
 	c.begun = nil
 	c.retry()
 }

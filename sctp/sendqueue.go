@@ -37,6 +37,7 @@ type outMessage struct {
 	data           []byte // a buffer of ours
 	cut            int    // how much of data is in DATA chunks
 	chunks         int    // DATA chunks that outstanding holds
+	claim          int    // of the window, as the scheduler counts it
 	ppid           uint32
 	mid            mid
 	fsn            uint32 // of its next fragment

@@ -1,6 +1,9 @@
 package sctp
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // A window is the receive window's account: what memory the peer may make us
 // hold, and how much of it is taken.
@@ -9,10 +12,19 @@ import "time"
 // is filled until the user releases it or it is dropped, be it a stray
 // fragment, an unfinished message, a message that waits for its turn or one
 // that waits for the user. What is left is advertised as a_rwnd.
+//
+// One buffer counts as no more than longFrom: the first message that grows beyond
+// that, until the user releases it. So a message that is larger than the window
+// comes through it, at full speed, and what a peer can make us hold is the window
+// and one message.
 type window struct {
 	limit      int // what we advertise when all of it is free
 	used       int
 	maxMessage int // a message larger than this ends the association
+	// long is where the buffer of the long message begins; nil: there is none. It
+	// tells whose buffer is grown or given back.
+	long    *byte
+	excused int // how much of it does not count
 
 	// most is how large limit may grow; consumed is what the user has released
 	// since then.
@@ -47,7 +59,7 @@ func (w *window) released(now time.Time, n int, rtt time.Duration) {
 // mentioning: it would only make the sender cut small fragments (the silly
 // window syndrome of RFC 1122, Section 4.2.3.3).
 func (w *window) rwnd() int {
-	if free := w.limit - w.used; free >= silly {
+	if free := w.limit - w.counted(); free >= silly {
 		return free
 	}
 	return 0
@@ -55,22 +67,54 @@ func (w *window) rwnd() int {
 
 const silly = 1200
 
+// longFrom is the size from which on a message is long, and the largest that every
+// peer takes: less would be of use to nobody.
+const longFrom = 256 << 10
+
+// counted is what is taken of the window.
+func (w *window) counted() int { return w.used - w.excused }
+
+// charge notes that b, which has grown by n, is held.
+func (w *window) charge(b []byte, n int) {
+	w.used += n
+	if w.long == nil && cap(b) > longFrom || w.isLong(b) {
+		w.long, w.excused = unsafe.SliceData(b), cap(b)-longFrom
+	}
+}
+
+func (w *window) isLong(b []byte) bool { return w.long != nil && w.long == unsafe.SliceData(b) }
+
+// move notes that what was in b is in another buffer now.
+func (w *window) move(b, to []byte) {
+	if w.isLong(b) {
+		w.long, w.excused = nil, 0
+		if cap(to) > longFrom {
+			w.long = unsafe.SliceData(to)
+		}
+	}
+	w.charge(to, cap(to)-cap(b))
+}
+
 // full reports whether the window advertised would be zero.
 func (w *window) full() bool { return w.rwnd() == 0 }
 
 // exhausted reports whether even the chunk that comes next in order has to be
 // dropped. It gets more room than others, because the way out of a full window
 // is to finish the message at the Cumulative TSN Ack Point and deliver it: room
-// for such a message, and for its buffer to grow.
-func (w *window) exhausted() bool { return w.used >= w.limit+2*w.maxMessage }
+// for such a message, and for its buffer to grow. A long one has room of its own.
+func (w *window) exhausted() bool { return w.counted() >= w.limit+2*w.ordinary() }
 
-// bound is the most memory that the peer can make us hold.
-func (w *window) bound() int { return w.limit + 4*w.maxMessage + 1<<16 }
+// ordinary is the largest message that is not long.
+func (w *window) ordinary() int { return min(w.maxMessage, longFrom) }
+
+// bound is the most memory that the peer can make us hold: the window, the long
+// message, and what a message at the Cumulative TSN Ack Point may take beyond.
+func (w *window) bound() int { return w.limit + bufferSize(w.maxMessage) + 4*w.ordinary() + 1<<16 }
 
 // take gets a buffer for n bytes and charges it.
 func (w *window) take(pool *buffers, n int) []byte {
 	b := pool.get(n)
-	w.used += cap(b) + pieceOverhead
+	w.charge(b, cap(b)+pieceOverhead)
 	return b
 }
 
@@ -78,7 +122,7 @@ func (w *window) take(pool *buffers, n int) []byte {
 func (w *window) grow(pool *buffers, b, more []byte) []byte {
 	if need := len(b) + len(more); need > cap(b) {
 		larger := append(pool.get(max(need, min(2*cap(b), w.maxMessage))), b...)
-		w.used += cap(larger) - cap(b)
+		w.move(b, larger)
 		pool.put(b)
 		b = larger
 	}
@@ -89,7 +133,7 @@ func (w *window) grow(pool *buffers, b, more []byte) []byte {
 func (w *window) fit(pool *buffers, b []byte) []byte {
 	if size := bufferSize(len(b)); 2*size <= cap(b) {
 		smaller := append(pool.get(len(b)), b...)
-		w.used += cap(smaller) - cap(b)
+		w.move(b, smaller)
 		pool.put(b)
 		b = smaller
 	}
@@ -98,6 +142,14 @@ func (w *window) fit(pool *buffers, b []byte) []byte {
 
 // giveBack returns a buffer and its charge.
 func (w *window) giveBack(pool *buffers, b []byte) {
-	w.used -= cap(b) + pieceOverhead
+	w.forget(b)
 	pool.put(b)
+}
+
+// forget returns the charge of a buffer that is somebody else's now.
+func (w *window) forget(b []byte) {
+	w.used -= cap(b) + pieceOverhead
+	if w.isLong(b) {
+		w.long, w.excused = nil, 0
+	}
 }
