@@ -220,7 +220,7 @@ func (a *Agent) retryPair(now time.Time, p *pair) bool {
 		a.enqueue(p)
 	case p == a.selected || p == a.nominating || p == a.nominated:
 		a.enqueue(p)
-		if p.expired >= lostAfter {
+		if p.expired >= lostAfter || p == a.selected && a.movedFrom(p) {
 			a.suspect(now, p)
 		}
 	}

@@ -108,6 +108,7 @@ func (a *Agent) SeenData(now time.Time, path Path) {
 		return
 	}
 	a.heard(now, p)
+	p.strayAt = now
 	if p.state != PairInProgress { // data comes more often than checks
 		a.trigger(now, p, false)
 	}

@@ -68,6 +68,7 @@ type pair struct {
 
 	// What we hear.
 	heardAt     time.Time // the last sign of life of any kind
+	strayAt     time.Time // the last data that came here while it was sent elsewhere
 	checkedAt   time.Time // the last check of the peer
 	nominatedAt time.Time // the first check of the peer with USE-CANDIDATE that still counts; zero: none
 	plain       bool      // the peer's last check had none, though an earlier one had

@@ -88,9 +88,24 @@ func (a *Agent) alive(now time.Time, p *pair) bool {
 // after, and take over once it counts as lost.
 func (a *Agent) suspect(now time.Time, p *pair) {
 	a.wake(now)
+	if p == a.selected && a.movedFrom(p) {
+		p.expired = max(p.expired, lostAfter)
+	}
 	if p.lost() {
 		a.reconsider(now)
 	}
+}
+
+// movedFrom reports whether data of the peer has come on another pair, which answers
+// checks, since p was last heard of: then one check that is not answered says that the peer is
+// not there any more.
+func (a *Agent) movedFrom(p *pair) bool {
+	for _, o := range a.pairs {
+		if o != p && o.valid() && o.answeredAt.After(p.heardAt) && o.strayAt.After(p.heardAt) {
+			return true
+		}
+	}
+	return false
 }
 
 // probeSelected checks the selected pair now, rather than at the next consent
