@@ -44,12 +44,16 @@ type remoteReport struct {
 	at    time.Time // when it arrived; zero: none did
 	count uint64
 	due   bool
-	taken time.Time // when a packet arrived that no report told of yet; zero: none did
+	taken time.Time // when the first packet arrived of those that are reported on; zero: none is
 }
 
 const (
 	// reportInterval is how far apart regular reports are on average.
 	reportInterval = time.Second
+	// silence is for how long a stream is reported on after its last packet. Nothing
+	// else may leave then, and when it is our NAT that has given us another address, it is
+	// these reports that tell the peer where we are.
+	silence = 5 * time.Second
 	// rtcpShare is the part of the session bandwidth that RTCP may take: "5%". RFC 3550, Section 6.2.
 	rtcpShare = 0.05
 	// sessionBandwidth, in bytes a second, is taken for it when little is sent: 300 kbit/s.
@@ -95,7 +99,9 @@ func (s *Session) reportsDue(now time.Time) {
 		for _, st := range c.streams {
 			if !st.report.taken.IsZero() {
 				st.report.due, r.regular = true, true
-				st.report.taken = time.Time{}
+				if now.Sub(st.stats.last) > silence {
+					st.report.taken = time.Time{}
+				}
 			}
 		}
 	}

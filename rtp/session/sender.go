@@ -14,7 +14,7 @@ type Sender struct {
 	midText   []byte
 	section   *section // nil: there is none of that mid yet
 	encodings []*encoding
-	codec     uint8 // the payload type that was chosen by SetCodec; when it is negotiated
+	codec     int16 // the payload type that was chosen by SetCodec, when it is negotiated; -1: none was
 	tones     tones
 }
 
@@ -51,7 +51,7 @@ func (s *Session) AddSender(now time.Time, mid string, encodings []Encoding) (*S
 			used = append(used, ssrc)
 		}
 	}
-	x := &Sender{session: s, mid: mid, midText: []byte(mid)}
+	x := &Sender{codec: -1, session: s, mid: mid, midText: []byte(mid)}
 	s.senders = append(s.senders, x)
 	for i, e := range encodings {
 		x.encodings = append(x.encodings, s.newEncoding(x, i, e))
@@ -114,7 +114,7 @@ func (x *Sender) SetCodec(payloadType uint8) error {
 	if x.section == nil || x.section.sends(payloadType) == nil {
 		return ErrCodec
 	}
-	x.codec = payloadType
+	x.codec = int16(payloadType)
 	x.configure(x.section)
 	return nil
 }
@@ -134,7 +134,10 @@ func (x *Sender) Codecs() []Codec {
 // configure takes over what negotiation says of the sender's section.
 func (x *Sender) configure(c *section) {
 	x.section = c
-	codec := c.sends(x.codec)
+	var codec *Codec
+	if x.codec >= 0 {
+		codec = c.sends(uint8(x.codec))
+	}
 	for i := range c.Send {
 		if codec == nil && !c.Send[i].isEvent() {
 			codec = &c.Send[i]
