@@ -16,6 +16,11 @@ type estimator struct {
 	// below the quarter, were above the tenth.
 	short, below, above int
 
+	risen  time.Duration // the least to wait for, while rising
+	rising int           // for so many packets
+
+	last, secondLast time.Duration // transits
+
 	count  int // of transits
 	lowest minimum
 	drift  regression
@@ -31,9 +36,17 @@ const (
 	acceptedLoss = 0.004
 	most         = 1.15
 
+	// slack is for the error of a quantile that few packets lie beyond: it costs
+	// next to nothing, and where delays have a hard end it is worth much.
+	slack = 1.01
+
 	shortAfter = 600 // packets, none of which took half of what is waited for, unless that is littleWait
 	belowAfter = 250 // packets, none of which was in the upper quarter
 	aboveAfter = 25  // packets, all of which were in the upper tenth
+
+	riseMost  = 30 * time.Millisecond
+	riseAhead = 15 * time.Millisecond
+	riseFor   = 25 // packets
 
 	littleWait = 20 * time.Millisecond
 
@@ -57,9 +70,25 @@ func (e *estimator) add(sent, transit time.Duration) {
 	}
 	e.follow(sent + transit)
 	e.notice(transit)
+	e.rise(transit)
 	fastest := e.fastest()
 	atGoal := time.Duration(most * float64(e.transits.above(goal)-fastest))
-	e.wanted = min(e.transits.above(acceptedLoss), fastest+atGoal)
+	accepted := time.Duration(slack * float64(e.transits.above(acceptedLoss)-fastest))
+	e.wanted = max(fastest+min(accepted, atGoal), e.risen)
+}
+
+// rise goes ahead of a queue that grows: when two packets took nearly as long as is
+// waited for, and one after them takes longer, there are others that take longer still.
+func (e *estimator) rise(transit time.Duration) {
+	fastest := e.fastest()
+	near := fastest + (e.wanted-fastest)*3/4
+	if over := transit - e.wanted; e.count > 2 && over > 0 && over <= riseMost && transit >= e.last && min(e.last, e.secondLast) >= near {
+		e.risen, e.rising = transit+riseAhead, riseFor
+	}
+	if e.rising--; e.rising <= 0 {
+		e.risen, e.rising = apart, 0
+	}
+	e.last, e.secondLast = transit, e.last
 }
 
 // notice looks for a change of the path, upon which what was learned before is

@@ -34,12 +34,13 @@
 // waited for. NetEQ takes 95 %, as it can stretch audio of every codec for the
 // rest; frames that are still encoded cannot be stretched.
 //
-// Three things speed that up. When the buffer has to conceal a frame, and the
-// offset is below where it should be, the time of that concealment raises the
-// offset. When the path has changed for good, which three signs tell (see
-// estimator.notice), the old weights shrink fast. And the histogram moves along
-// with the sender's clock, whose drift is a regression line through the fastest
-// packets of each 2.5 s.
+// Four things speed that up. When the buffer has to conceal a frame, and the offset
+// is below where it should be, the time of that concealment raises the offset. When
+// the path has changed for good, which three signs tell (see estimator.notice), the
+// old weights shrink fast. When a queue grows on the way, so that packets take
+// longer one after the other, the buffer goes ahead of it. And the histogram moves
+// along with the sender's clock, whose drift is a regression line through the
+// fastest packets of each 2.5 s.
 //
 // The same serves video, where a frame arrives with its last packet. libwebrtc
 // fits a line of delay over frame size instead, by a Kalman filter, and adds 2.33
