@@ -1,5 +1,5 @@
-// Package peerconnection is WebRTC for Go programs: data between two peers,
-// encrypted end to end, found through whatever network lies between them. It is
+// Package peerconnection is WebRTC for Go programs: data, audio and video between two
+// peers, encrypted end to end, found through whatever network lies between them. It is
 // the one package most programs import, and this page is the map of the stack.
 //
 // # Using it
@@ -24,6 +24,28 @@
 // [PeerConnection.NextConnectionState]. A write blocks while the network is
 // slower than the writer. Nothing needs tuning, nothing must be drained, and
 // Close frees everything at once.
+//
+// # Audio and video
+//
+// What is sent and received are encoded frames, in [Track]s:
+//
+//	camera := peerconnection.NewTrack(peerconnection.KindVideo, "camera")
+//	sender, err := pc.AddTrack(camera)             // and then offer and answer
+//	err = camera.WriteFrame(peerconnection.Frame{Data: vp8, PTS: pts, KeyFrame: key})
+//
+//	event, err := pc.AcceptTrack(ctx)              // at the other end
+//	frame, err := event.Track.ReadFrame(ctx)       // in order, in time, whole
+//
+// Lost packets are asked for and sent again, reports and feedback go out, a jitter
+// buffer keeps the time: the application drains nothing for that. Whoever wants packets
+// reads and writes them by [Track.ReadRTP] and [Track.WriteRTP]. A remote track that is given
+// to senders, of this connection or of any number of others, is forwarded to them packet by
+// packet, as a selective forwarding unit does, and their requests for key frames go back
+// to its source:
+//
+//	sender, err := viewer.AddTrack(event.Track)
+//
+// Encoding and decoding are the application's.
 //
 // # When the peer goes
 //
@@ -58,16 +80,22 @@
 //	                           │                     (peerconnection.go, doors.go, mux.go, route.go)
 //	datagram ──► demux ──► core.Receive              (core.go, demux.go)
 //	               ├─ STUN ──► ice.Agent             which path works
+//	               ├─ RTP  ──► srtp.Inbound          opens packets in place (srtp.go)
+//	               │              └──► session.Session    streams, loss, feedback
+//	               │                      └──► Track   frames or packets (media.go, track.go),
+//	               │                                   or other connections (forward.go)
 //	               └─ DTLS ──► dtls.Conn             keys; opens records in place
 //	                              └──► sctp.Association   messages, in order, whole
 //	                                      └──► channel    data channels, DCEP
 //	                                                 (channel.go, inbox.go, closing.go, dcep.go)
 //
 // and the other way, core.AppendPacket asks them in turn for the next datagram:
-// ICE first, which sends on paths of its own; then the DTLS handshake; then SCTP,
-// whose packet is built where its record's plaintext will be and sealed there.
+// ICE first, which sends on paths of its own; then the DTLS handshake; then media, as its
+// pacer lets it go, sealed where it stands; then SCTP, whose packet is built where its
+// record's plaintext will be and sealed there.
 // What the two peers tell each other beforehand, the session descriptions, is
-// made and read in negotiate.go with the help of package sdp.
+// made and read in negotiate.go with the help of package sdp: associate.go ties media
+// descriptions to [Transceiver]s, codecmatch.go finds the codecs that both sides have.
 //
 // PeerConnection is the shell around that core, and the only place with a clock
 // and a lock. There are three doors: a datagram (mux.go), the timer, a call of
@@ -96,8 +124,7 @@
 //
 // # Scope
 //
-// Data channels only: media descriptions in a peer's offer are rejected, one by
-// one, and the rest of the offer is used. All media is bundled on one
-// transport with RTCP multiplexed, as every browser does. Candidates are the
-// host's own addresses.
+// All media is bundled on one transport with RTCP multiplexed, as every browser does; what
+// would need another transport is rejected. No codec is in here, and no redundancy but
+// retransmission (RFC 4588). Candidates are the host's own addresses.
 package peerconnection

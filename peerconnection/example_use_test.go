@@ -259,3 +259,44 @@ func ExampleUDPMux() {
 	fmt.Println("three clients on", len(mux.Addresses()), "socket")
 	// Output: three clients on 1 socket
 }
+
+// A selective forwarding unit in a few lines: what one peer sends goes to all others, and no
+// frame is decoded, nor even put together, on the way.
+func ExamplePeerConnection_AcceptTrack() {
+	forward := func(ctx context.Context, source *peerconnection.PeerConnection, viewers []*peerconnection.PeerConnection) error {
+		for {
+			event, err := source.AcceptTrack(ctx)
+			if err != nil {
+				return err
+			}
+			for _, viewer := range viewers {
+				// Its NextNegotiationNeeded returns then: an offer tells the peer.
+				if _, err := viewer.AddTrack(event.Track, event.Streams...); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	_ = forward
+}
+
+// A track of one's own: frames that an encoder has made, at their times.
+func ExampleTrack_WriteFrame() {
+	pc, err := peerconnection.New(peerconnection.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pc.Close()
+	camera := peerconnection.NewTrack(peerconnection.KindVideo, "camera")
+	if _, err := pc.AddTrack(camera, "me"); err != nil {
+		log.Fatal(err)
+	}
+	// … offer and answer …
+	encoded := [][]byte{ /* VP8 frames */ }
+	for i, data := range encoded {
+		frame := peerconnection.Frame{Data: data, KeyFrame: i == 0, PTS: time.Duration(i) * time.Second / 30}
+		if err := camera.WriteFrame(frame); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
