@@ -38,17 +38,26 @@ func (o *outstanding) abandon(n tsn) {
 }
 
 // advance is RFC 3758, Section 3.5, C2: it moves the Advanced.Peer.Ack.Point
-// over abandoned chunks and reports whether it moved.
+// over abandoned chunks and reports whether it did.
 //
-// It stops at a chunk acknowledged by a gap ack block: that one may be part of
-// a message that is still being sent, and a receiver may drop all it holds up
-// to the point.
-func (o *outstanding) advance() bool {
-	before := o.advanced
-	for n := o.advanced + 1; n != o.next && o.at(n).state == chunkAbandoned; n++ {
+// It passes over an unordered message of one chunk that a gap ack block
+// acknowledged, too: the peer's user has it. Otherwise one loss a round trip would
+// be passed over, and a sender that loses more of them falls behind for good, until
+// its SACKs have no room for the gaps. It stops at any other chunk that is
+// acknowledged: that one may be part of a message that is still being sent, or wait
+// for those before it, and a receiver may drop all it holds up to the point.
+func (o *outstanding) advance() (moved bool) {
+	for n := o.advanced + 1; n != o.next; n++ {
+		switch c := o.at(n); {
+		case c.state == chunkAbandoned:
+			moved = true
+		case c.state == chunkAcked && c.message.unordered && c.flags&(flagBegin|flagEnd) == flagBegin|flagEnd:
+		default:
+			return moved
+		}
 		o.advanced = n
 	}
-	return o.advanced != before
+	return moved
 }
 
 // appendForward appends a FORWARD TSN, or an I-FORWARD-TSN, up to the
@@ -75,10 +84,11 @@ func (o *outstanding) appendForward(b []byte, room int, interleaved bool) []byte
 		told = o.resetDone // which the peer has passed
 	}
 	for newCum != limit {
-		m := o.at(newCum + 1).message
+		c := o.at(newCum + 1)
+		m := c.message
 		// One entry a stream, with its last message; I-DATA has one for unordered
 		// messages too. Streams that gave something up at the same time are few.
-		if newCum.AtLeast(told) && (interleaved || !m.unordered) {
+		if c.state == chunkAbandoned && newCum.AtLeast(told) && (interleaved || !m.unordered) {
 			at := list
 			for at < len(b) && !m.skippedBy(b[at:at+entry]) {
 				at += entry
