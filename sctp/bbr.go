@@ -102,13 +102,14 @@ func (s bbrState) String() string {
 }
 
 const (
-	bbrLossThresh       = 0.02
-	bbrBeta             = 0.7
-	bbrHeadroom         = 0.15
-	bbrPacingMargin     = 0.99
-	bbrMinRTTFilterLen  = 10 * time.Second
-	bbrProbeRTTInterval = 5 * time.Second
-	bbrProbeRTTDuration = 200 * time.Millisecond
+	bbrStartupFullLossCnt = 6 // packets; fewer are no sign, of those few that fly at first
+	bbrLossThresh         = 0.02
+	bbrBeta               = 0.7
+	bbrHeadroom           = 0.15
+	bbrPacingMargin       = 0.99
+	bbrMinRTTFilterLen    = 10 * time.Second
+	bbrProbeRTTInterval   = 5 * time.Second
+	bbrProbeRTTDuration   = 200 * time.Millisecond
 
 	// What the draft does not have. A queue stands when the least round trip of a
 	// round is bbrQueueRTT of the least of all; one so long that it can't be our own
@@ -269,7 +270,7 @@ func (r *bbr) updateAggregation(s *sample) {
 // checkFullBw is Section 5.3.1.2: the pipe is full when for three rounds the
 // bandwidth has not grown by a quarter; or, in Startup, when losses say so.
 func (r *bbr) checkFullBw(c *congestion, s *sample, bw float64, started bool) {
-	if r.state == bbrStartup && r.rounds > 1 && r.congested(s) {
+	if r.state == bbrStartup && r.rounds > 1 && r.congested(s) && int(s.totalLost-s.flown.lost) >= bbrStartupFullLossCnt*c.pmdcs {
 		r.fullBwReached = true
 		r.inflightLongTerm = max(r.bdp(r.bw(), 1), r.inflightLatest)
 	}

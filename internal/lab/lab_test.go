@@ -75,6 +75,22 @@ func TestMeasuresThePath(t *testing.T) {
 	}
 }
 
+// A thousand messages a second, one in twenty of them lost: the others are not held
+// up, neither by what peers tell each other of the losses nor by a controller that
+// takes them for congestion.
+func TestMessagesThroughLoss(t *testing.T) {
+	for seed := range uint64(3) {
+		r := finish(t, Experiment{
+			Path:        Path{Rate: 100e6, RTT: 40 * ms, Loss: 0.05},
+			MessageSize: 1000, Every: ms, Unordered: true, Limited: true,
+			Duration: 20 * time.Second, Seed: seed + 1,
+		})
+		f := r.Flows[0]
+		between(t, "what arrived", f.Arrived, 0.94, 0.96)
+		between(t, "the latency in ms", f.Latency.P99.Seconds()*1e3, 20, 30)
+	}
+}
+
 // A queue that a flow fills makes its packets wait.
 func TestMeasuresTheQueue(t *testing.T) {
 	r := finish(t, Experiment{
