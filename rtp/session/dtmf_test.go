@@ -54,6 +54,9 @@ func TestLongTone(t *testing.T) {
 		if i > 0 && p.SequenceNumber() != packets[i-1].SequenceNumber()+1 {
 			t.Errorf("%v follows %v", p, packets[i-1])
 		}
+		if i > 0 && i < len(packets)-1 && p.PayloadType() == 111 && packets[i-1].PayloadType() == 126 && packets[i+1].PayloadType() == 126 {
+			t.Errorf("%v is in the midst of a tone", p)
+		}
 		if p.PayloadType() == 126 {
 			segments[p.Timestamp()] = true
 		}
