@@ -37,6 +37,9 @@ const (
 	// usualFrame is how long audio is that does not say so.
 	usualFrame = 20 * time.Millisecond
 
+	// shortestFrame is how long what is concealed is at least.
+	shortestFrame = time.Millisecond
+
 	// silentLevel is the level, in -dBov, at which nobody hears time pass faster.
 	// RFC 6464.
 	silentLevel = 50
@@ -161,7 +164,7 @@ func (b *Buffer) emitAudio(now time.Time, s *slot) Frame {
 	if samples == 0 {
 		f.Duration = a.last
 	}
-	a.sent, a.last, a.codec, a.dtx = s.sent+f.Duration, f.Duration, s.codec, dtx(s.codec, s.payload)
+	a.sent, a.last, a.codec, a.dtx = s.sent+f.Duration, max(f.Duration, shortestFrame), s.codec, dtx(s.codec, s.payload)
 	if pcmFormat(s.codec.Format) && samples > 0 {
 		b.playPCM(&f, silent)
 	} else {

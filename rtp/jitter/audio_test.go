@@ -269,6 +269,46 @@ func TestTimestampsJump(t *testing.T) {
 	}
 }
 
+// A stream whose first timestamps make no sense is not held back by them.
+func TestNonsenseAtFirst(t *testing.T) {
+	for _, jump := range []uint32{1 << 30, 3 << 30, 1 << 31} {
+		w := newWorld(t, Config{})
+		for n := range 300 {
+			p := voice(t, n)
+			if n == 1 || n == 2 {
+				p.SetTimestamp(p.Timestamp() + jump)
+			}
+			w.send(p, opus).sleep(20 * ms)
+		}
+		if s := w.b.Stats(); len(w.frames) < 280 || s.Offset > 200*ms {
+			t.Errorf("%d frames: %+v", len(w.frames), s)
+		}
+	}
+	w := newWorld(t, Config{Video: true})
+	for n := range 100 {
+		ts := uint32(n) * 3000
+		if n == 0 {
+			ts -= 1 << 30
+		}
+		w.send(vp8Packet(t, n, ts, true, true, n < 2, payload.VP8Descriptor{}), vp8).sleep(33 * ms)
+	}
+	if len(w.frames) < 95 {
+		t.Errorf("%d frames: %+v", len(w.frames), w.b.Stats())
+	}
+}
+
+// Audio of an eighth of a millisecond a packet is concealed in steps that end.
+func TestTinyFrames(t *testing.T) {
+	w := newWorld(t, Config{})
+	for _, n := range []int{0, 1, 2, 10} {
+		w.send(packet(t, rtp.Header{SequenceNumber: uint16(n), Timestamp: uint32(n), SSRC: 1}, 0xff), pcmu)
+	}
+	w.sleep(time.Minute)
+	if len(w.frames) > 1100 || w.frames[len(w.frames)-1].at > 2*time.Second {
+		t.Errorf("%d frames, the last after %v", len(w.frames), w.frames[len(w.frames)-1].at)
+	}
+}
+
 // A path that stands still for seconds is no jump: what is much too late is dropped,
 // and then all is as it was.
 func TestLongStall(t *testing.T) {
@@ -306,6 +346,28 @@ func TestRedundancy(t *testing.T) {
 	}
 	if s := w.b.Stats(); s.PacketsRecovered < 7 {
 		t.Errorf("%d packets recovered", s.PacketsRecovered)
+	}
+}
+
+// A RED packet of very many blocks is held to the bounds, too, and blocks of
+// another codec are left alone.
+func TestHostileRedundancy(t *testing.T) {
+	w := newWorld(t, Config{MaxPackets: 32, MaxBytes: 1 << 20})
+	red := opus
+	red.RED = true
+	var blocks []payload.Redundancy
+	for i := range 200 {
+		blocks = append(blocks, payload.Redundancy{PayloadType: 111 + uint8(i%2), Offset: 960, Data: []byte{0xf8, 1, 2}})
+	}
+	w.send(voice(t, 1000), opus)
+	w.send(packet(t, rtp.Header{PayloadType: 63, SequenceNumber: 1250, Timestamp: 1250 * 960, SSRC: 1}, payload.AppendRED(nil, 111, []byte{0xf8, 3, 4}, blocks...)...), red)
+	if s := w.b.Stats(); s.HeldPackets > 32 || s.PacketsRecovered == 0 {
+		t.Errorf("stats: %+v", s)
+	}
+	for i := w.b.ring.next; i < w.b.ring.top; i++ {
+		if s := w.b.ring.held(i); s != nil && s.packet.IsZero() && i%2 != 0 {
+			t.Fatalf("a block of another codec was taken for packet %d", i)
+		}
 	}
 }
 

@@ -116,6 +116,7 @@ func (b *Buffer) NextTimeout() time.Time { return b.wake }
 // NextFrame.
 func (b *Buffer) NextFrame(now time.Time) (Frame, bool) {
 	b.ring.releaseHandedOut()
+	b.rescue()
 	b.wake = time.Time{}
 	if b.config.Video {
 		return b.nextVideo(now)

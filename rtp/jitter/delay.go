@@ -40,18 +40,20 @@ const (
 	// next to nothing, and where delays have a hard end it is worth much.
 	slack = 1.01
 
-	shortAfter = 600 // packets, none of which took half of what is waited for, unless that is littleWait
-	belowAfter = 250 // packets, none of which was in the upper quarter
-	aboveAfter = 25  // packets, all of which were in the upper tenth
-
-	riseMost  = 30 * time.Millisecond
-	riseAhead = 15 * time.Millisecond
-	riseFor   = 25 // packets
-
+	// The path has changed when so many packets in a row
+	shortAfter = 600 // took less than half of what is waited for, unless that is littleWait
+	belowAfter = 250 // were not in the upper quarter
+	aboveAfter = 25  // were all in the upper tenth
 	littleWait = 20 * time.Millisecond
 
 	// lookEvery is after how many packets the quarter and the tenth are found anew.
 	lookEvery = 10
+
+	// A queue grows when packets are late by no more than riseMost. How far ahead of
+	// it to go, and for how many packets, is arbitrary.
+	riseMost  = 30 * time.Millisecond
+	riseAhead = 15 * time.Millisecond
+	riseFor   = 25
 
 	// Audio starts with a delay for the jitter that it has not seen yet, of which
 	// nothing is left after so many packets.
@@ -78,7 +80,8 @@ func (e *estimator) add(sent, transit time.Duration) {
 }
 
 // rise goes ahead of a queue that grows: when two packets took nearly as long as is
-// waited for, and one after them takes longer, there are others that take longer still.
+// waited for, and one after them takes longer, there are others that take longer
+// still.
 func (e *estimator) rise(transit time.Duration) {
 	fastest := e.fastest()
 	near := fastest + (e.wanted-fastest)*3/4

@@ -13,7 +13,7 @@ const (
 	dropOverflow    = "buffer is full: oldest packets make room"
 	dropStray       = "sequence number is far from all others"
 	dropPayload     = "payload is malformed"
-	dropClockRate   = "codec of the packet has no clock rate, or one below 1 kHz"
+	dropClockRate   = "clock rate of the codec is not between 1 kHz and 1 MHz"
 	dropLong        = "packet has more than a second of audio"
 	dropKind        = "audio in a stream of video, or video in a stream of audio"
 	dropRestarted   = "packet is from before the source started anew"

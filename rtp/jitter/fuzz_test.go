@@ -44,7 +44,7 @@ func FuzzBuffer(f *testing.F) {
 					break
 				}
 				if i > 10000 {
-					t.Fatal("frames without end")
+					t.Fatalf("frames without end: %+v", frame)
 				}
 				if !frame.Concealed && len(frame.Data) == 0 || frame.Due.After(now) {
 					t.Fatalf("a frame of %d bytes, due in %v", len(frame.Data), frame.Due.Sub(now))

@@ -36,6 +36,15 @@ func (p *playout) step(wanted, d time.Duration, silent bool) time.Duration {
 	return moved
 }
 
+// rescue moves the offset at once when it is beyond all bounds, and beyond what a
+// stall may have added: what it was learned from made no sense, and frames would
+// wait for long.
+func (b *Buffer) rescue() {
+	if b.playout.started && b.playout.offset > b.delay.fastest()+b.config.MaxDelay+concealMost {
+		b.playout.offset = b.wanted()
+	}
+}
+
 // wanted is the offset that packets should have: what they need, within the bounds,
 // and in step with the other stream.
 func (b *Buffer) wanted() time.Duration {
@@ -64,7 +73,7 @@ func (b *Buffer) bounds() (least, most time.Duration) {
 
 // asked looks whether the sender says how long frames should be delayed.
 func (b *Buffer) asked(p rtp.Packet) {
-	if b.config.Extensions == nil {
+	if !b.config.Video || b.config.Extensions == nil {
 		return
 	}
 	if id := b.config.Extensions.ID(rtp.ExtPlayoutDelay); id != 0 {

@@ -11,13 +11,17 @@ import (
 // longestFrame is more audio than anybody has in a packet: Opus has 120 ms at most.
 const longestFrame = time.Second
 
+func tooLong(c Codec, data []byte) bool {
+	return ticks(int64(c.Format.Duration(data, c.Channels)), c.ClockRate) > longestFrame
+}
+
 func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered bool) {
 	size := len(p.Bytes())
 	media := codec.Format != 0 && len(p.Payload()) > 0
 	block := payload.Redundancy{Data: p.Payload()}
 	if media {
 		switch {
-		case codec.ClockRate < 1000:
+		case codec.ClockRate < 1e3 || codec.ClockRate > 1e6:
 			b.dropPacket(now, dropClockRate, size)
 			return
 		case (codec.Format >= payload.VP8) != b.config.Video:
@@ -39,7 +43,7 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 			b.dropPacket(now, dropPayload, size)
 			return
 		}
-		if ticks(int64(codec.Format.Duration(block.Data, codec.Channels)), codec.ClockRate) > longestFrame {
+		if tooLong(codec, block.Data) {
 			b.dropPacket(now, dropLong, size)
 			return
 		}
@@ -53,8 +57,7 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 	case restarts:
 		b.restart(now, index)
 	}
-	first := !b.order.started
-	if first {
+	if !b.order.started {
 		b.ring.next, b.ring.top = index, index
 	}
 
@@ -107,7 +110,7 @@ func (b *Buffer) receive(now time.Time, p rtp.Packet, codec Codec, recovered boo
 		b.video.hasKey, b.video.lastKey = true, index
 	}
 	if media && codec.RED {
-		b.receiveRedundancy(now, p, index, sent, codec)
+		b.receiveRedundancy(now, p, block.PayloadType, index, sent, codec)
 	}
 	b.wake = now
 }
@@ -130,35 +133,33 @@ func (b *Buffer) learn(sent time.Duration, arrival time.Time, recovered bool) {
 		most = min(most, audioRecovers)
 	}
 	transit := b.timeline.arrived(arrival) - sent
-	if b.delay.count == 0 || transit <= b.delay.fastest()+most {
+	if transit <= b.delay.fastest()+most { // the first packet took no time, by definition
 		b.delay.add(sent, transit)
 	}
 }
 
 // receiveRedundancy takes the older blocks of a RED packet: audio that its own
 // packets may not have brought. What those packets' sequence numbers were is not
-// said: senders repeat each of the last packets once.
-func (b *Buffer) receiveRedundancy(now time.Time, p rtp.Packet, index int64, sent time.Duration, codec Codec) {
-	count := int64(-1) // without the packet's own
+// said: senders repeat each of the last packets once. Blocks of another payload
+// type than the packet's own are of a codec that is not known here.
+func (b *Buffer) receiveRedundancy(now time.Time, p rtp.Packet, payloadType uint8, index int64, sent time.Duration, codec Codec) {
+	at := index + 1
 	for range payload.REDBlocks(p.Payload()) {
-		count++
+		at--
 	}
 	for r := range payload.REDBlocks(p.Payload()) {
-		if count == 0 {
-			break
+		known := at >= index || at < b.ring.next || b.ring.at(at) != nil
+		room := b.ring.count < b.config.MaxPackets && b.ring.bytes+len(r.Data) <= b.config.MaxBytes
+		if !known && room && r.PayloadType == payloadType && len(r.Data) > 0 && !tooLong(codec, r.Data) {
+			s := b.ring.reserve(at)
+			b.ring.keepBlock(s, r.Data)
+			s.codec, s.timestamp, s.arrival = codec, p.Timestamp()-uint32(r.Offset), now
+			s.sent = sent - ticks(int64(r.Offset), codec.ClockRate)
+			s.start, s.key, s.recovered = true, true, true
+			b.learn(s.sent, now, true)
+			b.stats.PacketsRecovered++
 		}
-		at := index - count
-		count--
-		if len(r.Data) == 0 || at < b.ring.next || b.ring.at(at) != nil {
-			continue
-		}
-		s := b.ring.reserve(at)
-		b.ring.keepBlock(s, r.Data)
-		s.codec, s.timestamp, s.arrival = codec, p.Timestamp()-uint32(r.Offset), now
-		s.sent = sent - ticks(int64(r.Offset), codec.ClockRate)
-		s.start, s.key, s.recovered = true, true, true
-		b.learn(s.sent, now, true)
-		b.stats.PacketsRecovered++
+		at++
 	}
 }
 
