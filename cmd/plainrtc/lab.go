@@ -22,7 +22,7 @@ are printed, or given as JSON, and drawn as SVG for a paper or as an HTML page.`
 }
 
 // A picture is a file that an experiment is drawn into. It is opened before the
-// experiment, so that none is made in vain.
+// experiment, so that none is made in vain, and overwritten after it.
 type picture struct{ file *os.File }
 
 // open makes the file, if name is not empty.
@@ -30,7 +30,7 @@ func (p *picture) open(name string) (err error) {
 	if name == "" {
 		return nil
 	}
-	if p.file, err = os.Create(name); err != nil {
+	if p.file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666); err != nil {
 		return fmt.Errorf("the picture cannot be written: %w", err)
 	}
 	return nil
@@ -41,7 +41,10 @@ func (p *picture) write(draw func() []byte) error {
 	if p.file == nil {
 		return nil
 	}
-	_, err := p.file.Write(draw())
+	err := p.file.Truncate(0)
+	if err == nil {
+		_, err = p.file.Write(draw())
+	}
 	if closeErr := p.file.Close(); err == nil {
 		err = closeErr
 	}

@@ -144,6 +144,25 @@ func TestLabSCTPJSON(t *testing.T) {
 	}
 }
 
+// A picture takes the place of an older one, once there is one.
+func TestLabSCTPOverwrites(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "old.svg")
+	old := strings.Repeat("old ", 100_000)
+	if err := os.WriteFile(file, []byte(old), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, _ := plainrtc(t, strings.Fields("lab sctp --rate 1mbit --loss 0.9999 --bytes 1MB --svg "+file)...); status != 1 {
+		t.Errorf("exit status %d", status)
+	}
+	if b, _ := os.ReadFile(file); string(b) != old {
+		t.Error("the old picture is gone, and there is no new one")
+	}
+	experiment(t, "lab sctp --rate 1mbit --duration 1s --svg "+file)
+	if b, _ := os.ReadFile(file); !strings.HasPrefix(string(b), "<svg") || !strings.HasSuffix(string(b), "</svg>\n") {
+		t.Errorf("the new picture is no picture: %.100s", b)
+	}
+}
+
 // Ctrl-C ends an experiment, however long.
 func TestLabSCTPEndsWhenTold(t *testing.T) {
 	for _, line := range []string{
