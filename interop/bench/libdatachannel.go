@@ -15,7 +15,10 @@ type libdatachannel struct {
 	version string // empty: it is not there
 }
 
-const libdatachannelName = "libdatachannel"
+const (
+	libdatachannelName = "libdatachannel"
+	fromOurs, toOurs   = "plainrtc to libdatachannel", "libdatachannel to plainrtc"
+)
 
 func findLibdatachannel(dir string) (l libdatachannel, err error) {
 	l.dir = dir
@@ -36,17 +39,23 @@ func (l libdatachannel) end() (*exec.Cmd, error) {
 	return exec.Command("node", filepath.Join(l.dir, "end.mjs")), nil
 }
 
-// measure adds a run's figures to all.
+// measure adds a run's figures to all: between two of it, and between it and ours.
 func (l libdatachannel) measure(name string, size int, all results) error {
 	if l.version == "" {
 		return nil
 	}
-	f, err := measureProcesses(l.end, size)
-	if err != nil {
-		return fmt.Errorf("%s of libdatachannel: %w", name, err)
-	}
-	for figure, v := range f {
-		all.add(name+"/"+figure, libdatachannelName, v)
+	ours := goEnd(plainStack)
+	for _, pair := range []struct {
+		name     string
+		from, to endCommand
+	}{{libdatachannelName, l.end, l.end}, {fromOurs, ours, l.end}, {toOurs, l.end, ours}} {
+		f, err := measureProcesses(pair.from, pair.to, size)
+		if err != nil {
+			return fmt.Errorf("%s of %s: %w", name, pair.name, err)
+		}
+		for figure, v := range f {
+			all.add(name+"/"+figure, pair.name, v)
+		}
 	}
 	return nil
 }
@@ -60,6 +69,8 @@ func (l libdatachannel) sentence(all results) string {
 	cpu, _ := all.median("processes-16KiB/CPU s/GB", libdatachannelName)
 	drops, _ := all.median("processes-16KiB/drops", libdatachannelName)
 	ours, _ := all.median("processes-16KiB/MB/s", plainStack.name)
-	return fmt.Sprintf("\nlibdatachannel %s between two processes, messages of 16 KiB, in the same runs: %.1f MB/s (ours: %.2g ×), %.1f CPU s a GB, %.0f times that a socket's buffer was full.\n",
-		l.version, rate, ours/rate, cpu, drops)
+	there, _ := all.median("processes-16KiB/MB/s", fromOurs)
+	back, _ := all.median("processes-16KiB/MB/s", toOurs)
+	return fmt.Sprintf("\nlibdatachannel %s between two processes, messages of 16 KiB, in the same runs: %.1f MB/s (ours: %.2g ×), %.1f CPU s a GB, %.0f times that a socket's buffer was full. From ours to it: %.1f MB/s; from it to ours: %.1f MB/s.\n",
+		l.version, rate, ours/rate, cpu, drops, there, back)
 }

@@ -41,7 +41,7 @@ var measurements = []measurement{
 	{"throughput-1KiB", func(s stack) (figures, error) { return measureThroughput(s, 1<<10) }},
 	{"throughput-16KiB", func(s stack) (figures, error) { return measureThroughput(s, 16<<10) }},
 	{"throughput-64KiB", func(s stack) (figures, error) { return measureThroughput(s, 64<<10) }},
-	{"processes-16KiB", func(s stack) (figures, error) { return measureProcesses(goEnd(s), 16<<10) }},
+	{"processes-16KiB", func(s stack) (figures, error) { return measureProcesses(goEnd(s), goEnd(s), 16<<10) }},
 	{"held-11MB/s", measureHeld},
 	{"echo-100B", measureEcho},
 	{"sctp-64KiB", measureSCTP},

@@ -57,8 +57,8 @@ func measureSetup(s stack, o options) (figures, error) {
 // idlePairs is how many pairs are kept, for idleTime, after settleTime.
 const (
 	idlePairs  = 200
-	settleTime = 3 * time.Second
-	idleTime   = 10 * time.Second
+	settleTime = 2 * time.Second
+	idleTime   = 6 * time.Second
 )
 
 // measureIdle measures what a connected peer connection with one open channel

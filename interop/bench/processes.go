@@ -50,13 +50,13 @@ func goEnd(s stack) endCommand {
 
 // measureProcesses measures a reliable, ordered channel from one process to
 // another.
-func measureProcesses(command endCommand, size int) (figures, error) {
-	a, err := startEnd(command)
+func measureProcesses(from, to endCommand, size int) (figures, error) {
+	a, err := startEnd(from)
 	if err != nil {
 		return nil, err
 	}
 	defer a.end()
-	z, err := startEnd(command)
+	z, err := startEnd(to)
 	if err != nil {
 		return nil, err
 	}

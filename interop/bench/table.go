@@ -43,6 +43,7 @@ var rows = []row{
 	{"processes-16KiB/CPU s/GB", "… CPU of both, s a GB", "%.1f"},
 	{"processes-16KiB/drops", "… times that a socket's buffer was full", "%.0f"},
 	{"held-11MB/s/CPU s/GB", "Sender held to 11 MB/s: CPU, s a GB", "%.1f"},
+	{"held-11MB/s/MB/s", "… what arrives, MB/s", "%.1f"},
 	{"echo-100B/µs", "100 bytes there and back: µs", "%.1f"},
 	{"echo-100B/CPU µs", "… CPU, µs", "%.1f"},
 	{"echo-100B/allocs", "… allocations", "%.1f"},
