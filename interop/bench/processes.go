@@ -122,11 +122,13 @@ func startEnd(command endCommand) (*end, error) {
 }
 
 func (e *end) tell(o order) (r endReport, err error) {
+	tooLate := time.AfterFunc(connectTimeout, func() { e.cmd.Process.Kill() })
+	defer tooLate.Stop()
 	if err = json.NewEncoder(e.stdin).Encode(o); err == nil {
 		err = e.out.Decode(&r)
 	}
 	if err != nil {
-		return r, fmt.Errorf("the end that was told to %s is gone: %w", o.Do, err)
+		return r, fmt.Errorf("the end that was told to %s is gone, or does not answer: %w", o.Do, err)
 	}
 	if r.Error != "" {
 		return r, fmt.Errorf("%s: %s", o.Do, r.Error)
