@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plainrtc/plainrtc/rtp"
 	"github.com/plainrtc/plainrtc/rtp/rtcp"
 )
 
@@ -92,5 +93,56 @@ func TestReportsOfWhatIsPassedOn(t *testing.T) {
 	}
 	if d := zero[0].Sub(testStart); d < 0 || d > 30*time.Millisecond {
 		t.Errorf("by our clock it began %v after it did", d)
+	}
+}
+
+// The fastest report tells where the peer's clock is; drift is followed slowly, a step at once; and times
+// that cannot be are none.
+func TestPeerClock(t *testing.T) {
+	var c peerClock
+	report := func(at, ntp time.Duration) time.Duration {
+		c.report(testStart.Add(at), rtcp.SenderReport{NTPTimestamp: rtp.NewNTPTime(testStart.Add(ntp))})
+		return c.offset.Round(time.Millisecond)
+	}
+	if got := report(0, -time.Hour); got != time.Hour {
+		t.Errorf("the first report: %v", got)
+	}
+	if got := report(time.Second, time.Second-time.Hour-10*time.Millisecond); got != time.Hour {
+		t.Errorf("a report that is 10 ms slower: %v", got)
+	}
+	if got := report(2*time.Second, 2*time.Second-time.Hour+10*time.Millisecond); got != time.Hour-10*time.Millisecond {
+		t.Errorf("one that is 10 ms faster: %v", got)
+	}
+	for i := range 200 {
+		at := time.Duration(3+i) * time.Second
+		report(at, at-time.Hour)
+	}
+	if got := c.offset; got < time.Hour-time.Millisecond || got > time.Hour {
+		t.Errorf("reports that are 10 ms slower for long: %v", got)
+	}
+	if got := report(300*time.Second, 300*time.Second-2*time.Hour); got != 2*time.Hour {
+		t.Errorf("when the clock was set: %v", got)
+	}
+
+	s, _, _ := newSession(t, 1, testSections())
+	s.ReceiveRTP(testStart, arrival{ssrc: 1, pt: 96, mid: "v", seq: 1}.packet())
+	st := s.Streams()[0]
+	codec := vp8Codec()
+	if !st.sampled(testStart, &codec, 0).IsZero() {
+		t.Error("before a report there is a time")
+	}
+	s.ReceiveRTCP(testStart, rtcp.SenderReport{SSRC: 1, NTPTimestamp: rtp.NewNTPTime(testStart.Add(-time.Hour)), RTPTimestamp: 1000}.Append(nil))
+	for _, test := range []struct {
+		timestamp uint32
+		want      time.Duration // -1: none
+	}{{1000 + 90000, time.Second}, {1<<32 - 8000, -100 * time.Millisecond}, {1000 + 10*90000, -1}} {
+		got := st.sampled(testStart.Add(500*time.Millisecond), &codec, test.timestamp)
+		if test.want == -1 {
+			if !got.IsZero() {
+				t.Errorf("timestamp %d is at %v", test.timestamp, got.Sub(testStart))
+			}
+		} else if d := got.Sub(testStart) - test.want; d.Abs() > time.Millisecond {
+			t.Errorf("timestamp %d is at %v, want %v", test.timestamp, got.Sub(testStart), test.want)
+		}
 	}
 }

@@ -1,10 +1,12 @@
 package session
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/payload"
 	"github.com/plainrtc/plainrtc/rtp/rtcp"
 )
 
@@ -105,5 +107,54 @@ func TestToneBuffer(t *testing.T) {
 	}
 	if err := audio.InsertDTMF(testStart, "", 0, 0); err != nil || audio.ToneBuffer() != "" {
 		t.Errorf("%v, and %q is left", err, audio.ToneBuffer())
+	}
+}
+
+// A tone all of whose ends were lost ends when the next begins; and forwarded audio gives way to tones, too.
+func TestTonesAmongPackets(t *testing.T) {
+	z, _, _ := newSession(t, 2, testSections())
+	for i, event := range []payload.Event{{Code: 1, Duration: 960}, {Code: 2, Duration: 480}} {
+		b := rtp.NewBuilder(nil, rtp.Header{PayloadType: 126, SequenceNumber: uint16(i), Timestamp: uint32(i) * 9600, SSRC: 1})
+		z.ReceiveRTP(testStart, event.Append(b.Bytes()))
+	}
+	var got []ToneReceived
+	for _, e := range events(z) {
+		if tone, ok := e.(ToneReceived); ok {
+			tone.Stream = nil
+			got = append(got, tone)
+		}
+	}
+	want := []ToneReceived{{Tone: '1', Duration: 20 * time.Millisecond}, {Tone: '1', Duration: 20 * time.Millisecond, End: true}, {Tone: '2', Duration: 10 * time.Millisecond}}
+	if !slices.Equal(got, want) {
+		t.Errorf("told of %+v, want %+v", got, want)
+	}
+
+	a, audio, _ := newSession(t, 1, testSections())
+	opus := opusCodec()
+	write := func(sequence uint16) bool {
+		t.Helper()
+		b := rtp.NewBuilder(nil, rtp.Header{PayloadType: 99, SequenceNumber: sequence, Timestamp: uint32(sequence) * 960, SSRC: 1})
+		p, err := NewPacket(append(b.Bytes(), 1, 2, 3), &opus, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken, err := audio.WritePacket(testStart, 0, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return taken
+	}
+	if !write(1) {
+		t.Error("a packet was not taken")
+	}
+	if err := audio.InsertDTMF(testStart, "1", 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if write(2) {
+		t.Error("a packet was taken in the midst of a tone")
+	}
+	leave(t, a, testStart, time.Second, func(time.Time, rtp.Packet) {})
+	if !write(3) {
+		t.Error("a packet behind the tone was not taken")
 	}
 }

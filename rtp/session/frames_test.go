@@ -166,8 +166,8 @@ func TestLipSync(t *testing.T) {
 	}
 }
 
-// A retransmission is nothing to measure the network by.
-func TestRepairsAreNotJitter(t *testing.T) {
+// The jitter buffer is told which packets came as retransmissions, and waits for them.
+func TestRepairsReachTheJitterBuffer(t *testing.T) {
 	c := newCall(t)
 	for i := range 200 {
 		if err := c.video.WriteFrame(c.now, 0, Frame{Data: vp8Frame(500, i == 0), PTS: c.now.Sub(testStart), KeyFrame: i == 0}); err != nil {
@@ -186,8 +186,5 @@ func TestRepairsAreNotJitter(t *testing.T) {
 	v := buffer.Stats()
 	if v.PacketsRecovered < 40 || len(c.frames[Video]) != 200 {
 		t.Errorf("%d packets were recovered, and %d frames handed out", v.PacketsRecovered, len(c.frames[Video]))
-	}
-	if v.Minimum > 20*time.Millisecond {
-		t.Errorf("on a path without jitter the buffer would wait %v", v.Minimum)
 	}
 }
