@@ -216,3 +216,161 @@ func layersOf(pc *peerconnection.PeerConnection) string {
 	}
 	return strings.Join(layers, " ")
 }
+
+// eachPage runs test with a page of each browser that has a camera.
+func eachPage(t *testing.T, test func(t *testing.T, page *browser.Page)) {
+	t.Run("Chromium", func(t *testing.T) {
+		page := browser.Chromium(t).Open(t, mediaJS)
+		allowCamera(t, page)
+		test(t, page)
+	})
+	t.Run("Firefox", func(t *testing.T) {
+		page := browser.Firefox(t).Open(t, mediaJS)
+		allowCamera(t, page)
+		test(t, page)
+	})
+}
+
+// wantDirections compares both ends' current directions.
+func wantDirections(t *testing.T, when string, pc *peerconnection.PeerConnection, page *browser.Page, id int, want string) {
+	t.Helper()
+	var theirs string
+	page.Do(&theirs, `return directions(pcs[args[0]])`, id)
+	if ours := strings.TrimSpace(ourDirections(pc)); ours != want || strings.TrimSpace(theirs) != reversed(want) {
+		t.Errorf("%s: the directions are %q here and %q there, want %q", when, ours, theirs, want)
+	}
+}
+
+// Sections come and go, from either side: tracks removed and added again, transceivers
+// stopped, and their places taken by others.
+func TestSectionsComeAndGo(t *testing.T) {
+	eachPage(t, func(t *testing.T, page *browser.Page) {
+		ctx := testContext(t)
+		pc := newPlainPeer(t, peerconnection.Config{BundlePolicy: peerconnection.BundleMaxBundle}).pc
+		var id int
+		page.Do(&id, `return newPC("")`)
+		if _, err := pc.CreateDataChannel("x", nil); err != nil {
+			t.Fatal(err)
+		}
+		offerToPage(t, ctx, pc, page, id)
+		for i := range 20 {
+			add, stop := i%4 < 2, i%2 == 0 // who adds, and who stops
+			if add {
+				tracks([]peerconnection.Kind{audio, video}[i%2])(t, pc)
+				offerToPage(t, ctx, pc, page, id)
+				wantDirections(t, "we add", pc, page, id, "sendonly")
+			} else {
+				page.Do(nil, `pcs[args[0]].addTrack(stream.getTracks()[args[1]], stream)`, id, i%2)
+				answerPage(t, ctx, pc, page, id)
+				wantDirections(t, "it adds", pc, page, id, "recvonly")
+			}
+			if stop {
+				if err := pc.Transceivers()[0].Stop(); err != nil {
+					t.Fatal(err)
+				}
+				offerToPage(t, ctx, pc, page, id)
+			} else {
+				page.Do(nil, `pcs[args[0]].getTransceivers()[0].stop()`, id)
+				answerPage(t, ctx, pc, page, id)
+			}
+			wantDirections(t, "one stops", pc, page, id, "")
+			if t.Failed() {
+				t.Fatalf("in round %d", i)
+			}
+		}
+		if n := strings.Count(pc.LocalDescription().SDP, "\r\nm="); n > 3 { // Firefox takes one more
+			t.Errorf("there are %d sections in the end:\n%s", n, pc.LocalDescription().SDP)
+		}
+	})
+}
+
+// Offers cross: whoever is polite takes its own back. And an offer that nobody answers is
+// taken back by hand.
+func TestOffersCross(t *testing.T) {
+	eachPage(t, func(t *testing.T, page *browser.Page) {
+		for _, polite := range []bool{true, false} {
+			ctx := testContext(t)
+			pc := newPlainPeer(t, peerconnection.Config{}).pc
+			var id int
+			page.Do(&id, `return newPC("pc.addTrack(stream.getAudioTracks()[0], stream)")`)
+			tracks(audio, video)(t, pc)
+			if err := pc.SetLocalDescription(peerconnection.SessionDescription{}); err != nil {
+				t.Fatal(err)
+			}
+			page.Do(nil, `await pcs[args[0]].setLocalDescription()`, id)
+			if polite {
+				answerPage(t, ctx, pc, page, id)
+				wantDirections(t, "we were polite", pc, page, id, "sendrecv")
+				offerToPage(t, ctx, pc, page, id)
+			} else {
+				offerToPage(t, ctx, pc, page, id)
+				wantDirections(t, "it was polite", pc, page, id, "sendrecv sendonly")
+				answerPage(t, ctx, pc, page, id)
+			}
+			wantDirections(t, "in the end", pc, page, id, "sendrecv sendonly")
+			// Taken back by hand.
+			tracks(video)(t, pc)
+			if err := pc.SetLocalDescription(peerconnection.SessionDescription{}); err != nil {
+				t.Fatal(err)
+			}
+			page.Do(nil, `const pc = pcs[args[0]]; await pc.setRemoteDescription({type: "offer", sdp: args[1]}); await pc.setRemoteDescription({type: "rollback"})`, id, pc.LocalDescription().SDP)
+			if err := pc.SetLocalDescription(peerconnection.SessionDescription{Type: peerconnection.SDPTypeRollback}); err != nil {
+				t.Fatal(err)
+			}
+			wantDirections(t, "taken back", pc, page, id, "sendrecv sendonly")
+			offerToPage(t, ctx, pc, page, id)
+			wantDirections(t, "offered again", pc, page, id, "sendrecv sendonly sendonly")
+			page.Do(nil, `pcs[args[0]].close()`, id)
+		}
+	})
+}
+
+// A provisional answer of either side, and the answer after it. Firefox knows none.
+func TestProvisionalAnswersOfMedia(t *testing.T) {
+	t.Run("Chromium", func(t *testing.T) {
+		page := browser.Chromium(t).Open(t, mediaJS)
+		allowCamera(t, page)
+		ctx := testContext(t)
+		pc := newPlainPeer(t, peerconnection.Config{}).pc
+		var id int
+		page.Do(&id, `return newPC("for (const t of stream.getTracks()) pc.addTrack(t, stream)")`)
+		v, err := page.Eval(ctx, `const pc = pcs[args[0]]; await pc.setLocalDescription(); return pc.localDescription.sdp`, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := pc.SetRemoteDescription(peerconnection.SessionDescription{Type: peerconnection.SDPTypeOffer, SDP: sdpIn(t, v)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, typ := range []peerconnection.SDPType{peerconnection.SDPTypeProvisionalAnswer, peerconnection.SDPTypeAnswer} {
+			answer, err := pc.CreateAnswer()
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Type = typ
+			if err := pc.SetLocalDescription(answer); err != nil {
+				t.Fatal(err)
+			}
+			page.Do(nil, `await pcs[args[0]].setRemoteDescription(args[1])`, id, answer)
+		}
+		wantDirections(t, "after the answer", pc, page, id, "recvonly recvonly")
+		tracks(audio, video)(t, pc)
+		if err := pc.SetLocalDescription(peerconnection.SessionDescription{}); err != nil {
+			t.Fatal(err)
+		}
+		offer := pc.LocalDescription().SDP
+		v, err = page.Eval(ctx, `const pc = pcs[args[0]]; await pc.setRemoteDescription({type: "offer", sdp: args[1]}); return (await pc.createAnswer()).sdp`, id, offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, typ := range []peerconnection.SDPType{peerconnection.SDPTypeProvisionalAnswer, peerconnection.SDPTypeAnswer} {
+			answer := peerconnection.SessionDescription{Type: typ, SDP: sdpIn(t, v)}
+			page.Do(nil, `await pcs[args[0]].setLocalDescription(args[1])`, id, answer)
+			if err := pc.SetRemoteDescription(answer); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ours := ourDirections(pc); ours != "recvonly recvonly sendrecv sendrecv" && ours != "sendrecv sendrecv" && ours != "recvonly recvonly sendonly sendonly" {
+			t.Errorf("the directions are %q", ours)
+		}
+	})
+}

@@ -49,7 +49,8 @@ func (c *core) newTransceiver(kind Kind, direction Direction, track *Track, stre
 	t.sender = &Sender{pc: c.pc, transceiver: t, streams: streams}
 	t.receiver = &Receiver{pc: c.pc, transceiver: t}
 	t.receiver.track = &Track{id: c.newID(), kind: kind, receiver: t.receiver}
-	if track != nil && isStreamID(track.id) {
+	// Browsers refuse descriptions with two tracks of one id.
+	if track != nil && isStreamID(track.id) && !slices.ContainsFunc(c.transceivers, func(o *Transceiver) bool { return o.sender.id == track.id }) {
 		t.sender.id = track.id
 	} else {
 		t.sender.id = c.newID()

@@ -264,6 +264,15 @@ func TestReplaceTrack(t *testing.T) {
 	}
 }
 
+// Two tracks of one id have two in the descriptions: Chromium refuses them otherwise.
+func TestTrackIDsAreUnique(t *testing.T) {
+	a := quietPeer(t, 1)
+	x, y := mustAdd(t, a, KindVideo, nil), mustAdd(t, a, KindVideo, nil)
+	if x.Sender().id == y.Sender().id || strings.Count(offerOf(t, a).SDP, x.Sender().id) != 1 {
+		t.Errorf("the tracks are %q and %q", x.Sender().id, y.Sender().id)
+	}
+}
+
 // The end of a connection leaves no track with its senders.
 func TestCloseDetachesTracks(t *testing.T) {
 	a := quietPeer(t, 1)

@@ -251,17 +251,17 @@ func (c *core) describe(typ SDPType, sections []section, restart ice.Credentials
 			continue
 		}
 		if offer == nil && !section.tag && c.cfg.BundlePolicy == BundleMaxBundle {
-			// "the offerer MUST … assign a zero port value … MUST NOT include"
-			// the transport's attributes (RFC 9143, Section 7.2.1).
+			// "the offerer MUST … assign a zero port value" (RFC 9143, Section 7.2.1). The
+			// transport's attributes should not be there; browsers write them, and
+			// Firefox 153 hangs on its answer when they are not.
 			m.Port = 0
 			m.Attributes = append(m.Attributes, sdp.BundleOnly)
-		} else {
-			t := sdp.Transport{
-				Ufrag: credentials.Ufrag, Pwd: credentials.Pwd, Options: iceOptions,
-				Fingerprints: []sdp.Fingerprint{c.fingerprint()}, Setup: setup,
-			}
-			m.Attributes = t.Append(m.Attributes)
 		}
+		t := sdp.Transport{
+			Ufrag: credentials.Ufrag, Pwd: credentials.Pwd, Options: iceOptions,
+			Fingerprints: []sdp.Fingerprint{c.fingerprint()}, Setup: setup,
+		}
+		m.Attributes = t.Append(m.Attributes)
 		if mid != "" {
 			m.Attributes = append(m.Attributes, sdp.MID(mid))
 		}
