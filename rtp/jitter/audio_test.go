@@ -395,3 +395,45 @@ func TestDelayBounds(t *testing.T) {
 		t.Errorf("delay %v, want at most 30ms", d)
 	}
 }
+
+// What Chromium sent comes out as it went in: of RED the packet's own block.
+func TestCapturedAudio(t *testing.T) {
+	red := opus
+	red.RED = true
+	for name, codec := range map[string]Codec{"opus": opus, "pcmu": pcmu, "g722": {Format: payload.G722, ClockRate: 8000}, "red": red} {
+		packets, ids := captured(t, name)
+		w := newWorld(t, Config{Extensions: ids, MinDelay: 100 * ms, MaxDelay: 100 * ms})
+		var want []string
+		first := packets[0].Timestamp()
+		for _, p := range packets {
+			if p.PayloadType() == 126 { // a telephone event: it is the session's
+				w.send(p, Codec{})
+				continue
+			}
+			w.sleepUntil(ticks(int64(p.Timestamp()-first), codec.ClockRate))
+			w.send(p, codec)
+			data := p.Payload()
+			if len(data) == 0 {
+				continue // a probe for bandwidth
+			}
+			if codec.RED {
+				block, ok := payload.ParseRED(data)
+				if !ok {
+					t.Fatal("not RED")
+				}
+				data = block.Data
+			}
+			want = append(want, string(data))
+		}
+		w.sleep(110 * ms)
+		var got []string
+		for _, f := range w.frames {
+			if !f.Concealed {
+				got = append(got, f.data)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d frames of %d, or others; drops %q", name, len(got), len(want), w.drops.Drops())
+		}
+	}
+}
