@@ -1,0 +1,246 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plainrtc/plainrtc/peerconnection"
+	"github.com/plainrtc/plainrtc/rtp/mediafile"
+)
+
+// Each codec that a browser has goes both ways at once: it decodes every picture of
+// a clip that we play, and ffmpeg decodes every one of its camera's that we record.
+// Whoever answers is the client of DTLS: media that can be decoded shows that the
+// keys are right in both roles.
+func TestMediaBothWays(t *testing.T) {
+	for _, name := range []string{"Chromium", "Firefox"} {
+		t.Run(name, func(t *testing.T) {
+			page := openMediaPage(t, name)
+			t.Run("it offers", func(t *testing.T) { bothWays(t, newMediaCall(t, page, peerconnection.Config{}), false) })
+			t.Run("we offer", func(t *testing.T) { bothWays(t, newMediaCall(t, page, peerconnection.Config{}), true) })
+		})
+	}
+}
+
+// mediaClips are what we play for each codec.
+var mediaClips = []struct{ mimeType, clip string }{
+	{"audio/opus", "mono.ogg"}, {"audio/PCMU", "pcmu.wav"},
+	{"video/VP8", "vp8.ivf"}, {"video/VP9", "vp9.ivf"}, {"video/H264", "h264.h264"}, {"video/AV1", "av1.ivf"},
+}
+
+func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
+	// A section for each codec, with a quarter of the camera's picture.
+	var mimeTypes []string
+	var frames [][]mediafile.Frame
+	for _, m := range mediaClips {
+		var has bool
+		c.do(&has, `
+			const [kind, mimeType, weOffer] = args, codecs = codecsOf(kind, mimeType);
+			if (codecs.length > 0 && !weOffer) {
+				const sendEncodings = kind === "video" ? [{scaleResolutionDownBy: 4}] : undefined;
+				pc.addTransceiver(stream.getTracks().find(t => t.kind === kind).clone(), {sendEncodings}).setCodecPreferences(codecs);
+			}
+			return codecs.length > 0;`, m.mimeType[:5], m.mimeType, weOffer)
+		if !has {
+			t.Logf("the browser does not have %s", m.mimeType)
+			continue
+		}
+		mimeTypes = append(mimeTypes, m.mimeType)
+		clip := clipNamed(t, m.clip)
+		frames = append(frames, readClip(t, clip, encoded(t, clip)))
+		if weOffer {
+			kind := peerconnection.Kind(m.mimeType[:5])
+			x, err := c.pc.AddTransceiverOf(kind, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			codecs := slices.DeleteFunc(peerconnection.Capabilities(kind).Codecs, func(c peerconnection.Codec) bool {
+				return !strings.EqualFold(c.MimeType, m.mimeType)
+			})
+			if err := x.SetCodecPreferences(codecs); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	tracks := make([]*peerconnection.Track, len(mimeTypes))
+	give := func() {
+		for i, x := range c.pc.Transceivers() {
+			tracks[i] = peerconnection.NewTrack(x.Kind(), mimeTypes[i])
+			if err := x.Sender().ReplaceTrack(tracks[i]); err != nil {
+				t.Fatal(err)
+			}
+			if err := x.SetDirection(peerconnection.DirectionSendRecv); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if weOffer {
+		give()
+		c.do(nil, `pc.answering = async () => {
+			for (const t of pc.getTransceivers()) {
+				const kind = t.receiver.track.kind;
+				t.direction = "sendrecv";
+				if (kind === "video") {
+					const p = t.sender.getParameters();
+					p.encodings[0].scaleResolutionDownBy = 4;
+					await t.sender.setParameters(p);
+				}
+				await t.sender.replaceTrack(stream.getTracks().find(t => t.kind === kind).clone());
+			}
+		}`)
+		c.offer(nil)
+	} else {
+		var offer string
+		c.do(&offer, `await pc.setLocalDescription(); return await gathered(pc)`)
+		c.theirs(peerconnection.SDPTypeOffer, offer)
+		give()
+		answer, err := c.pc.CreateAnswer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.do(nil, `await pc.setRemoteDescription({type: "answer", sdp: args[0]})`, c.ours(answer))
+	}
+	var recordings []*recording
+	for _, x := range c.pc.Transceivers() {
+		recordings = append(recordings, record(c.ctx, x.Receiver().Track()))
+	}
+	c.connected()
+	playing, stop := context.WithCancel(c.ctx)
+	errs := make(chan error)
+	for i, track := range tracks {
+		go func() { errs <- perform(playing, track, frames[i]) }()
+	}
+	c.watch()
+	stop()
+	for range tracks {
+		if err := <-errs; err != context.Canceled {
+			t.Error(err)
+		}
+	}
+
+	// The clips are over: what was sent is all there will be.
+	var sent []peerconnection.OutboundRTPStats
+	c.until("the browser has all of the clips", func() bool {
+		sent = c.pc.Stats().OutboundRTP
+		for i, s := range c.received() {
+			if s.PacketsReceived < int(sent[i].PacketsSent) || s.Kind == "video" && s.FramesDecoded+s.FramesDropped < int(sent[i].FramesSent) {
+				return false
+			}
+		}
+		return true
+	})
+	for i, s := range c.received() {
+		want, packets, pictures := mimeTypes[i], int(sent[i].PacketsSent), int(sent[i].FramesSent)
+		t.Logf("%s at the browser: %d packets, %d lost, %d pictures of %d × %d, %d dropped, %d freezes; %.2f s of sound, %.0f samples concealed",
+			want, s.PacketsReceived, s.PacketsLost, s.FramesDecoded, s.FrameWidth, s.FrameHeight, s.FramesDropped, s.FreezeCount, s.TotalSamplesDuration, s.ConcealedSamples)
+		switch {
+		case !strings.EqualFold(s.Codec, want):
+			t.Errorf("the browser receives %s, want %s", s.Codec, want)
+		case s.PacketsLost != 0 || s.PacketsReceived != packets:
+			t.Errorf("%s: we sent %d packets, the browser has %d and lost %d", want, packets, s.PacketsReceived, s.PacketsLost)
+		case s.Kind == "video" && (s.FramesDecoded+s.FramesDropped != pictures || s.FrameWidth != 160 || s.FrameHeight != 120 || s.PLICount > 0):
+			t.Errorf("%s: we sent %d pictures of 160 × 120, the browser decoded %d of %d × %d, dropped %d, and asked for %d key frames",
+				want, pictures, s.FramesDecoded, s.FrameWidth, s.FrameHeight, s.FramesDropped, s.PLICount)
+		case s.Kind == "audio" && s.TotalSamplesDuration < 1:
+			t.Errorf("%s: the browser has %v s of sound", want, s.TotalSamplesDuration)
+		}
+	}
+
+	c.do(nil, `for (const s of pc.getSenders()) await s.replaceTrack(null)`)
+	for i, s := range c.sentInAll() {
+		want, r := mimeTypes[i], recordings[i]
+		total, audio := s.FramesSent, s.Kind == "audio"
+		if audio {
+			total = s.PacketsSent
+		}
+		for deadline := time.Now().Add(2 * time.Second); r.count() < total && time.Now().Before(deadline); {
+			time.Sleep(20 * time.Millisecond)
+		}
+		got, file := r.count(), r.file(t)
+		in := c.inbound(s.MID)
+		t.Logf("%s of the browser: %d sent in %d packets; we have %v, %d packets too late", want, total, s.PacketsSent, r, in.PacketsDiscarded)
+		least := total
+		if audio { // a machine that is busy with others is late with some
+			least -= total / 10
+		}
+		// What the browser says may be a picture old.
+		if !strings.EqualFold(want[6:], r.codec.Name) || total < 10 || got < least || got > total+2 || r.missing > 0 ||
+			in.PacketsLost != 0 || audio && int(in.PacketsReceived) < total {
+			t.Errorf("%s: the browser sent %d, and we have %v, %d packets received and %d lost", want, total, r, in.PacketsReceived, in.PacketsLost)
+		}
+		if audio {
+			// 20 ms each, but for what our jitter buffer and Opus's beginning leave out.
+			if n := samples(t, file, 48000); n < got*960*9/10 {
+				t.Errorf("%s: ffmpeg decodes %d samples of %d packets", want, n, got)
+			}
+			continue
+		}
+		if size := probe(t, file).Streams[0]; size.Width < 160 || size.Width*3 != size.Height*4 {
+			t.Errorf("%s: pictures are of %d × %d", want, size.Width, size.Height)
+		}
+		if n := len(decoded(t, file)); n != got {
+			t.Errorf("%s: ffmpeg decodes %d pictures of %d", want, n, got)
+		}
+	}
+	if s := c.pc.Stats(); s.Transport.SRTPCipher == "" {
+		t.Error("there is no SRTP cipher")
+	} else {
+		t.Logf("%s, %s", s.Transport.SRTPCipher, s.Transport.DTLSRole)
+	}
+}
+
+// watch waits for two seconds in which the browser decodes every video that arrives without
+// dropping a picture or a freeze. A machine that is busy with others gets five of them.
+func (c *mediaCall) watch() {
+	c.t.Helper()
+	c.until("the browser decodes every video", func() bool {
+		return !slices.ContainsFunc(c.received(), func(s pageStream) bool { return s.Kind == "video" && s.FramesDecoded < 5 })
+	})
+	var said []string
+	for range 5 {
+		before := c.received()
+		time.Sleep(2 * time.Second)
+		steady := true
+		for i, s := range c.received() {
+			b := before[i]
+			if s.Kind == "video" && (s.FramesDecoded-b.FramesDecoded < 20 || s.FramesDropped != b.FramesDropped || s.FreezeCount != b.FreezeCount) {
+				steady = false
+				said = append(said, fmt.Sprintf("%s: %d pictures, %d dropped, %d freezes", s.Codec,
+					s.FramesDecoded-b.FramesDecoded, s.FramesDropped-b.FramesDropped, s.FreezeCount-b.FreezeCount))
+			}
+		}
+		if steady {
+			return
+		}
+	}
+	c.t.Errorf("video does not go on without a freeze: in two seconds each the browser has\n%s", strings.Join(said, "\n"))
+}
+
+// inbound is what we say of the streams of a section.
+func (c *mediaCall) inbound(mid string) (in peerconnection.InboundRTPStats) {
+	c.t.Helper()
+	for _, s := range c.pc.Stats().InboundRTP {
+		if s.MID == mid {
+			return s
+		}
+	}
+	c.t.Fatalf("nothing came in section %q", mid)
+	return in
+}
+
+// sentInAll is what a browser says that it sent, once that is all.
+func (c *mediaCall) sentInAll() []pageStream {
+	c.t.Helper()
+	last := c.sent()
+	c.until("the browser sends nothing more", func() bool {
+		time.Sleep(300 * time.Millisecond) // its figures are that old at times
+		before := last
+		last = c.sent()
+		return slices.Equal(before, last)
+	})
+	return last
+}
