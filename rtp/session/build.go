@@ -44,8 +44,8 @@ func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repa
 	}
 	x := rtp.NewBuilder(b, h)
 	add := func(id uint8, value []byte) {
-		// "A stream MUST NOT contain both forms unless [a=extmap-allow-mixed]". RFC
-		// 8285, Section 4.1.2. What does not fit the short form is left out then.
+		// Only with a=extmap-allow-mixed may a stream have both forms (RFC 8285, Section
+		// 4.1.2). Without it, what does not fit the short form is left out.
 		if id != 0 && (c.MixedExtensions || id <= 14 && len(value) >= 1 && len(value) <= 16) {
 			x.Add(id, value)
 		}

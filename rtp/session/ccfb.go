@@ -39,7 +39,7 @@ func (s *Session) appendCCFB(now time.Time, b []byte, limit int) (_ []byte, more
 				if n == 0 {
 					continue
 				}
-				// "a multiple of 32 bits": two reports take a word.
+				// Two reports take a word, and blocks are words.
 				n = min(n, (room-blockHeader)/4*2)
 				if n <= 0 {
 					more = true
@@ -50,7 +50,8 @@ func (s *Session) appendCCFB(now time.Time, b []byte, limit int) (_ []byte, more
 					report := rtcp.PacketReport{SSRC: o.ssrc, Sequence: uint16(o.log.next + i)}
 					if at, ok := o.log.at(o.log.next + i); ok {
 						report.Received = true
-						// "the arrival time offset [...] measured before the timestamp of the report".
+						// "The arrival time of the RTP packet at the receiver, as an offset before the
+						// time represented by the Report Timestamp". Section 3.1.
 						report.Offset = uint16(min((s.since(now)-at)*1024/time.Second, rtcp.OffsetTooLong))
 					}
 					f.reports = append(f.reports, report)

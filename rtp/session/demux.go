@@ -8,14 +8,14 @@ import (
 	"github.com/plainrtc/plainrtc/rtp"
 )
 
-// A demux finds the stream that a packet belongs to. RFC 9143, Section 9.2:
-// "associating RTP/RTCP streams with the correct SDP media description".
+// A demux finds the stream that a packet belongs to, and the section of a stream (RFC 9143,
+// Section 9.2).
 type demux struct {
 	routes map[uint32]*route // by SSRC: what was learned
 	last   *route            // of the packet before, which the next is likely to share
 	ssrc   uint32
 
-	// Payload types that one section alone has: "the payload type table".
+	// Payload types that one section alone has: the payload type table of the RFC.
 	byPayloadType [128]*section
 }
 
@@ -59,9 +59,10 @@ func (s *Session) route(now time.Time, p rtp.Packet, h *header) (*route, string)
 	if r == nil || s.demux.ssrc != ssrc {
 		r = s.demux.routes[ssrc]
 	}
-	// "If the packet has a MID and [it] is in the table mapping MID to SSRC's, update
-	// the incoming SSRC mapping table": a source may move to another section.
-	if r != nil && (len(h.mid) == 0 || string(h.mid) == r.stream.MID) {
+	// A source may move to another section: "If the packet has a MID and the packet's extended
+	// sequence number is greater than that of the last MID update [...], update the MID associated
+	// with the RTP stream". Section 9.2. One that comes late does not move it back.
+	if r != nil && (len(h.mid) == 0 || string(h.mid) == r.stream.MID || !r.repairs && !r.stream.reception.ahead(p.SequenceNumber())) {
 		s.demux.last, s.demux.ssrc = r, ssrc
 		return r, ""
 	}
@@ -78,8 +79,8 @@ func (s *Session) learn(now time.Time, p rtp.Packet, h *header, known *route) (*
 	var declared *Source
 	switch {
 	case len(h.mid) > 0:
-		// "If the packet has a MID, and the packet's [...] MID is not in the table
-		// mapping MID to RTP stream [...] drop the packet".
+		// "If the MID associated with the RTP stream is not in the table mapping a MID to an
+		// "m=" section, then the RTP stream is not decoded, and the payload data is discarded."
 		for _, o := range s.sections {
 			if o.MID == string(h.mid) {
 				c = o
@@ -91,8 +92,8 @@ func (s *Session) learn(now time.Time, p rtp.Packet, h *header, known *route) (*
 	case known != nil:
 		c = known.stream.section
 	default:
-		// "If the packet's SSRC is in the incoming SSRC mapping table", which
-		// a=ssrc lines fill, then "if the payload type is in the payload type table".
+		// Then the incoming SSRC mapping table, which a=ssrc lines fill; and then "if the
+		// payload type used by the RTP stream is in the payload type table".
 		for _, o := range s.sections {
 			if o.source(ssrc) != nil {
 				c = o
@@ -144,8 +145,8 @@ func (s *Session) learnRepair(ssrc uint32, c *section, h *header, declared *Sour
 			if st.RID == string(h.repaired) {
 				stream = st // the latest with that RID
 			}
-		case len(c.streams) == 1:
-			stream = st
+		case len(c.RIDs) == 0:
+			stream = st // the latest, and mostly the only one
 		}
 	}
 	if stream == nil {

@@ -57,8 +57,8 @@
 // # Choices
 //
 // The extensions mid and rid are sent until the peer's reports show that it has
-// heard of the SSRC, as RFC 9143, Section 9.2 expects and Chromium does: from then on they say
-// nothing new. What starts a stream or a frame over repeats them.
+// heard of the SSRC (RFC 7941, Section 4.2.3 has such, and Chromium does so): from then on they
+// say nothing new. Other ids for them make it start over.
 //
 // Without a retransmission stream (RFC 4588) a NACK is not answered: the same
 // SSRC and sequence number must not be sealed twice with other header
@@ -70,7 +70,22 @@
 // where that was negotiated (RFC 5506), and otherwise behind a report.
 //
 // Audio is not paced; video is, behind it, so that a key frame is spread over some
-// time rather than lost in a queue on the way.
+// time rather than lost in a queue on the way. The pacer never holds back for long: congestion
+// control is the encoder's, which [Session.AvailableOutgoingBitrate] tells what the path carries, by
+// transport-wide feedback, RFC 8888 or REMB.
+//
+// Sender reports of what is passed on translate the source's clock into ours, so that audio and
+// video stay in step. NTP time is the wall clock reading of now.
+//
+// Tones are sent instead of audio (RFC 4733), and told of as events.
+//
+// # How to read it
+//
+// Inbound: demux (which stream), stream, reception (RFC 3550, Appendix A), nack, keyframe, frames (jitter
+// buffer and lip sync), packet. Outbound: sender, encoding, packetize and rewrite (where packets come
+// from), history, queue and pacer (where they wait), build (as they leave), nackanswer, dtmf. RTCP: reports
+// and control (out and in), rtt, clock, twcc and ccfb over arrivals (what we tell the peer), acks and estimate
+// (what it tells us), remb. section is what negotiation settled, session joins all.
 //
 // # Memory
 //
@@ -83,6 +98,8 @@
 //
 // Encryption (package srtp), SDP (package sdp), and codecs. RED and forward error
 // correction are not used, whatever a peer offers: RTX is there. The feedback messages
-// SLI, RPSI and TSTR, that no browser sends. Transport-wide sequence numbers with
-// requests for feedback, that none negotiates.
+// SLI, RPSI and TSTR, that no browser sends; TMMBR. REMB is taken and not made: who can send one
+// can have transport-wide feedback. Transport-wide sequence numbers with requests for feedback, that
+// none negotiates. Resolving collisions of SSRCs, which of two ends happen once in four billion
+// calls: the packets are dropped.
 package session

@@ -20,7 +20,7 @@ const (
 	toneInterval = 20 * time.Millisecond // between the packets of a tone
 	toneVolume   = 10                    // in -dBm0
 	maxSegment   = 0xffff                // of a tone, in ticks
-	toneEnds     = 3                     // "the final packet [...] SHOULD be sent three times". Section 2.5.1.4
+	toneEnds     = 3                     // "The final packet for each event [...] SHOULD be sent a total of three times". Section 2.5.1.4
 )
 
 // What InsertDTMF refuses.
@@ -136,8 +136,8 @@ func (s *Session) tone(now time.Time, x *Sender) {
 	t.code, _ = payload.ToneCode(key)
 	t.playing, t.first, t.ends, t.before, t.began = true, true, 0, 0, now
 	e.rewrite.pause() // audio goes on behind the tone, without a gap in the sequence
-	// "The RTP timestamp [...] designates the beginning of the event", on the clock of the
-	// audio around it. Section 2.2.1.
+	// The RTP timestamp is that of the beginning of the event, on the clock of the audio around
+	// it. Section 2.2.1.
 	t.stamp = e.rewrite.timestamp + ticks(now.Sub(e.rewrite.at), t.codec.ClockRate)
 	if e.rewrite.at.IsZero() {
 		t.stamp = e.rewrite.timestamp
@@ -156,9 +156,9 @@ func (s *Session) toneGoesOn(now time.Time, x *Sender) {
 	held := min(now.Sub(t.began), t.duration)
 	event := payload.Event{Code: t.code, Volume: toneVolume, End: held == t.duration}
 	total := ticks(held, t.codec.ClockRate)
-	// "If an event persists beyond the maximum duration expressible in the duration field
-	// (0xFFFF) [...] the sender MUST start a new segment", whose timestamp is where the one before
-	// ended. Section 2.5.1.3.
+	// An event that is longer than the field for its duration can say goes on in a new segment,
+	// whose timestamp is where the one before ended. Section 2.5.1.3. The last packet of a segment is
+	// sent once: the timestamp of the next tells as much.
 	for total-t.before > maxSegment {
 		event.Duration = maxSegment
 		last := event
@@ -189,7 +189,7 @@ func (s *Session) toneGoesOn(now time.Time, x *Sender) {
 }
 
 // writeTone makes a packet. Each has a sequence number of its own and the timestamp of the
-// first; "the marker bit is set for the first". Section 2.5.1.2.
+// first, which has the marker bit. Section 2.5.1.2.
 func (s *Session) writeTone(now time.Time, e *encoding, event payload.Event, first bool) {
 	t := &e.sender.tones
 	v := e.history.put(e.rewrite.append(), s.since(now))

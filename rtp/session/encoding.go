@@ -44,8 +44,8 @@ func (s *Session) newEncoding(x *Sender, i int, o Encoding) *encoding {
 	if e.RTX == 0 {
 		e.RTX = s.NewSSRC()
 	}
-	// "The initial value of the sequence number SHOULD be random" (RFC 3550, Section
-	// 5.1), and in the lower half: a receiver that misses the first packets
+	// "The initial value of the sequence number SHOULD be random (unpredictable)" (RFC 3550,
+	// Section 5.1), and is in the lower half: a receiver that misses the first packets
 	// of a stream could not tell that the number wrapped (RFC 3711, Section 3.3.1).
 	e.rewrite.next = s.random16() & 0x7fff
 	e.rtxSequence = s.random16() & 0x7fff
@@ -70,7 +70,7 @@ func (e *encoding) configure(c *section, codec *Codec) {
 	switch p := e.packetizer.(type) {
 	case *payload.H264Packetizer:
 		p.SingleNAL = singleNAL(codec)
-	case *payload.VP8Packetizer: // RFC 7741, Section 4.2: "MAY be initialized with a random value"
+	case *payload.VP8Packetizer: // which may start anywhere: RFC 7741, Section 4.2
 		p.Descriptor.PictureID = e.sender.session.random16() & 0x7fff
 	case *payload.VP9Packetizer:
 		p.Descriptor.PictureID = e.sender.session.random16() & 0x7fff

@@ -122,8 +122,8 @@ type keyframeAsked struct {
 // answered notes that a key frame was written.
 func (k *keyframeAsked) answered(now time.Time) { k.written, k.pending = now, false }
 
-// receiveFIR takes the peer's FIR. "A sender [...] receiving a FIR with a sequence
-// number it has seen treats it as a repetition". RFC 5104, Section 4.3.1.2.
+// receiveFIR takes the peer's FIR. One with the sequence number of the one before repeats it, and is
+// not another request. RFC 5104, Section 4.3.1.1.
 func (s *Session) receiveFIR(now time.Time, e *encoding, sequence uint8) {
 	e.requested.firs++
 	if e.requested.sequence == int(sequence)+1 {

@@ -13,9 +13,8 @@ type nackAnswers struct {
 	refused   uint64 // packets that were not there, or sent again a moment before
 }
 
-// receiveNACK sends again what the peer misses, as retransmissions (RFC 4588). "A
-// sender [...] SHOULD NOT retransmit" what it just did: the same packet again only
-// when the one before had time to arrive.
+// receiveNACK sends again what the peer misses, as retransmissions (RFC 4588): the same packet
+// once more only when the one before had time to arrive.
 func (s *Session) receiveNACK(now time.Time, e *encoding, p rtcp.Packet) {
 	e.answered.received++
 	at := s.since(now)

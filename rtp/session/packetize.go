@@ -37,7 +37,7 @@ func (x *Sender) WriteFrame(now time.Time, encoding int, f Frame) error {
 		return ErrCodec
 	}
 	if encoding == 0 && x.tones.playing {
-		return nil // "the tone is sent instead of audio": RFC 4733, Section 2.5.1.1 leaves the choice
+		return nil // a tone is sent instead of audio
 	}
 	s := x.session
 	if err := e.packetizer.Start(f.Data, s.cfg.MTU-e.headerRoom()); err != nil {
@@ -65,9 +65,8 @@ func (x *Sender) WriteFrame(now time.Time, encoding int, f Frame) error {
 		if err != nil {
 			panic("BUG: a packet that was just made does not parse")
 		}
-		// "The marker bit [...] is set for the last packet of a video frame". For audio
-		// it is the first packet of a talk spurt (RFC 3551, Section 4.1), which
-		// frames do not tell.
+		// The marker is on the last packet of a frame of video, as all formats have it; and on the
+		// first of a talk spurt of audio (RFC 3551, Section 4.1), which frames do not tell.
 		p.SetMarker(last && x.section.Kind == Video)
 		v.packet, v.ids, v.timestamp, v.codec = p, e.ids, timestamp, e.codec
 		s.queue.push(e, v)

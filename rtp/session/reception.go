@@ -44,8 +44,8 @@ func (r *reception) take(seq uint16, repair bool) (ext int64, ahead int, reason 
 	}
 	d := int64(int16(seq - uint16(r.highest)))
 	if d > maxDropout || d < -maxMisorder {
-		// "Two sequential packets -- assume that the other side restarted without
-		// telling us". Appendix A.1.
+		// "Two sequential packets -- assume that the other side restarted without telling us so
+		// just re-sync". Appendix A.1.
 		if repair || r.bad != int32(seq) {
 			if !repair {
 				r.bad = int32(seq + 1)
@@ -83,6 +83,9 @@ func (r *reception) restart(seq uint16) {
 	r.window.Accept(uint64(r.highest))
 	r.received, r.expectedPrior, r.receivedPrior = 1, 0, 0
 }
+
+// ahead reports whether a sequence number is beyond all that came.
+func (r *reception) ahead(seq uint16) bool { return !r.started || int16(seq-uint16(r.highest)) > 0 }
 
 // extend returns the place of a sequence number near the highest.
 func (r *reception) extend(seq uint16) int64 { return r.highest + int64(int16(seq-uint16(r.highest))) }

@@ -18,7 +18,6 @@ type reports struct {
 
 	blocks []rtcp.ReceptionReport // scratch
 	items  []rtcp.Item            // scratch
-	ssrcs  []uint32               // scratch
 	cname  []byte
 }
 
@@ -54,18 +53,18 @@ const (
 	// else may leave then, and when it is our NAT that has given us another address, it is
 	// these reports that tell the peer where we are.
 	silence = 5 * time.Second
-	// rtcpShare is the part of the session bandwidth that RTCP may take: "5%". RFC 3550, Section 6.2.
+	// rtcpShare is the part of the session bandwidth that RTCP may take. RFC 3550, Section 6.2.
 	rtcpShare = 0.05
 	// sessionBandwidth, in bytes a second, is taken for it when little is sent: 300 kbit/s.
 	sessionBandwidth = 300e3 / 8
-	rtcpOverhead     = 28 // of IP and UDP: "including transport and network headers"
+	rtcpOverhead     = 28 // of IP and UDP, which count too
 )
 
 // scheduleReport sets the time of the next regular reports. RFC 3550, Section 6.3.1, with the
 // minimum of RFC 4585, Section 3.4, T_rr_interval:
 //
 // "The interval between RTCP packets is varied randomly over the range [0.5,1.5] times the
-// calculated interval". The compensation by e-3/2 belongs to timer reconsideration, which
+// calculated interval to avoid unintended synchronization of all participants" (Section 6.2). The compensation by e-3/2 belongs to timer reconsideration, which
 // groups of two need not: nobody joins.
 func (s *Session) scheduleReport(now time.Time) {
 	if s.timers.Running(timerReport) || len(s.sections) == 0 {
@@ -78,7 +77,7 @@ func (s *Session) scheduleReport(now time.Time) {
 		interval = least
 	}
 	if s.reports.last.IsZero() {
-		interval /= 2 // "the first packet [...] half the minimum interval"
+		interval /= 2 // so that the first packet tells of us sooner: RFC 3550, Section 6.2
 	}
 	interval = interval/2 + interval*time.Duration(s.random16())>>16
 	s.timers.Set(timerReport, now.Add(interval))
@@ -89,7 +88,7 @@ func (s *Session) reportsDue(now time.Time) {
 	r := &s.reports
 	for _, x := range s.senders {
 		for _, e := range x.encodings {
-			// we_sent: "within the last two RTCP intervals". Section 6.3.
+			// we_sent: in the last two intervals. Section 6.3.
 			if !e.report.latest.IsZero() && now.Sub(e.report.latest) < 2*reportInterval {
 				e.report.due, r.regular = true, true
 			}

@@ -37,7 +37,7 @@ func (r *rtt) sample(d time.Duration) {
 	r.smoothed += (d - r.smoothed) / 8
 }
 
-// roundTrip computes "the round-trip propagation delay [...] A - LSR - DLSR" (RFC 3550,
+// roundTrip computes the round-trip propagation delay, "(A - LSR - DLSR)" (RFC 3550,
 // Section 6.4.1), which RFC 3611, Section 4.5 does with a DLRR too.
 func roundTrip(now time.Time, last, delay uint32) (time.Duration, bool) {
 	if last == 0 {

@@ -219,7 +219,10 @@ func rebuild(b []byte, p rtp.Packet, body []byte) rtp.Packet {
 
 // keep keeps a packet for whoever reads the stream.
 func (s *Session) keep(now time.Time, st *Stream, codec *Codec, info payload.Info, parsed rtp.Packet) {
-	p := Packet{Packet: parsed, Arrival: now, Sampled: st.sampled(now, codec, parsed.Timestamp()), Codec: codec, Start: info.Start, Key: info.Key, source: st, ids: st.section.ids}
+	p := Packet{
+		Packet: parsed, Arrival: now, Sampled: st.sampled(now, codec, parsed.Timestamp()),
+		Codec: codec, Start: info.Start, Key: info.Key, source: st, ids: st.section.ids,
+	}
 	limit := maxUnread
 	if st.delivery == Latest {
 		limit = maxLatest
