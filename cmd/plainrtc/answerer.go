@@ -65,13 +65,21 @@ func newAnswerer(addresses []netip.AddrPort, sink trace.Sink, log io.Writer) (*a
 	}, nil
 }
 
-// A handler serves one data channel that the peer has opened, until it ends.
-type handler func(context.Context, *peerconnection.DataChannel)
+// A service is what a server does with a connection that it has answered.
+type service struct {
+	// channel serves one data channel that the peer has opened, until it ends, in a
+	// goroutine of its own.
+	channel func(context.Context, *peerconnection.DataChannel)
+	// media says what is sent. It is called when an offer was applied, and before it
+	// is answered.
+	media func(*peerconnection.PeerConnection) error
+	// run, unless it is nil, goes along with the connection, in a goroutine of its own.
+	run func(context.Context, *peerconnection.PeerConnection)
+}
 
 // answer makes a connection from an offer. The connection lives until it fails
-// or is closed, by whichever side; handle is called for each of its channels, in
-// a goroutine of its own. The answer has all candidates in it.
-func (a *answerer) answer(ctx context.Context, offer peerconnection.SessionDescription, sink trace.Sink, handle handler) (*peerconnection.PeerConnection, peerconnection.SessionDescription, error) {
+// or is closed, by whichever side. The answer has all candidates in it.
+func (a *answerer) answer(ctx context.Context, offer peerconnection.SessionDescription, sink trace.Sink, s service) (*peerconnection.PeerConnection, peerconnection.SessionDescription, error) {
 	name := fmt.Sprintf("connection %d", a.made.Add(1))
 	var none peerconnection.SessionDescription
 	config := peerconnection.Config{Certificate: a.certificate, Mux: a.mux}
@@ -86,29 +94,35 @@ func (a *answerer) answer(ctx context.Context, offer peerconnection.SessionDescr
 		pc.Close()
 		return nil, none, err
 	}
-	answer, err := describe(ctx, pc, offer)
+	answer, err := describe(ctx, pc, offer, s.media)
 	if err != nil {
 		pc.Close()
 		a.remove(pc)
 		return nil, none, err
 	}
 	a.running.Go(func() { a.follow(pc, name) })
-	a.running.Go(func() { a.accept(pc, handle) })
+	a.running.Go(func() { a.accept(pc, s.channel) })
+	if s.run != nil {
+		a.running.Go(func() { s.run(context.Background(), pc) })
+	}
 	return pc, answer, nil
 }
 
 // describe brings pc to the point where it has answered the offer.
-func describe(ctx context.Context, pc *peerconnection.PeerConnection, offer peerconnection.SessionDescription) (answer peerconnection.SessionDescription, err error) {
+func describe(ctx context.Context, pc *peerconnection.PeerConnection, offer peerconnection.SessionDescription, media func(*peerconnection.PeerConnection) error) (answer peerconnection.SessionDescription, err error) {
 	if err := pc.SetRemoteDescription(offer); err != nil {
 		return answer, badOfferError{err}
 	}
-	// Without one there is nothing to connect for, and nothing to serve.
-	if !strings.Contains(offer.SDP, "\nm=application ") {
-		return answer, badOfferError{errors.New("it has no data channel; create one before the offer")}
+	if err := media(pc); err != nil {
+		return answer, err
 	}
 	answer, err = pc.CreateAnswer()
 	if err != nil {
 		return answer, badOfferError{err}
+	}
+	// Without any there is nothing to connect for.
+	if !takesAnything(answer.SDP) {
+		return answer, badOfferError{errors.New("there is no data channel in it, and no media of a codec that is known here; add some before the offer")}
 	}
 	if err := pc.SetLocalDescription(answer); err != nil {
 		return answer, err
@@ -117,6 +131,17 @@ func describe(ctx context.Context, pc *peerconnection.PeerConnection, offer peer
 		return answer, err
 	}
 	return *pc.LocalDescription(), nil
+}
+
+// takesAnything reports whether a description has a section that is not rejected
+// (RFC 9429, Section 5.3.1: the port of one that is is zero).
+func takesAnything(sdp string) bool {
+	for line := range strings.Lines(sdp) {
+		if words := strings.Fields(line); strings.HasPrefix(line, "m=") && len(words) > 1 && words[1] != "0" {
+			return true
+		}
+	}
+	return false
 }
 
 // add counts a connection in; the caller removes it if it comes to nothing.
@@ -174,7 +199,7 @@ func (a *answerer) follow(pc *peerconnection.PeerConnection, name string) {
 }
 
 // accept hands the connection's channels out until the connection ends.
-func (a *answerer) accept(pc *peerconnection.PeerConnection, handle handler) {
+func (a *answerer) accept(pc *peerconnection.PeerConnection, handle func(context.Context, *peerconnection.DataChannel)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var open atomic.Int64

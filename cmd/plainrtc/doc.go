@@ -1,7 +1,7 @@
 // Plainrtc shows and tests the WebRTC stack of this module.
 //
 //	plainrtc serve    a page that connects its browser to this program, and shows how
-//	plainrtc echo     an interop server that echoes data channels, and its client
+//	plainrtc echo     an interop server that echoes data channels and media, and its client
 //	plainrtc dtls     DTLS alone over UDP, client or server: line in, line out
 //	plainrtc lab      experiments on a simulated network, printed and drawn
 //
@@ -9,7 +9,9 @@
 // and client.go the client; answerer.go answers offers and outlives what they
 // lead to; http.go listens, and reads offers. The page is page/, plain HTML,
 // JavaScript and CSS; page.go serves it, timeline.go tells it what this side
-// saw, throughput.go is the other end of its measurement. dtls.go turns flags
+// saw, throughput.go is the other end of its measurement. Its media goes through
+// pagemedia.go: back to it, or clips (clip.go) that player.go plays, and into files
+// that recorder.go writes and recordings.go keeps. dtls.go turns flags
 // into a configuration, which dtlsshell.go gives a socket, a clock and a lock.
 //
 // lab.go is what experiments have in common, and quantity.go reads rates, sizes

@@ -54,7 +54,7 @@ with 0 if all of it was right, with 1 if not.`,
 }
 
 func serveEcho(ctx context.Context, out output, addr string, capture *capture) error {
-	words := announcement{"Post offers to %soffer; Ctrl-C ends.", "From other machines: %soffer"}
+	words := announcement{here: "Post offers to %soffer; Ctrl-C ends.", lan: "From other machines: %soffer"}
 	return serveOffers(ctx, out, addr, capture, words, echoHandler)
 }
 
@@ -66,7 +66,7 @@ func echoHandler(a *answerer) http.Handler {
 		if !ok {
 			return
 		}
-		_, answer, err := a.answer(r.Context(), offer, nil, echoMessages)
+		_, answer, err := a.answer(r.Context(), offer, nil, service{channel: echoMessages, media: echoMedia})
 		if err != nil {
 			refuse(w, err)
 			return
@@ -77,7 +77,7 @@ func echoHandler(a *answerer) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Write([]byte("This is plainrtc echo. POST an offer to /offer as {\"type\":\"offer\",\"sdp\":\"…\"};\n" +
-			"the data channels of the connection that follows are echoed.\n"))
+			"the data channels and the media of the connection that follows are echoed.\n"))
 	})
 	return allowAllOrigins(mux)
 }

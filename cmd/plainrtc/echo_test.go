@@ -112,10 +112,10 @@ func TestEchoManyClients(t *testing.T) {
 // A client that meets something wrong says what, and exits with 1.
 func TestEchoClientFails(t *testing.T) {
 	a := newTestAnswerer(t)
-	answering := func(handle handler) http.HandlerFunc {
+	answering := func(handle func(context.Context, *peerconnection.DataChannel)) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			offer, _ := readOffer(w, r)
-			_, answer, err := a.answer(r.Context(), offer, nil, handle)
+			_, answer, err := a.answer(r.Context(), offer, nil, service{channel: handle, media: echoMedia})
 			if err != nil {
 				t.Error(err)
 			}
@@ -182,6 +182,23 @@ func TestEchoClientFails(t *testing.T) {
 	}
 }
 
+// unknownMedia has nothing that anybody here could take.
+const unknownMedia = `v=0
+o=- 1 1 IN IP4 0.0.0.0
+s=-
+t=0 0
+a=fingerprint:sha-256 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F
+a=setup:actpass
+a=ice-ufrag:abcd
+a=ice-pwd:abcdefghijklmnopqrstuv
+m=audio 9 UDP/TLS/RTP/SAVPF 96
+c=IN IP4 0.0.0.0
+a=mid:0
+a=rtcp-mux
+a=sendrecv
+a=rtpmap:96 yodel/8000
+`
+
 // A bad offer gets a sentence, whatever it is.
 func TestBadOffers(t *testing.T) {
 	a := newTestAnswerer(t)
@@ -196,10 +213,11 @@ func TestBadOffers(t *testing.T) {
 		{`{"sdp":"v=0"}`, 400, `The description's type is ""`},
 		{`{"type":"offer"}`, 400, "The offer was not answered: "},
 		{`{"type":"offer","sdp":"v=0\r\n"}`, 400, "The offer was not answered: "},
-		{`{"type":"offer","sdp":"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"}`, 400, "it has no data channel; create one before the offer"},
+		{`{"type":"offer","sdp":"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"}`, 400, "there is no data channel in it, and no media"},
+		{`{"type":"offer","sdp":"` + strings.ReplaceAll(unknownMedia, "\n", `\r\n`) + `"}`, 400, "no media of a codec that is known here"},
 		{`{"type":"offer","sdp":"` + strings.Repeat("x", maxOffer) + `"}`, 413, "larger than 65536 bytes"},
 	} {
-		for name, handler := range map[string]http.Handler{"echo": echoHandler(a), "serve": newPage(a).handler()} {
+		for name, handler := range map[string]http.Handler{"echo": echoHandler(a), "serve": newTestPage(t, a, clips{}).handler()} {
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, httptest.NewRequest("POST", "/offer", strings.NewReader(test.body)))
 			if w.Code != test.status || !strings.Contains(w.Body.String(), test.want) {
@@ -228,7 +246,7 @@ func TestOtherOrigins(t *testing.T) {
 			t.Errorf("echo: %s from elsewhere: %d %v", method, w.Code, w.Header())
 		}
 	}
-	if w := ask(newPage(a).handler(), "POST"); w.Code != http.StatusForbidden {
+	if w := ask(newTestPage(t, a, clips{}).handler(), "POST"); w.Code != http.StatusForbidden {
 		t.Errorf("serve: POST from elsewhere: %d, want 403", w.Code)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -142,6 +143,11 @@ func refuse(w http.ResponseWriter, err error) {
 	http.Error(w, fmt.Sprintf("The offer was not answered: %v.", err), status)
 }
 
+// sentence makes one of an error.
+func sentence(text string) string {
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -150,7 +156,10 @@ func writeJSON(w http.ResponseWriter, v any) {
 
 // An announcement is what a server prints of its URLs: of the one on this
 // machine, and of those that others reach it at.
-type announcement struct{ here, lan string }
+type announcement struct {
+	here, lan string
+	also      []string // what else there is to say
+}
 
 // serveOffers answers offers over HTTP at addr, the way that handler has it,
 // until ctx ends.
@@ -169,6 +178,9 @@ func serveOffers(ctx context.Context, out output, addr string, capture *capture,
 	say(out.stdout, words.here, here)
 	for _, u := range lan {
 		say(out.stdout, words.lan, u)
+	}
+	for _, line := range words.also {
+		say(out.stdout, "%s", line)
 	}
 	return serveHTTP(ctx, l, handler(a))
 }

@@ -41,8 +41,8 @@ func TestPageFiles(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(index, -1) {
 		files = append(files, get(m[1]))
 	}
-	if len(files) != 4 {
-		t.Errorf("the page refers to %d files, want its script, its style and its icon", len(files)-1)
+	if len(files) != 6 {
+		t.Errorf("the page refers to %d files, want its three scripts, its style and its icon", len(files)-1)
 	}
 	for _, f := range files {
 		for _, u := range regexp.MustCompile(`(?:https?:)?//[a-z][^"'\s]*`).FindAllString(f, -1) {
@@ -52,11 +52,22 @@ func TestPageFiles(t *testing.T) {
 		}
 	}
 	// Every element that the script asks for exists.
-	for _, m := range regexp.MustCompile(`\$\("([a-z-]+)"\)`).FindAllStringSubmatch(get("page.js"), -1) {
+	for _, m := range regexp.MustCompile(`\$\("([a-z-]+)"\)`).FindAllStringSubmatch(strings.Join(files, "\n"), -1) {
 		if !strings.Contains(index, `id="`+m[1]+`"`) {
 			t.Errorf("the script uses element %q, which the page does not have", m[1])
 		}
 	}
+}
+
+// newTestPage records into a directory of the test.
+func newTestPage(t *testing.T, a *answerer, c clips) *page {
+	t.Helper()
+	r, err := openRecordings(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.root.Close() })
+	return newPage(a, r, c)
 }
 
 // A visitor does what the page's script does.
@@ -154,7 +165,7 @@ func TestPageConnection(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	a := newTestAnswerer(t)
-	p := newPage(a)
+	p := newTestPage(t, a, clips{})
 	server := httptest.NewServer(p.handler())
 	defer server.Close()
 	v, other := visit(t, server), visit(t, server)

@@ -52,6 +52,9 @@ func (t *timeline) from(n int) []timelineEvent {
 
 // Trace implements trace.Sink.
 func (t *timeline) Trace(e *trace.Event) {
+	if e.Layer == trace.RTP {
+		return // of media there are graphs, and too many facts
+	}
 	switch e.Kind {
 	case trace.KindState:
 		t.add(e, e.Text, "")

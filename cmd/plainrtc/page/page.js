@@ -1,4 +1,5 @@
-// Connects this page to the plainrtc program that served it, and shows how.
+// Connects this page to the plainrtc program that served it, and shows how. Its media
+// is in media.js.
 // No build step, no library: this is the file that runs.
 "use strict";
 
@@ -12,6 +13,7 @@ const MEASURE_TIME = 3000; // ms of throughput test in each direction
 const PIECE = 65536; // bytes of one message of the throughput test
 
 let pc, id; // the connection, and the program's name for it
+let clips = []; // the files that the program can play
 let start = 0; // when the set-up started: zero of the timeline
 let ready = false; // the set-up has ended and the echo check passed
 let over = false; // nothing more is to be shown: failed, closed or left
@@ -34,6 +36,7 @@ function trouble(title, text, todo, state = "failed") {
   $("trouble-todo").replaceChildren(...todo.map((t) => element("li", { textContent: t })));
   $("trouble").hidden = false;
   for (const control of ["measure", "message", "send"]) $(control).disabled = true;
+  endMedia();
   leave();
 }
 
@@ -178,6 +181,7 @@ async function connect() {
     const answer = await postOffer();
     if (!answer) return;
     id = answer.id;
+    clips = answer.clips;
     // The program's clock, placed so that both ways of the exchange took the same time.
     serverEvents.offset = sent - start + (now() - sent - answer.took_ms) / 2;
     tell("browser", ["SDP", "answer received"], candidateCount(answer.sdp));
@@ -229,6 +233,7 @@ async function connected(channels) {
   startEcho(channels.echo);
   startRoundTrips(channels.rtt);
   startThroughput(channels.throughput);
+  offerMedia();
   for (const channel of Object.values(channels)) channel.addEventListener("close", connectionLost);
   await fetchServerEvents();
   setTimeout(fetchServerEvents, 1000);
