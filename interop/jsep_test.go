@@ -120,6 +120,9 @@ function newPC(setUp) {
 	new Function("pc", "stream", setUp)(pc, globalThis.stream);
 	return pcs.push(pc) - 1;
 }
+async function connected(pc) {
+	while (pc.connectionState !== "connected") await new Promise(done => pc.addEventListener("connectionstatechange", done, {once: true}));
+}
 const directions = pc => pc.getTransceivers().toSorted((a, b) => a.mid - b.mid).map(t => t.currentDirection).join(" ");
 `
 
@@ -164,8 +167,10 @@ func negotiated(t *testing.T, page *browser.Page, c mediaCase, weOffer bool) {
 
 func offerToPage(t *testing.T, ctx context.Context, pc *peerconnection.PeerConnection, page *browser.Page, id int) {
 	t.Helper()
-	if err := pc.SetLocalDescription(peerconnection.SessionDescription{}); err != nil {
-		t.Fatal(err)
+	if pc.SignalingState() == peerconnection.SignalingStable {
+		if err := pc.SetLocalDescription(peerconnection.SessionDescription{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	offer := pc.LocalDescription()
 	v, err := page.Eval(ctx, `const pc = pcs[args[0]]; await pc.setRemoteDescription({type: "offer", sdp: args[1]}); await pc.answering?.(); await pc.setLocalDescription(); return pc.localDescription.sdp`, id, offer.SDP)
@@ -371,6 +376,40 @@ func TestProvisionalAnswersOfMedia(t *testing.T) {
 		}
 		if ours := ourDirections(pc); ours != "recvonly recvonly sendrecv sendrecv" && ours != "sendrecv sendrecv" && ours != "recvonly recvonly sendonly sendonly" {
 			t.Errorf("the directions are %q", ours)
+		}
+	})
+}
+
+// When the last section goes, browsers end their transport; with the next there is another.
+func TestLastSectionGoes(t *testing.T) {
+	eachPage(t, func(t *testing.T, page *browser.Page) {
+		ctx := testContext(t)
+		pc := newPlainPeer(t, peerconnection.Config{}).pc
+		var id int
+		page.Do(&id, `return newPC("")`)
+		for i := range 4 {
+			tracks(audio)(t, pc)
+			if err := pc.SetLocalDescription(peerconnection.SessionDescription{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := pc.GatheringComplete(ctx); err != nil {
+				t.Fatal(err)
+			}
+			offerToPage(t, ctx, pc, page, id)
+			if err := pc.WaitConnected(ctx); err != nil {
+				t.Fatal(err)
+			}
+			page.Do(nil, `await connected(pcs[args[0]])`, id)
+			if i%2 == 0 {
+				if err := pc.Transceivers()[0].Stop(); err != nil {
+					t.Fatal(err)
+				}
+				offerToPage(t, ctx, pc, page, id)
+			} else {
+				page.Do(nil, `pcs[args[0]].getTransceivers()[0].stop()`, id)
+				answerPage(t, ctx, pc, page, id)
+			}
+			wantDirections(t, "stopped", pc, page, id, "")
 		}
 	})
 }

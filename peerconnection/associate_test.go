@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/plainrtc/plainrtc/sdp"
 )
@@ -311,5 +312,43 @@ func TestPeerWithoutMIDs(t *testing.T) {
 	wantLines(t, offerOf(t, z), "audio 9 0 recvonly")
 	if s, err := sdp.Parse(offerOf(t, z).SDP); err != nil || s.BundleTag() == nil {
 		t.Errorf("the next offer has no bundle: %v", err)
+	}
+}
+
+// When the last section goes, so does the transport; when there is one again, there is
+// another transport, and the connection is the same.
+func TestLastSectionGoes(t *testing.T) {
+	ctx := within(t, 20*time.Second)
+	a, z := newPeer(t, Config{}), newPeer(t, Config{})
+	for i := range 3 {
+		from, to := a, z
+		if i == 1 {
+			from, to = z, a
+		}
+		x, err := from.AddTransceiverOf(KindAudio, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signal(t, ctx, from, to, nil)
+		for _, pc := range []*PeerConnection{a, z} {
+			if err := pc.WaitConnected(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The data channels' section goes as well, when the peer rejects it: here there is none.
+		if err := x.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		signal(t, ctx, to, from, nil) // who has stopped answers
+		if a.ConnectionState() != ConnectionNew || z.ConnectionState() != ConnectionNew || a.Err() != nil {
+			t.Errorf("round %d: the states are %v and %v", i, a.ConnectionState(), z.ConnectionState())
+		}
+	}
+	da, dz := connect(t, ctx, a, z)
+	if err := da.SendText("still there"); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := dz.ReadMessage(ctx); err != nil || string(m.Data) != "still there" {
+		t.Errorf("%q, %v", m.Data, err)
 	}
 }

@@ -281,15 +281,13 @@ func (c *core) pump(now time.Time) (anything bool) {
 			again, anything = true, true
 			c.iceEvent(now, e)
 		}
-		if c.dtls != nil {
-			for {
-				e, ok := c.dtls.NextEvent()
-				if !ok {
-					break
-				}
-				again, anything = true, true
-				c.dtlsEvent(now, e)
+		for c.dtls != nil {
+			e, ok := c.dtls.NextEvent()
+			if !ok {
+				break
 			}
+			again, anything = true, true
+			c.dtlsEvent(now, e)
 		}
 		if c.rtp != nil && c.pumpMedia(now) {
 			again, anything = true, true
@@ -396,6 +394,11 @@ func (c *core) dtlsEvent(now time.Time, e dtls.Event) {
 			c.startSCTP(now)
 		}
 	case dtls.Closed:
+		if c.signaling == SignalingHaveLocalOffer && unused(c.proposed) {
+			// The peer has taken our offer of nothing. Its answer is on its way.
+			c.releaseTransport(now)
+			return
+		}
 		c.end(now, e.Err)
 	}
 }

@@ -61,6 +61,33 @@
 //	}
 //	pc.Close()
 //
+// # Negotiating
+//
+// What the two sides send is agreed on in pairs of descriptions, at any time and from
+// either side (RFC 9429). [PeerConnection.AddTrack], [PeerConnection.AddTransceiver],
+// [Transceiver.SetDirection], [Transceiver.Stop] say what this side wants;
+// [PeerConnection.NextNegotiationNeeded] returns when the peer must learn of it, by another
+// offer. Offers that cross are no accident: the side that the application has made
+// polite sets the peer's offer, which takes back its own:
+//
+//	go func() {
+//		for pc.NextNegotiationNeeded(ctx) == nil {
+//			if pc.SetLocalDescription(peerconnection.SessionDescription{}) == nil {
+//				send(*pc.LocalDescription())
+//			}
+//		}
+//	}()
+//	for d := range received {
+//		offer := d.Type == peerconnection.SDPTypeOffer
+//		if offer && !polite && pc.SignalingState() != peerconnection.SignalingStable {
+//			continue // the peer takes ours
+//		}
+//		err := pc.SetRemoteDescription(d)
+//		if err == nil && offer && pc.SetLocalDescription(peerconnection.SessionDescription{}) == nil {
+//			send(*pc.LocalDescription())
+//		}
+//	}
+//
 // # How it works
 //
 // Each protocol is a core: a struct without goroutine, lock, clock or socket.

@@ -261,6 +261,9 @@ func (c *core) exchanged(now time.Time, sections []section) {
 	c.local.current.session, c.local.current.sections = nil, nil
 	c.remote.current.session, c.remote.current.sections = nil, nil
 	c.setSignaling(now, SignalingStable)
+	if unused(sections) {
+		c.releaseTransport(now)
+	}
 	c.stable()
 }
 

@@ -171,6 +171,8 @@ func (pc *PeerConnection) gather(now time.Time) error {
 			}
 			pc.mux, pc.ownMux = mux, true
 		}
+	}
+	if pc.core.gathering == ICEGatheringNew && pc.core.wantsCandidates() {
 		pc.core.gather(now, pc.mux.addresses())
 	}
 	return pc.mux.register(pc, pc.core.localUfrag())
