@@ -41,7 +41,10 @@ func (p *picture) write(draw func() []byte) error {
 	if p.file == nil {
 		return nil
 	}
-	err := p.file.Truncate(0)
+	info, err := p.file.Stat()
+	if err == nil && info.Mode().IsRegular() { // and no pipe
+		err = p.file.Truncate(0)
+	}
 	if err == nil {
 		_, err = p.file.Write(draw())
 	}
