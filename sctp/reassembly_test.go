@@ -165,7 +165,7 @@ func TestTinyChunksAreCharged(t *testing.T) {
 					taken++
 				}
 			}
-			if limit := (64<<10 + 4000) / (minBuffer + pieceOverhead); taken > limit+1 || taken < limit/2 {
+			if limit := (64<<10*5/4 + 4000) / (minBuffer + pieceOverhead); taken > limit+1 || taken < limit/2 {
 				t.Errorf("%d were taken, want about %d", taken, limit)
 			}
 			if want := test.name == "messages that wait for their turn"; aborted != want {

@@ -63,7 +63,7 @@ func (r *receiver) data(d *dataChunk) (o outcome) {
 // squeeze decides whether to take a chunk although the window is full: "When
 // the receiver's advertised window is 0, the receiver MUST drop any new
 // incoming DATA chunk with a TSN larger than the largest TSN received so far"
-// (Section 6.2).
+// (Section 6.2). What was offered before it closed is no such chunk: see spill.
 //
 // A chunk that closes a gap, or goes on with the message at the Cumulative TSN
 // Ack Point, is taken: it is the only way to deliver what the window is full
@@ -73,6 +73,9 @@ func (r *receiver) squeeze(d *dataChunk, inOrder bool) (o outcome, ok bool) {
 	user := r.delivery.ready.head != nil || r.lent > 0
 	switch {
 	case !inOrder:
+		if r.window.counted() < r.window.limit+r.window.spill() {
+			return outcome{}, true
+		}
 	case r.window.exhausted() && !user:
 		// The window is full of messages whose predecessors the peer never sends,
 		// although every TSN came.

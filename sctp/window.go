@@ -98,18 +98,27 @@ func (w *window) move(b, to []byte) {
 // full reports whether the window advertised would be zero.
 func (w *window) full() bool { return w.rwnd() == 0 }
 
+// spill is what is taken beyond the window of what comes after a gap. A sender that
+// fills what it was offered counts user data, and we count buffers, which are up to
+// a quarter larger where packets are. What was under way when the window closed is
+// taken, for what is dropped here looks like congestion there.
+func (w *window) spill() int { return w.limit / 4 }
+
 // exhausted reports whether even the chunk that comes next in order has to be
 // dropped. It gets more room than others, because the way out of a full window
 // is to finish the message at the Cumulative TSN Ack Point and deliver it: room
 // for such a message, and for its buffer to grow. A long one has room of its own.
-func (w *window) exhausted() bool { return w.counted() >= w.limit+2*w.ordinary() }
+func (w *window) exhausted() bool { return w.counted() >= w.limit+w.spill()+2*w.ordinary() }
 
 // ordinary is the largest message that is not long.
 func (w *window) ordinary() int { return min(w.maxMessage, longFrom) }
 
-// bound is the most memory that the peer can make us hold: the window, the long
-// message, and what a message at the Cumulative TSN Ack Point may take beyond.
-func (w *window) bound() int { return w.limit + bufferSize(w.maxMessage) + 4*w.ordinary() + 1<<16 }
+// bound is the most memory that the peer can make us hold: the window and a quarter,
+// the long message, and what a message at the Cumulative TSN Ack Point may take
+// beyond.
+func (w *window) bound() int {
+	return w.limit + w.spill() + bufferSize(w.maxMessage) + 4*w.ordinary() + 1<<16
+}
 
 // take gets a buffer for n bytes and charges it.
 func (w *window) take(pool *buffers, n int) []byte {

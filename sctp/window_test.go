@@ -92,7 +92,7 @@ func TestOneLongMessage(t *testing.T) {
 			if p.a.State() != StateEstablished {
 				break
 			}
-			if w := &p.a.recv.window; w.used > w.bound() || w.bound() > 1<<20+4<<20+1<<20+1<<17 {
+			if w := &p.a.recv.window; w.used > w.bound() || w.bound() > 1<<20+1<<18+4<<20+1<<20+1<<17 {
 				t.Fatalf("%s: %d bytes are held; at most %d may be", name, w.used, w.bound())
 			}
 		}

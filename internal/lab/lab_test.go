@@ -91,6 +91,15 @@ func TestMessagesThroughLoss(t *testing.T) {
 	}
 }
 
+// While losses are repaired, what came after them fills the receive window: that
+// is no congestion, and the flow has its rate all the same.
+func TestLossOnALongPath(t *testing.T) {
+	for seed := range uint64(2) {
+		r := finish(t, Experiment{Path: Path{Rate: 100e6, RTT: 100 * ms, Loss: 0.03}, Duration: 8 * time.Second, Seed: seed + 1})
+		between(t, "goodput in Mbit/s", r.LateGoodput/1e6, 75, 95)
+	}
+}
+
 // A queue that a flow fills makes its packets wait.
 func TestMeasuresTheQueue(t *testing.T) {
 	r := finish(t, Experiment{
