@@ -101,7 +101,7 @@ func TestConcealedWaveform(t *testing.T) {
 			for n := range 100 {
 				samples := tone(n, l.rate, channels, 8000)
 				sent = append(sent, samples...)
-				if n != 50 && (n < 60 || n >= 65) { // 20 ms, and 100 ms
+				if n != 50 && (n < 60 || n >= 66) { // 20 ms, and 120 ms
 					l.sendSamples(n, samples)
 				}
 				l.sleep(20 * ms)

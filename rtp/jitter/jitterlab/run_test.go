@@ -69,3 +69,17 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 }
+
+// In the first five seconds nothing is known of the path yet. What has to be
+// concealed raises the delay, so that not much is lost until it is.
+func TestBeginning(t *testing.T) {
+	late := 0
+	for seed := range uint64(20) {
+		r := Run(Path{Kind: Uniform, Jitter: 200 * time.Millisecond}.Trace(seeded(seed), 250), jitter.Config{})
+		late += r.Late + r.Delayed
+	}
+	t.Logf("%.2f %% came too late", float64(late)/(20*250)*100)
+	if late > 20*250*3/100 {
+		t.Errorf("%d packets of %d came too late", late, 20*250)
+	}
+}
