@@ -43,21 +43,25 @@ func (c *core) newTransceiver(kind Kind, direction Direction, track *Track, stre
 	}
 	t := &Transceiver{pc: c.pc, kind: kind, direction: direction}
 	t.encodings = encodings
+	c.transceivers = append(c.transceivers, t)
 	for i := range t.encodings {
-		t.encodings[i].SSRC, t.encodings[i].RTX = c.newSources(kind)
+		t.encodings[i].SSRC, t.encodings[i].RTX = c.newSources()
 	}
 	t.sender = &Sender{pc: c.pc, transceiver: t, streams: streams}
 	t.receiver = &Receiver{pc: c.pc, transceiver: t}
 	t.receiver.track = &Track{id: c.newID(), kind: kind, receiver: t.receiver}
 	// Browsers refuse descriptions with two tracks of one id.
-	if track != nil && isStreamID(track.id) && !slices.ContainsFunc(c.transceivers, func(o *Transceiver) bool { return o.sender.id == track.id }) {
+	if track != nil && isStreamID(track.id) && !c.hasTrackID(track.id) {
 		t.sender.id = track.id
 	} else {
 		t.sender.id = c.newID()
 	}
 	t.sender.setTrack(track)
-	c.transceivers = append(c.transceivers, t)
 	return t
+}
+
+func (c *core) hasTrackID(id string) bool {
+	return slices.ContainsFunc(c.transceivers, func(t *Transceiver) bool { return t.sender.id == id })
 }
 
 // random reads from the connection's source of randomness.
@@ -75,27 +79,27 @@ func (c *core) newID() string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
-// newSources draws the SSRCs of a stream and of its retransmissions, which audio
-// does not have: "chosen randomly, and unique" (RFC 3550, Section 8).
-func (c *core) newSources(kind Kind) (ssrc, rtx uint32) {
-	taken := map[uint32]bool{0: true}
-	for _, t := range c.transceivers {
-		for _, e := range t.encodings {
-			taken[e.SSRC], taken[e.RTX] = true, true
-		}
+// newSources draws the SSRCs of a stream and of its retransmissions: "chosen randomly,
+// and unique" (RFC 3550, Section 8).
+func (c *core) newSources() (ssrc, rtx uint32) {
+	for ssrc == 0 || c.hasSource(ssrc) {
+		ssrc = binary.BigEndian.Uint32(c.random(4))
 	}
-	draw := func() (v uint32) {
-		for taken[v] {
-			v = binary.BigEndian.Uint32(c.random(4))
-		}
-		taken[v] = true
-		return v
-	}
-	ssrc = draw()
-	if kind == KindVideo {
-		rtx = draw()
+	for rtx == 0 || rtx == ssrc || c.hasSource(rtx) {
+		rtx = binary.BigEndian.Uint32(c.random(4))
 	}
 	return ssrc, rtx
+}
+
+func (c *core) hasSource(ssrc uint32) bool {
+	for _, t := range c.transceivers {
+		for i := range t.encodings {
+			if t.encodings[i].SSRC == ssrc || t.encodings[i].RTX == ssrc {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // checkpoint keeps how transceivers are associated, before the first offer of an exchange.
@@ -277,12 +281,16 @@ func (c *core) mediaTakenBack(now time.Time) {
 			// "If a transceiver was created by applying the description that is being
 			// rolled back, and a track has not been attached to it … remove".
 			c.halt(now, t)
-			c.transceivers = slices.DeleteFunc(c.transceivers, func(o *Transceiver) bool { return o == t })
+			c.forget(t)
 		default:
 			t.mid, t.receiving, t.streams = "", false, nil
 		}
 		if in := c.sectionOf(t); in == nil {
 			c.unconfigure(now, t)
+			if t.stopping { // since it was offered
+				t.stopped = true
+				c.forget(t)
+			}
 		} else if !t.stopping {
 			c.configure(now, t, in.settled())
 		}
@@ -300,9 +308,14 @@ func (c *core) stopTransceiver(now time.Time, t *Transceiver) {
 	c.silence(now, t)
 	if t.mid == "" {
 		t.stopped = true
-		c.transceivers = slices.DeleteFunc(c.transceivers, func(o *Transceiver) bool { return o == t })
+		c.forget(t)
 	}
 	c.mediaChanged()
+}
+
+// forget leaves out a transceiver that no description has.
+func (c *core) forget(t *Transceiver) {
+	c.transceivers = slices.DeleteFunc(c.transceivers, func(o *Transceiver) bool { return o == t })
 }
 
 // halt stops a transceiver in the descriptions' sense as well.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -204,6 +205,60 @@ func TestNumberingIsTheOfferers(t *testing.T) {
 	}
 	if ids[3] != "urn:ietf:params:rtp-hdrext:sdes:mid" || ids[7] == "" {
 		t.Errorf("header extensions %v", ids)
+	}
+}
+
+// The description that is set without being named is not one that was made before something
+// has changed; one that is named is taken as it is.
+func TestStaleDescriptions(t *testing.T) {
+	a := quietPeer(t, 1)
+	mustAdd(t, a, KindAudio, nil)
+	stale := offerOf(t, a)
+	mustAdd(t, a, KindVideo, nil)
+	a.mustSet(t, true, SessionDescription{})
+	wantLines(t, *a.LocalDescription(), "audio 9 0 sendrecv", "video 9 1 sendrecv")
+	b := quietPeer(t, 1)
+	mustAdd(t, b, KindAudio, nil)
+	stale = offerOf(t, b)
+	mustAdd(t, b, KindVideo, nil)
+	b.mustSet(t, true, stale)
+	wantLines(t, *b.LocalDescription(), "audio 9 0 sendrecv")
+}
+
+// As many sections as a description can have are answered, and offered again.
+func TestManySections(t *testing.T) {
+	offer := videoOffer("96", "a=rtpmap:96 VP8/90000")
+	session, video, _ := strings.Cut(offer.SDP, "m=video")
+	var mids, sections strings.Builder
+	for i := range 512 {
+		mids.WriteString(" " + strconv.Itoa(i))
+		sections.WriteString("m=video" + strings.Replace(video, "a=mid:1\n", "a=mid:"+strconv.Itoa(i)+"\n", 1))
+	}
+	offer.SDP = strings.Replace(session, "BUNDLE 1", "BUNDLE"+mids.String(), 1) + sections.String()
+	z := quietPeer(t, 2)
+	z.mustSet(t, false, offer)
+	z.mustSet(t, true, answerOf(t, z))
+	if n := len(z.Transceivers()); n != 512 {
+		t.Errorf("%d transceivers", n)
+	}
+	if n := strings.Count(offerOf(t, z).SDP, "m=video 9"); n != 512 {
+		t.Errorf("%d sections are offered", n)
+	}
+}
+
+// Encrypted header extensions (RFC 9335) are used if both sides say so.
+func TestCryptex(t *testing.T) {
+	a, z := quietPeer(t, 1), quietPeer(t, 2)
+	mustAdd(t, a, KindAudio, nil)
+	exchange(t, a, z)
+	if !a.core.cryptexAgreed() || !z.core.cryptexAgreed() {
+		t.Error("two of ours do not agree on it")
+	}
+	y := quietPeer(t, 2)
+	y.mustSet(t, false, captured(t, "chromium-default-offer.sdp"))
+	y.mustSet(t, true, answerOf(t, y))
+	if y.core.cryptexAgreed() || strings.Contains(y.LocalDescription().SDP, "cryptex") {
+		t.Error("it is agreed on with a peer that has not said so")
 	}
 }
 

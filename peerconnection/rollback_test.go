@@ -33,6 +33,20 @@ func TestLocalRollback(t *testing.T) {
 	wantLines(t, offer, "audio 9 0 sendrecv", "video 9 1 sendrecv")
 }
 
+// What was stopped while it was offered is gone when the offer is taken back.
+func TestStoppedAndRolledBack(t *testing.T) {
+	a, z := quietPeer(t, 1), quietPeer(t, 2)
+	exchange(t, a, z)
+	x := mustAdd(t, a, KindAudio, nil)
+	a.mustSet(t, true, offerOf(t, a))
+	x.Stop()
+	a.mustSet(t, true, SessionDescription{Type: SDPTypeRollback})
+	if len(a.Transceivers()) != 0 || a.core.negotiationNeeded {
+		t.Errorf("%d transceivers, an exchange is needed: %v", len(a.Transceivers()), a.core.negotiationNeeded)
+	}
+	wantLines(t, offerOf(t, a))
+}
+
 // A remote offer taken back takes along the transceivers that it made, but for those that
 // have been given a track.
 func TestRemoteRollback(t *testing.T) {

@@ -144,7 +144,7 @@ func (c *core) wantLayers(t *Transceiver, offered *rtpDescription) {
 		encodings[i].RID = id
 		encodings[i].Active = !offered.paused[i]
 		if i > 0 {
-			encodings[i].SSRC, encodings[i].RTX = c.newSources(t.kind)
+			encodings[i].SSRC, encodings[i].RTX = c.newSources()
 		}
 		// W3C: the layers are halved in size one after the other, the last is whole.
 		if t.kind == KindVideo {
