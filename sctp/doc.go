@@ -64,6 +64,8 @@
 // I-DATA is used with every peer that has it, and the scheduler is weighted fair
 // queueing over chunks, so that a message waits for its share and not for the
 // end of another. Checksums are left out if the peer agrees (RFC 9653).
+// Packets grow to what the path and the peer take, by probes, once there is more
+// to send than fits into a few (RFC 8899); [Association.SetMaxMTU] says how far.
 // Losses are found by time, as RACK-TLP does (RFC 8985), and not by three miss
 // indications: it finds the loss of a retransmission and of the last packet too,
 // does not take reordering for loss, and takes back what it did when the peer

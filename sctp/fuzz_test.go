@@ -202,12 +202,18 @@ func endure(t *testing.T, input []byte) {
 	if b&8 != 0 {
 		c.Without = Interleaving
 	}
+	if b&16 != 0 {
+		c.MaxMTU, c.Headers = 4000, 65
+	}
 	p := inStateWith(t, State(b%8), c)
 	p.hold = r.Len()%2 == 0
 	for steps := 0; r.Len() > 0 && steps < 400; steps++ {
 		hostile(p, &r)
 		drainHostile(t, p)
 		checkInvariants(t, p.a)
+		if mtu := p.a.PathMTU(); mtu < minMTU || mtu > 4000 {
+			t.Fatalf("packets are of %d bytes now", mtu)
+		}
 	}
 }
 
@@ -348,7 +354,7 @@ func drainHostile(t testing.TB, p *pipe) {
 		if len(b) == 0 {
 			break
 		}
-		if len(b) > p.a.cfg.MTU {
+		if len(b) > p.a.PathMTU() && len(b) != p.a.pmtud.size && !p.a.MayFragment() {
 			t.Fatalf("a packet of %d bytes: %s", len(b), Describe(b))
 		}
 		if n > 200 {

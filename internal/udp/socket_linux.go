@@ -261,6 +261,11 @@ func (s *Socket) SendInFragments(to netip.AddrPort, b []byte) error {
 	if s.whole && s.setDiscovery(pmtudDont) == nil {
 		defer s.setDiscovery(pmtudProbe)
 	}
+	if s.ipv6 {
+		// Routers do not fragment IPv6: we do, to what every link carries.
+		syscall.SetsockoptInt(s.fd, syscall.IPPROTO_IPV6, ipv6MTU, 1280)
+		defer syscall.SetsockoptInt(s.fd, syscall.IPPROTO_IPV6, ipv6MTU, 0)
+	}
 	return s.send(to, b, len(b))
 }
 
