@@ -7,7 +7,7 @@ GO    ?= go
 
 # The packages where goroutines meet. The cores have none, so the race detector
 # has nothing to find in them.
-RACE = ./peerconnection/... ./internal/udp/... ./internal/trace/... ./cmd/...
+RACE = ./peerconnection/... ./internal/relay/... ./internal/udp/... ./internal/trace/... ./cmd/...
 
 # How long `make fuzz` stays with each fuzz target: inputs (3000x) or time (10s).
 FUZZ ?= 3000x

@@ -38,6 +38,9 @@ const dice = "internal/netsim"
 // above them, as a command does.
 const laboratory = "internal/lab"
 
+// turnShell is the shell of package turn's server. It stands above it, as a command does.
+const turnShell = "internal/relay"
+
 // pure are the packages held to a core's rules without being a layer.
 var pure = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", dice, laboratory}
 
@@ -252,7 +255,10 @@ func (f *file) checkEdges() {
 			}
 		case to == laboratory && from != "cmd":
 			f.say(spec.Pos(), "%s imports %s: experiments stand above everything but commands", f.dir, to)
+		case to == turnShell && from != "cmd":
+			f.say(spec.Pos(), "%s imports %s: servers stand above everything but commands", f.dir, to)
 		case f.dir == laboratory:
+		case f.dir == turnShell && (top(to) == "turn" || to == "internal/udp"):
 		case from == "internal":
 			if top(to) != "internal" {
 				f.say(spec.Pos(), "%s imports %s: what is internal serves the layers and does not know them", f.dir, to)

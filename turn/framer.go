@@ -84,5 +84,8 @@ func (f *Framer) Next() ([]byte, bool) {
 	return b[:size:size], true
 }
 
+// Pending returns how many bytes of an unfinished message there are.
+func (f *Framer) Pending() int { return f.end - f.start }
+
 // Err tells why Next returns nothing any more: the connection has to be closed.
 func (f *Framer) Err() error { return f.err }

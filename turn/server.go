@@ -292,3 +292,6 @@ func (s *Server) Stats() Stats {
 	s.stats.Allocations = len(s.allocations)
 	return s.stats
 }
+
+// Allocated reports whether a client has an allocation, or its relay is being opened.
+func (s *Server) Allocated(from FiveTuple) bool { return s.allocations[from] != nil }

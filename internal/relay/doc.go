@@ -1,0 +1,29 @@
+// Package relay is the shell of a TURN server: sockets, a clock and a lock around the core
+// that package turn has (RFC 8656).
+//
+// [Listen] opens the doors that clients come in by: UDP, TCP and TLS. The core says when to
+// open a socket for a client's allocation, and what to send from it. [Server.Drain]
+// ends the service without ending anybody's call; [Server.Close] ends it.
+//
+// # How it works
+//
+// There is one lock. A batch of datagrams enters once; what it makes is gathered in a
+// slab, and sent when the lock is released, runs of one size to one place in one system
+// call. So packets that come together leave together, and nothing is allocated for them.
+//
+// UDP costs no goroutine (see package udp). A TCP connection has two: one reads and
+// enters, one writes what waits for it, so that a client that does not read holds up
+// nobody else; what does not fit its queue is lost, as a datagram would be.
+//
+// # Hard to abuse
+//
+// What the core bounds is said in package turn. The shell bounds connections, of all
+// clients and of one address; the time that a connection may be without an allocation
+// (RFC 8656, Section 3 leaves that to us), with an unfinished TLS handshake or with
+// half a message; and what waits to be written.
+//
+// # Out of scope
+//
+// DTLS between client and server, TCP allocations (RFC 6062), several processors for one
+// listening socket.
+package relay

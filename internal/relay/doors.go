@@ -1,0 +1,198 @@
+package relay
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/udp"
+	"github.com/plainrtc/plainrtc/turn"
+)
+
+// The doors into the core, as in package peerconnection: enter, do one thing, leave.
+// What is to be sent is gathered on the way, and sent when the lock is released.
+
+// A door is how a client is reached: from a UDP socket, or by its TCP connection.
+type door struct {
+	socket     *udp.Socket
+	connection *connection
+}
+
+// A batch is what one visit of the core has to send.
+type batch struct {
+	now     time.Time
+	slab    [slabSize]byte
+	used    int
+	runs    []run
+	scratch [turn.Headroom + 65535 + 3]byte
+	closing []*udp.Socket
+}
+
+// A run is datagrams of one size, of which the last may be shorter, to one place.
+type run struct {
+	door       door
+	to         netip.AddrPort
+	start, end int
+	segment    int
+	ended      bool // the last is shorter
+}
+
+// slabSize holds what one batch of reads makes. What does not fit is sent at once.
+const slabSize = 256 << 10
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (s *Server) enter() *batch {
+	b := batches.Get().(*batch)
+	s.mu.Lock()
+	b.now = time.Now()
+	return b
+}
+
+// leave takes from the core what it has to say, unlocks, and sends.
+func (s *Server) leave(b *batch) {
+	s.drain(b)
+	s.setTimer(b.now)
+	s.mu.Unlock()
+	b.send()
+	for _, socket := range b.closing {
+		socket.Close()
+	}
+	clear(b.closing)
+	b.closing = b.closing[:0]
+	batches.Put(b)
+}
+
+// drain carries out the core's wishes and gathers its responses.
+func (s *Server) drain(b *batch) {
+	for {
+		e, ok := s.core.NextEvent()
+		if !ok {
+			break
+		}
+		s.event(b, e)
+	}
+	for {
+		packet, to := s.core.AppendPacket(b.now, b.scratch[:0])
+		if len(packet) == 0 {
+			return
+		}
+		s.toClient(b, to, packet)
+	}
+}
+
+func (s *Server) setTimer(now time.Time) {
+	next := s.core.NextTimeout()
+	if s.closed || next.IsZero() || !s.timerAt.IsZero() && !next.Before(s.timerAt) {
+		return
+	}
+	s.timerAt = next
+	if wait := max(next.Sub(now), time.Millisecond); s.timer == nil {
+		s.timer = time.AfterFunc(wait, s.timeout)
+	} else {
+		s.timer.Reset(wait)
+	}
+}
+
+// timeout is the door for time.
+func (s *Server) timeout() {
+	b := s.enter()
+	s.timerAt = time.Time{}
+	if !s.closed {
+		s.core.Advance(b.now)
+	}
+	s.leave(b)
+}
+
+// fromClients is the door for datagrams of clients.
+func (s *Server) fromClients(socket *udp.Socket, packets []udp.Packet) {
+	b := s.enter()
+	from := turn.FiveTuple{Server: socket.Local(), Protocol: turn.UDP}
+	for _, p := range packets {
+		from.Client = p.From
+		s.fromClient(b, from, door{socket: socket}, p.Data)
+	}
+	s.leave(b)
+}
+
+// fromClient takes one message of a client's.
+func (s *Server) fromClient(b *batch, from turn.FiveTuple, by door, message []byte) {
+	if s.closed {
+		return
+	}
+	s.core.Receive(b.now, from, message)
+	if d, ok := s.core.NextToPeer(); ok {
+		if r := s.relays[d.Relay]; r != nil {
+			b.add(door{socket: r.socket}, d.Peer, d.Payload)
+		}
+		return
+	}
+	s.drain(b)
+}
+
+// fromPeers is the door for datagrams that arrive at a relay.
+func (s *Server) fromPeers(id turn.RelayID, packets []udp.Packet) {
+	b := s.enter()
+	for _, p := range packets {
+		if s.closed {
+			break
+		}
+		const at = turn.Headroom
+		n := copy(b.scratch[at:], p.Data)
+		s.core.ReceivePeer(b.now, id, p.From, b.scratch[:at+n], at)
+		if d, ok := s.core.NextToClient(); ok {
+			s.toClient(b, d.To, d.Packet)
+		}
+	}
+	s.leave(b)
+}
+
+// toClient gathers a packet for a client, by the door that it came in by.
+func (s *Server) toClient(b *batch, to turn.FiveTuple, packet []byte) {
+	if to.Protocol.Stream() {
+		if d, ok := s.clients[to]; ok {
+			d.connection.queue(packet)
+		}
+		return
+	}
+	for _, socket := range s.sockets {
+		if socket.Local() == to.Server {
+			b.add(door{socket: socket}, to.Client, packet)
+			return
+		}
+	}
+}
+
+// add gathers a datagram.
+func (b *batch) add(by door, to netip.AddrPort, datagram []byte) {
+	if b.used+len(datagram) > slabSize {
+		b.send()
+	}
+	if len(datagram) > slabSize {
+		return
+	}
+	start := b.used
+	b.used += copy(b.slab[start:], datagram)
+	if n := len(b.runs); n > 0 {
+		r := &b.runs[n-1]
+		if r.door == by && r.to == to && !r.ended && len(datagram) <= r.segment && b.used-r.start <= maxRun && len(datagram) > 0 {
+			r.end = b.used
+			r.ended = len(datagram) < r.segment
+			return
+		}
+	}
+	b.runs = append(b.runs, run{door: by, to: to, start: start, end: b.used, segment: len(datagram)})
+}
+
+// maxRun is what one system call takes.
+const maxRun = 60 << 10
+
+// send sends what was gathered. What can't be sent is lost, as datagrams may be.
+func (b *batch) send() {
+	for i := range b.runs {
+		r := &b.runs[i]
+		r.door.socket.Send(r.to, b.slab[r.start:r.end], r.segment)
+		*r = run{}
+	}
+	b.runs, b.used = b.runs[:0], 0
+}

@@ -1,0 +1,137 @@
+package interop
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// coturn's own client, against our server: over each transport, with a password and with
+// one that is good for a time, in indications and on channels. Nothing may be lost.
+func TestTurnServesCoturnsClient(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeCertificate(t, cert, key)
+	binary := filepath.Join(dir, "plainrtc")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
+		t.Fatalf("building plainrtc: %v\n%s", err, out)
+	}
+	udp, tcp := freePort(t), ""
+	server := exec.Command(binary, "turn", "--user", "alice:wonderland", "--secret", "looking glass", "--realm", "example.org",
+		"--listen", udp, "--tls", "127.0.0.1:0", "--cert", cert, "--key", key, "--relay", "127.0.0.1", "--allow", "127.0.0.0/8")
+	stderr, err := server.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // when the parallel cases are done
+		server.Process.Signal(os.Interrupt)
+		server.Wait()
+	})
+	lines := bufio.NewScanner(stderr)
+	if !lines.Scan() {
+		t.Fatal("the server says nothing")
+	}
+	found := regexp.MustCompile(`tcp="\[\S+ 127\.0\.0\.1:(\d+)\]"`).FindStringSubmatch(lines.Text())
+	if found == nil {
+		t.Fatalf("the server does not say where TLS is: %s", lines.Text())
+	}
+	tcp = found[1]
+	go func() {
+		for lines.Scan() {
+			t.Log(lines.Text())
+		}
+	}()
+	_, port, _ := net.SplitHostPort(udp)
+	_, echo, _ := net.SplitHostPort(freePort(t))
+	peer := exec.Command("turnutils_peer", "-L", "127.0.0.1", "-p", echo)
+	if err := peer.Start(); err != nil {
+		t.Fatalf("turnutils_peer: %v (the package is coturn)", err)
+	}
+	t.Cleanup(func() { peer.Process.Kill(); peer.Wait() })
+
+	password := []string{"-u", "alice", "-w", "wonderland"}
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"UDP", append(password, "-p", port)},
+		{"UDP, in indications", append(password, "-p", port, "-s")},
+		{"UDP, time-limited", []string{"-u", "alice", "-W", "looking glass", "-p", port}},
+		{"TCP", append(password, "-p", port, "-t")},
+		{"TLS", append(password, "-p", tcp, "-t", "-S")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.name != "TLS" { // whose client is easily confused when it has to wait
+				t.Parallel()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+			defer cancel()
+			args := append([]string{"-e", "127.0.0.1", "-r", echo, "-c", "-n", "50", "-m", "4", "-l", "900", "-z", "5"}, c.args...)
+			out, err := exec.CommandContext(ctx, "turnutils_uclient", append(args, "127.0.0.1")...).CombinedOutput()
+			if err != nil || !bytes.Contains(out, []byte("tot_send_msgs=200, tot_recv_msgs=200")) || !bytes.Contains(out, []byte("Total lost packets 0 ")) {
+				t.Errorf("turnutils_uclient %s: %v\n%s", strings.Join(args, " "), err, tail(out))
+			}
+		})
+	}
+}
+
+func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
+
+// freePort is an address on loopback that nobody uses for UDP or TCP.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := l.Addr().String()
+		l.Close()
+		if u, err := net.ListenPacket("udp", addr); err == nil {
+			u.Close()
+			return addr
+		}
+	}
+	t.Fatal("no port is free for both UDP and TCP")
+	return ""
+}
+
+func writeCertificate(t *testing.T, cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{{127, 0, 0, 1}}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(fmt.Errorf("writing %s: %w", name, err))
+		}
+	}
+}
