@@ -10,7 +10,7 @@ import (
 // them: the transport-wide sequence number, or with RFC 8888 one that stays here.
 type acks struct {
 	next   uint16
-	left   []departure // in a ring
+	left   []departure // in a ring that grows
 	totals TransportTotals
 	window ackWindow // of the feedback that is being read
 	estimate
@@ -32,8 +32,9 @@ const (
 	lost // told of as such; it may still turn out to be late
 )
 
-// departures is how many packets may be on their way: those of a second at 80 Mbit/s.
-const departures = 8192
+// departures is how many packets may be on their way: those of a second at 80 Mbit/s. It begins with
+// few.
+const departures, minDepartures = 8192, 64
 
 // TransportTotals is what feedback told so far of the packets that we sent.
 type TransportTotals struct {
@@ -58,10 +59,24 @@ func (a *acks) number() uint16 {
 // remember notes that a packet leaves.
 func (a *acks) remember(number uint16, at time.Duration, size int) {
 	if a.left == nil {
-		a.left = make([]departure, departures)
+		a.left = make([]departure, minDepartures)
 	}
-	a.left[number&(departures-1)] = departure{at: at, size: int32(size), number: number, state: inFlight}
+	v := a.departure(number)
+	for len(a.left) < departures && v.state != settled && at-v.at < historyTime {
+		old := a.left
+		a.left = make([]departure, 2*len(old))
+		for _, o := range old {
+			if o.state != settled {
+				*a.departure(o.number) = o
+			}
+		}
+		v = a.departure(number)
+	}
+	*v = departure{at: at, size: int32(size), number: number, state: inFlight}
 }
+
+// departure returns the place of a number.
+func (a *acks) departure(number uint16) *departure { return &a.left[int(number)&(len(a.left)-1)] }
 
 func (a *acks) begin() { a.window = ackWindow{} }
 
@@ -70,7 +85,7 @@ func (a *acks) take(number uint16, received bool, at time.Duration, timed bool) 
 	if a.left == nil {
 		return
 	}
-	v := &a.left[number&(departures-1)]
+	v := a.departure(number)
 	if v.number != number || v.state == settled {
 		return
 	}

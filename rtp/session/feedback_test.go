@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -122,5 +123,76 @@ func TestOneKindOfFeedback(t *testing.T) {
 		if p.Kind() != rtcp.CCFB {
 			t.Errorf("the feedback is %v", p)
 		}
+	}
+}
+
+// A log of arrivals says what a list says, however it has grown; and one that is read often stays small.
+func TestArrivalLogAgainstAList(t *testing.T) {
+	dice := rand.New(rand.NewPCG(7, 8))
+	for range 100 {
+		var l arrivalLog
+		arrived := map[int64]time.Duration{}
+		first := int64(dice.IntN(1 << 16))
+		next := first
+		pause := 1 + dice.IntN(400) // how many arrive between two reports
+		for i := range 5000 {
+			n := next
+			switch dice.IntN(10) {
+			case 0:
+				next += 2 // one is lost
+			case 1:
+				n = max(next-int64(dice.IntN(20)), first) // late, or once more
+			default:
+				next++
+			}
+			at := time.Duration(i)
+			if _, twice := arrived[n]; !twice {
+				arrived[n] = at
+			}
+			l.add(uint16(n), at, 1024)
+			if i%pause == 0 {
+				for j := l.next; j <= l.highest; j++ {
+					got, ok := l.at(j)
+					want, there := arrived[j-firstCycle]
+					if ok != there || ok && got != want {
+						t.Fatalf("packet %d: %v, %v; want %v, %v", j-firstCycle, got, ok, want, there)
+					}
+				}
+				l.next = l.highest + 1
+			}
+		}
+		if n := len(l.times); n > max(minArrivals, 8*pause) || n > 1024 {
+			t.Errorf("with %d packets between reports %d are remembered", pause, n)
+		}
+	}
+}
+
+// Departures are remembered for a second, as many as there are; those that were told of make room.
+func TestDeparturesAreBounded(t *testing.T) {
+	var a acks
+	for i := range 100_000 {
+		a.remember(uint16(i), time.Duration(i)*time.Millisecond, 100)
+		if i >= 40 {
+			a.take(uint16(i-40), true, 0, false)
+		}
+	}
+	if len(a.left) != minDepartures || a.totals.Packets != 100_000-40 {
+		t.Errorf("with 40 packets on their way %d are remembered, and %d were told of", len(a.left), a.totals.Packets)
+	}
+	a = acks{}
+	for i := range 1000 { // from the middle of the ring on
+		a.remember(uint16(minDepartures/2+i), 0, 100)
+	}
+	for i := range 1000 {
+		a.take(uint16(minDepartures/2+i), true, 0, false)
+	}
+	if a.totals.Packets != 1000 {
+		t.Errorf("%d of 1000 packets were found again when the ring had grown", a.totals.Packets)
+	}
+	for i := range 100_000 {
+		a.remember(uint16(i), 0, 100)
+	}
+	if len(a.left) != departures {
+		t.Errorf("without feedback %d are remembered", len(a.left))
 	}
 }
