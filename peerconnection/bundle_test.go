@@ -166,6 +166,35 @@ func TestCandidatesStandInTheFirstSection(t *testing.T) {
 	}
 }
 
+// A browser that offers gathers for each section; of its candidates those of the bundle's
+// first are of use, and it is their end that counts.
+func TestCandidatesOfOtherSections(t *testing.T) {
+	_, offer := threeOffers(t, Config{})
+	z := quietPeer(t, 2)
+	z.mustSet(t, false, offer)
+	trickle := func(mid, text string) {
+		t.Helper()
+		if err := z.core.addICECandidate(simStart, ICECandidate{Candidate: text, SDPMid: mid}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trickle("1", "candidate:1 1 udp 1 192.0.2.1 1001 typ host")
+	trickle("0", "candidate:1 1 udp 1 192.0.2.1 1000 typ host")
+	trickle("2", "")
+	z.mustSet(t, true, answerOf(t, z))
+	z.core.gather(simStart, loopbackPorts)
+	trickle("2", "candidate:1 1 udp 1 192.0.2.1 1002 typ host")
+	trickle("", "candidate:1 1 udp 1 192.0.2.1 1003 typ host") // no telling: it may be of use
+	trickle("data", "candidate:1 1 udp 1 192.0.2.1 1004 typ host")
+	var ports []int
+	for _, p := range z.core.ice.Pairs() {
+		ports = append(ports, int(p.Remote.Addr.Port()))
+	}
+	if slices.Sort(ports); !slices.Equal(ports, []int{1000, 1003, 1004}) {
+		t.Errorf("ICE checks the ports %v", ports)
+	}
+}
+
 // Sections that nobody here can carry are rejected, one by one, and the others are taken.
 func TestRejectedSections(t *testing.T) {
 	_, offer := threeOffers(t, Config{})

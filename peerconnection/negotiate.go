@@ -292,7 +292,7 @@ func (c *core) takeBack(now time.Time) {
 		c.trickled = nil
 		for _, candidate := range trickled {
 			if c.remoteCredentials.Ufrag != "" && (candidate.UsernameFragment == "" || candidate.UsernameFragment == c.remoteCredentials.Ufrag) {
-				c.addTrickled(now, candidate)
+				c.addTrickled(now, candidate, c.sections)
 			}
 		}
 		c.pump(now)

@@ -137,7 +137,7 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 	c.trickled = nil
 	for _, candidate := range trickled {
 		if candidate.UsernameFragment == "" || candidate.UsernameFragment == t.Ufrag {
-			c.addTrickled(now, candidate)
+			c.addTrickled(now, candidate, sections)
 		}
 	}
 	c.applyData(now, s, sections, weOffered)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/plainrtc/plainrtc/ice"
@@ -73,12 +74,19 @@ func (c *core) addICECandidate(now time.Time, candidate ICECandidate) error {
 		c.trickled = append(c.trickled, candidate)
 		return nil
 	}
-	c.addTrickled(now, candidate)
+	c.addTrickled(now, candidate, c.sections)
 	c.pump(now)
 	return nil
 }
 
-func (c *core) addTrickled(now time.Time, candidate ICECandidate) {
+// addTrickled gives ICE a candidate, or the end of them. What belongs to a section whose
+// transport is not the bundle's is passed over: until its offer is answered, a browser
+// gathers for each section, and says of each when it is done.
+func (c *core) addTrickled(now time.Time, candidate ICECandidate, sections []section) {
+	if slices.ContainsFunc(sections, func(s section) bool { return s.said != "" && s.said == candidate.SDPMid && !s.tag }) {
+		c.cfg.Trace.Note(now, trace.ICE, "remote candidate passed over: its section is on another's transport")
+		return
+	}
 	if candidate.Candidate == "" {
 		c.ice.EndOfRemoteCandidates(now)
 		return
