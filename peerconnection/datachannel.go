@@ -256,14 +256,8 @@ func (d *DataChannel) peek(ctx context.Context) (inboxMessage, error) {
 			}
 			return inboxMessage{}, io.EOF
 		}
-		changed := d.readable.wait()
-		d.pc.mu.Unlock()
-		select {
-		case <-changed:
-			d.pc.mu.Lock()
-		case <-ctx.Done():
-			d.pc.mu.Lock()
-			return inboxMessage{}, context.Cause(ctx)
+		if err := d.readable.wait(ctx, &d.pc.mu); err != nil {
+			return inboxMessage{}, err
 		}
 	}
 	return d.inbox[d.inboxRead], nil
@@ -399,15 +393,7 @@ func (d *DataChannel) waitBuffered(ctx context.Context, mark int) error {
 	if c := d.pc.core.sctp; c != nil && d.hasID {
 		c.SetBufferedAmountLow(d.id, mark)
 	}
-	changed := d.writable.wait()
-	d.pc.mu.Unlock()
-	defer d.pc.mu.Lock()
-	select {
-	case <-changed:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return d.writable.wait(ctx, &d.pc.mu)
 }
 
 // Close closes the channel in both directions. What was written before is still

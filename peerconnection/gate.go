@@ -1,44 +1,63 @@
 package peerconnection
 
-import "context"
+import (
+	"context"
+	"slices"
+	"sync"
+)
 
 // A gate is where blocking calls wait for something to change. It is kept
 // under the connection's lock, costs nothing while nobody waits, and wakes
 // everybody who does: each looks again at what it waits for.
 type gate struct {
-	ch chan struct{}
+	waiting []*waiter
+	spare   *waiter // for the next call that waits, so that it need not be made
 }
 
-// wait returns a channel that is closed at the next signal.
-func (g *gate) wait() <-chan struct{} {
-	if g.ch == nil {
-		g.ch = make(chan struct{})
-	}
-	return g.ch
+// A waiter is one call that waits.
+type waiter struct {
+	woken chan struct{} // holds one token once it is
 }
 
 // signal wakes whoever waits.
 func (g *gate) signal() {
-	if g.ch != nil {
-		close(g.ch)
-		g.ch = nil
+	for i, w := range g.waiting {
+		w.woken <- struct{}{}
+		g.waiting[i] = nil
 	}
+	g.waiting = g.waiting[:0]
+}
+
+// wait blocks until the next signal, or returns why ctx ended before that. The
+// lock is held on entry and on return.
+func (g *gate) wait(ctx context.Context, mu *sync.Mutex) (err error) {
+	w := g.spare
+	if g.spare = nil; w == nil {
+		w = &waiter{make(chan struct{}, 1)}
+	}
+	g.waiting = append(g.waiting, w)
+	mu.Unlock()
+	select {
+	case <-w.woken:
+		mu.Lock()
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+		mu.Lock()
+		if i := slices.Index(g.waiting, w); i >= 0 {
+			g.waiting = slices.Delete(g.waiting, i, i+1)
+		} else {
+			<-w.woken // both at once
+		}
+	}
+	g.spare = w
+	return err
 }
 
 // await blocks until ready reports true. The connection's lock is held on entry
 // and on return, and while ready runs.
 func (pc *PeerConnection) await(ctx context.Context, g *gate, ready func() bool) error {
 	for !ready() {
-		changed := g.wait()
-		pc.mu.Unlock()
-		var err error
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-		}
-		pc.mu.Lock()
-		if err != nil {
+		if err := g.wait(ctx, &pc.mu); err != nil {
 			return err
 		}
 	}
