@@ -1,6 +1,7 @@
 package peerconnection
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plainrtc/plainrtc/rtp/session"
@@ -52,6 +53,29 @@ func (t *Track) deliver(now time.Time) {
 		d |= session.Packets
 	}
 	t.stream.Deliver(now, d)
+	if t.reads&readsFrames != 0 {
+		t.receiver.pc.core.keepInStep(t)
+	}
+}
+
+// keepInStep ties a track that is read by frames to one of the other kind that is in the same
+// stream of the peer's: what belongs together is played together ("lip sync", RFC 8834,
+// Section 4.9; W3C MediaStream).
+func (c *core) keepInStep(t *Track) {
+	mine := t.receiver.transceiver
+	for _, x := range c.transceivers {
+		other := x.receiver.track
+		together := slices.ContainsFunc(mine.streams, func(id string) bool { return slices.Contains(x.streams, id) })
+		if !together || other.kind == t.kind || other.stream == nil || other.reads&readsFrames == 0 {
+			continue
+		}
+		if t.kind == KindAudio {
+			session.Synchronize(t.stream, other.stream)
+		} else {
+			session.Synchronize(other.stream, t.stream)
+		}
+		return
+	}
 }
 
 // keep holds a packet for ReadRTP.
