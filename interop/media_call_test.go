@@ -34,9 +34,10 @@ type mediaCall struct {
 // callJS is the page's part in calls, along with mediaJS.
 const callJS = `
 // Browsers decode what is played.
-function play(track) {
+function play(track, muted = true) {
 	const player = document.createElement(track.kind);
-	player.autoplay = player.muted = true;
+	player.autoplay = true;
+	player.muted = muted;
 	player.srcObject = new MediaStream([track]);
 	document.body.append(player);
 }
@@ -106,7 +107,7 @@ func (c *mediaCall) do(result any, js string, args ...any) {
 	}
 }
 
-// offer makes us offer, with the page's answer; and answer the other way round.
+// offer makes us offer, and the page answer.
 func (c *mediaCall) offer(options *peerconnection.OfferOptions) {
 	c.t.Helper()
 	offer, err := c.pc.CreateOffer(options)
@@ -123,16 +124,34 @@ func (c *mediaCall) offer(options *peerconnection.OfferOptions) {
 	c.theirs(peerconnection.SDPTypeAnswer, answer)
 }
 
-func (c *mediaCall) answer(options map[string]bool) {
+// answerWith makes the page offer, with those options, if any. We answer once what it
+// offers was set, and then something else done.
+func (c *mediaCall) answerWith(then func(), options ...map[string]bool) {
 	c.t.Helper()
 	var offer string
-	c.do(&offer, `await pc.setLocalDescription(await pc.createOffer(args[0])); return await gathered(pc);`, options)
+	c.do(&offer, `await pc.setLocalDescription(await pc.createOffer(args[0])); return await gathered(pc);`, append(options, nil)[0])
 	c.theirs(peerconnection.SDPTypeOffer, offer)
+	if then != nil {
+		then()
+	}
 	answer, err := c.pc.CreateAnswer()
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.do(nil, `await pc.setRemoteDescription({type: "answer", sdp: args[0]})`, c.ours(answer))
+}
+
+// echo sends back what the page sends.
+func (c *mediaCall) echo() {
+	c.t.Helper()
+	for _, x := range c.pc.Transceivers() {
+		if err := x.Sender().ReplaceTrack(x.Receiver().Track()); err != nil {
+			c.t.Fatal(err)
+		}
+		if err := x.SetDirection(peerconnection.DirectionSendRecv); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 }
 
 // ours makes a description ours, and returns it with all candidates as it is to reach the page.

@@ -94,15 +94,7 @@ func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
 		}`)
 		c.offer(nil)
 	} else {
-		var offer string
-		c.do(&offer, `await pc.setLocalDescription(); return await gathered(pc)`)
-		c.theirs(peerconnection.SDPTypeOffer, offer)
-		give()
-		answer, err := c.pc.CreateAnswer()
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.do(nil, `await pc.setRemoteDescription({type: "answer", sdp: args[0]})`, c.ours(answer))
+		c.answerWith(give)
 	}
 	var recordings []*recording
 	for _, x := range c.pc.Transceivers() {
