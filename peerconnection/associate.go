@@ -140,11 +140,15 @@ func (c *core) offerSet(now time.Time, sections []section) {
 }
 
 // offered associates transceivers with the sections of the peer's offer (RFC 9429,
-// Section 5.10).
-func (c *core) offered(now time.Time, sections []section) {
+// Section 5.10). It may replace an offer of the peer's that was not answered, whose
+// sections were former.
+func (c *core) offered(now time.Time, former, sections []section) {
 	mids := c.midsInUse(sections)
 	for i := range sections {
 		s := &sections[i]
+		if i < len(former) && former[i].said == s.said && former[i].kind == s.kind && !s.rejected {
+			s.transceiver, s.mid = former[i].transceiver, former[i].mid
+		}
 		if i < len(c.sections) {
 			if t := c.sections[i].transceiver; t != nil && !t.stopped {
 				if c.remote.pending.session.Media[i].Rejected() {
@@ -167,6 +171,12 @@ func (c *core) offered(now time.Time, sections []section) {
 		}
 		c.wantLayers(t, &s.remote)
 		c.remoteTrack(t, &s.remote, sends(s.remote.direction))
+	}
+	for i := range former {
+		t := former[i].transceiver
+		if t != nil && !slices.ContainsFunc(sections, func(s section) bool { return s.transceiver == t }) {
+			c.dissociate(now, t)
+		}
 	}
 	c.changes++
 }
@@ -245,8 +255,8 @@ func (c *core) settle(now time.Time, sections []section) {
 	ours := c.signaling == SignalingHaveLocalOffer || c.signaling == SignalingHaveRemotePranswer
 	for i := range sections {
 		s := &sections[i]
-		if n, err := strconv.Atoi(s.mid); ours && err == nil && n >= c.firstMID && n < 1<<16 {
-			c.firstMID = n + 1
+		if n, err := strconv.Atoi(s.mid); err == nil && n >= c.firstMID && n < 1000 {
+			c.firstMID = n + 1 // packets under an old mid may still be on their way
 		}
 		t := s.transceiver
 		switch {
@@ -269,35 +279,40 @@ func (c *core) settle(now time.Time, sections []section) {
 // mediaTakenBack undoes what an offer has done to transceivers.
 func (c *core) mediaTakenBack(now time.Time) {
 	for _, t := range slices.Clone(c.transceivers) {
-		i := slices.IndexFunc(c.saved, func(s savedTransceiver) bool { return s.Transceiver == t })
-		switch {
-		case i >= 0:
-			was := c.saved[i].association
-			if slices.Equal(rids(was.encodings), rids(t.encodings)) {
-				was.encodings = t.encodings // with what the user has set since
-			}
-			t.association = was
-		case t.byRemote && t.sender.track == nil && !t.byAddTrack:
-			// "If a transceiver was created by applying the description that is being
-			// rolled back, and a track has not been attached to it … remove".
-			c.halt(now, t)
-			c.forget(t)
-		default:
-			t.mid, t.receiving, t.streams = "", false, nil
-		}
-		if in := c.sectionOf(t); in == nil {
-			c.unconfigure(now, t)
-			if t.stopping { // since it was offered
-				t.stopped = true
-				c.forget(t)
-			}
-		} else if !t.stopping {
-			c.configure(now, t, in.settled())
-		}
+		c.dissociate(now, t)
 	}
-	c.forgetUnaccepted()
 	c.saved = nil
 	c.changes++
+}
+
+// dissociate gives a transceiver back the association that it had before the offer.
+func (c *core) dissociate(now time.Time, t *Transceiver) {
+	i := slices.IndexFunc(c.saved, func(s savedTransceiver) bool { return s.Transceiver == t })
+	switch {
+	case i >= 0:
+		was := c.saved[i].association
+		if slices.Equal(rids(was.encodings), rids(t.encodings)) {
+			was.encodings = t.encodings // with what the user has set since
+		}
+		t.association = was
+	case t.byRemote && t.sender.track == nil && !t.byAddTrack:
+		// "If a transceiver was created by applying the description that is being
+		// rolled back, and a track has not been attached to it … remove".
+		c.halt(now, t)
+		c.forget(t)
+	default:
+		t.mid, t.receiving, t.streams = "", false, nil
+	}
+	if in := c.sectionOf(t); in == nil {
+		c.unconfigure(now, t)
+		if t.stopping { // since it was offered
+			t.stopped = true
+			c.forget(t)
+		}
+	} else if !t.stopping {
+		c.configure(now, t, in.settled())
+	}
+	c.forgetUnaccepted()
 }
 
 // stopTransceiver is the user's Stop: the peer learns of it with the next exchange.

@@ -40,6 +40,9 @@ func converse(t *testing.T, z *PeerConnection, first, second string, what uint8)
 	}
 	for _, text := range []string{first, second} {
 		if c.setRemoteDescription(now, SessionDescription{SDPTypeOffer, text}) == nil {
+			if what&128 != 0 { // another takes its place
+				c.setRemoteDescription(now, SessionDescription{SDPTypeOffer, second})
+			}
 			if what&8 != 0 {
 				z.AddTrack(NewTrack(KindVideo, "camera"))
 			}

@@ -218,15 +218,17 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 		if err := checkData(s, remote.sections); err != nil {
 			return err
 		}
-		if c.signaling != SignalingStable {
-			// W3C: a remote offer takes back a local one that is pending; and it
-			// takes the place of one that was not answered yet.
-			c.takeBack(now)
+		var former []section
+		switch c.signaling {
+		case SignalingHaveLocalOffer:
+			c.takeBack(now) // W3C: a remote offer takes back a local one that is pending
+		case SignalingHaveRemoteOffer:
+			former = c.remote.pending.sections // and it takes the place of another
 		}
 		c.checkpoint()
 		c.remote.pending = &remote
 		c.made = description{}
-		c.offered(now, remote.sections)
+		c.offered(now, former, remote.sections)
 		c.setSignaling(now, SignalingHaveRemoteOffer)
 	case (d.Type == SDPTypeAnswer || d.Type == SDPTypeProvisionalAnswer) &&
 		(c.signaling == SignalingHaveLocalOffer || c.signaling == SignalingHaveRemotePranswer):

@@ -73,6 +73,40 @@ func TestRemoteRollback(t *testing.T) {
 	wantLines(t, offer, "video 9 0 recvonly", "audio 9 1 sendrecv", "video 9 2 sendrecv")
 }
 
+// An offer that takes the place of another keeps the transceivers of the sections that both have.
+func TestOfferReplacesOffer(t *testing.T) {
+	a, z := quietPeer(t, 1), quietPeer(t, 2)
+	mustAdd(t, a, KindAudio, nil)
+	mustAdd(t, a, KindVideo, nil)
+	first := offerOf(t, a)
+	a.mustSet(t, true, first)
+	z.mustSet(t, false, first)
+	made := z.Transceivers()
+	made[0].SetDirection(DirectionSendRecv)
+	mustAdd(t, a, KindVideo, nil)
+	second := offerOf(t, a)
+	a.mustSet(t, true, second)
+	z.mustSet(t, false, second)
+	if now := z.Transceivers(); len(now) != 3 || now[0] != made[0] || now[1] != made[1] || len(z.core.unacceptedTracks) != 3 {
+		t.Errorf("%d transceivers, %d tracks", len(now), len(z.core.unacceptedTracks))
+	}
+	answer := answerOf(t, z)
+	wantLines(t, answer, "audio 9 0 sendrecv", "video 9 1 recvonly", "video 9 2 recvonly")
+	// Another, shorter one; and all taken back at once.
+	y := quietPeer(t, 3)
+	y.mustSet(t, false, second)
+	y.mustSet(t, false, first)
+	if now := y.Transceivers(); len(now) != 2 || len(y.core.unacceptedTracks) != 2 {
+		t.Errorf("%d transceivers, %d tracks", len(now), len(y.core.unacceptedTracks))
+	}
+	y.mustSet(t, false, SessionDescription{Type: SDPTypeRollback})
+	if now := y.Transceivers(); len(now) != 0 || len(y.core.unacceptedTracks) != 0 {
+		t.Errorf("%d transceivers, %d tracks", len(now), len(y.core.unacceptedTracks))
+	}
+	z.mustSet(t, true, answer)
+	a.mustSet(t, false, answer)
+}
+
 // A rollback gives back what the peer was sending before.
 func TestRollbackOfDirections(t *testing.T) {
 	a, z := quietPeer(t, 1), quietPeer(t, 2)
