@@ -33,11 +33,12 @@ var messageSizes = []int{0, 1, 1200, 65536, 262144}
 
 // A verdict is what the client found; with --json it is printed as it is.
 type verdict struct {
-	OK        bool    `json:"ok"`
-	URL       string  `json:"url"`
-	Error     string  `json:"error,omitempty"`      // why it ended early
-	ConnectMS float64 `json:"connect_ms,omitempty"` // from the answer to a connection
-	Checks    []check `json:"checks"`
+	OK        bool         `json:"ok"`
+	URL       string       `json:"url"`
+	Error     string       `json:"error,omitempty"`      // why it ended early
+	ConnectMS float64      `json:"connect_ms,omitempty"` // from the answer to a connection
+	Checks    []check      `json:"checks"`
+	Media     []mediaCheck `json:"media"`
 }
 
 // A check is one message sent and what came of it.
@@ -62,7 +63,7 @@ func (c *echoClient) run(ctx context.Context, out output, sink trace.Sink) error
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
-	v := verdict{URL: address, Checks: []check{}}
+	v := verdict{URL: address, Checks: []check{}, Media: []mediaCheck{}}
 	if err := v.examine(limited, sink); err != nil {
 		if limited.Err() != nil && ctx.Err() == nil {
 			err = fmt.Errorf("%w (gave up after %v)", err, c.timeout)
@@ -120,6 +121,10 @@ func (v *verdict) examine(ctx context.Context, sink trace.Sink) error {
 		}
 		channels = append(channels, channel)
 	}
+	media, err := newMediaProbe(pc)
+	if err != nil {
+		return err
+	}
 
 	offer, err := pc.CreateOffer(nil)
 	if err != nil {
@@ -161,7 +166,8 @@ func (v *verdict) examine(ctx context.Context, sink trace.Sink) error {
 			}
 		}
 	}
-	return nil
+	v.Media = media.check(ctx)
+	return pc.Err()
 }
 
 // echoOnce sends a message and judges what comes back.
@@ -244,6 +250,11 @@ func (v *verdict) failed() bool {
 			return true
 		}
 	}
+	for _, c := range v.Media {
+		if !c.OK && !c.Skipped {
+			return true
+		}
+	}
 	return false
 }
 
@@ -275,16 +286,28 @@ func (v *verdict) write(w io.Writer) {
 	for _, key := range order {
 		say(w, "  %s %s bytes", key, strings.Join(line[key], ", "))
 	}
+	echoed := 0
+	for _, c := range v.Media {
+		say(w, "  %-10s %-7s %s", c.Kind, c.Codec, &c)
+		if c.OK {
+			echoed++
+		}
+	}
 	if v.OK {
 		also := ""
+		if echoed == len(v.Media) {
+			also = ", and video and audio"
+		}
 		if skipped > 0 {
-			also = fmt.Sprintf("; %d not sent, the peer takes no messages that large", skipped)
+			also += fmt.Sprintf("; %d not sent, the peer takes no messages that large", skipped)
 		}
 		say(w, "PASS: %d messages came back unchanged%s", passed, also)
 		return
 	}
 	if v.Error != "" {
 		say(w, "FAIL: %s", v.Error)
+	} else if passed+skipped == len(v.Checks) {
+		say(w, "FAIL: %d messages came back unchanged, but not the media", passed)
 	} else {
 		say(w, "FAIL: %d of %d messages came back unchanged", passed, len(v.Checks)-skipped)
 	}

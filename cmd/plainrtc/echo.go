@@ -11,15 +11,17 @@ import (
 var echoCommand = command{
 	name:     "echo",
 	synopsis: "[--addr ADDRESS] [--trace FILE] | --client URL [--json] [--timeout DURATION] [--trace FILE]",
-	summary:  "an interop server that echoes data channels, and its client",
+	summary:  "an interop server that echoes data channels and media, and its client",
 	about: `
 Without --client, it listens for HTTP. POST /offer takes {"type":"offer","sdp":"…"}
 and answers {"type":"answer","sdp":"…"}, with all candidates in the answer. Each
 message on each data channel that the client then opens comes back as it was:
-text as text, binary as binary. Pages of any origin may use it. Ctrl-C ends it.
+text as text, binary as binary. So do its audio and its video, in any codec that both
+sides know. Pages of any origin may use it. Ctrl-C ends it.
 
 With --client, it is the other side: it posts an offer to the URL, opens channels,
-sends text and binary of 0 to 262,144 bytes, checks what comes back, and exits
+sends text and binary of 0 to 262,144 bytes, and a picture in VP8 and a tone in Opus
+to servers that echo media, checks what comes back, and exits
 with 0 if all of it was right, with 1 if not.`,
 	example: "plainrtc echo --addr 127.0.0.1:8081\n" +
 		"plainrtc echo --client http://127.0.0.1:8081/offer\n" +

@@ -66,12 +66,20 @@ func TestEchoJSON(t *testing.T) {
 			OK            bool
 			MS            float64
 		}
+		Media []struct {
+			Kind, Codec string
+			Frames      int
+			OK          bool
+		}
 	}
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
 		t.Fatalf("%v in %s", err, stdout)
 	}
 	if v.OK == nil || !*v.OK || v.URL != url || v.ConnectMS <= 0 {
 		t.Errorf("the verdict's head is wrong: %s", stdout)
+	}
+	if m := fmt.Sprint(v.Media); m != "[{video VP8 10 true} {audio opus 20 true}]" {
+		t.Errorf("of media it says %s", m)
 	}
 	var got, want []string
 	for _, c := range v.Checks {
@@ -100,7 +108,7 @@ func TestEchoManyClients(t *testing.T) {
 		clients.Go(func() {
 			// The URL's path may be left out.
 			status, stdout, stderr := plainrtc(t, "echo", "--client", server.URL)
-			if status != 0 || !strings.Contains(stdout, "PASS: 20 messages came back unchanged\n") {
+			if status != 0 || !strings.Contains(stdout, "PASS: 20 messages came back unchanged, and video and audio\n") {
 				t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
 			}
 		})
@@ -159,6 +167,21 @@ func TestEchoClientFails(t *testing.T) {
 		}), "WRONG: text came back as binary"},
 		{"closes channels", answering(func(ctx context.Context, c *peerconnection.DataChannel) { c.ReadMessage(ctx) }),
 			"WRONG: the peer closed the channel"},
+		{"sends no media", func(w http.ResponseWriter, r *http.Request) {
+			offer, _ := readOffer(w, r)
+			_, answer, err := a.answer(r.Context(), offer, nil, service{channel: echoMessages, media: func(pc *peerconnection.PeerConnection) error {
+				for _, x := range pc.Transceivers() {
+					if err := send(x, peerconnection.NewTrack(x.Kind(), "silence")); err != nil {
+						return err
+					}
+				}
+				return nil
+			}})
+			if err != nil {
+				t.Error(err)
+			}
+			writeJSON(w, answer)
+		}, "FAIL: 20 messages came back unchanged, but not the media"},
 		{"stays silent", answering(func(ctx context.Context, c *peerconnection.DataChannel) { <-ctx.Done() }),
 			"(gave up after 1s)"},
 	} {
@@ -166,7 +189,7 @@ func TestEchoClientFails(t *testing.T) {
 			server := httptest.NewServer(test.server)
 			defer server.Close()
 			timeout := defaultTimeout.String()
-			if strings.Contains(test.want, "gave up after 1s") {
+			if strings.Contains(test.want, "gave up after 1s") || test.name == "sends no media" {
 				timeout = "1s"
 			}
 			status, stdout, stderr := plainrtc(t, "echo", "--client", server.URL, "--timeout", timeout)

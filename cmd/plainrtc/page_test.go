@@ -73,20 +73,20 @@ func newTestPage(t *testing.T, a *answerer, c clips) *page {
 // A visitor does what the page's script does.
 type visitor struct {
 	t        *testing.T
-	server   *httptest.Server
+	url      string // of the server
 	pc       *peerconnection.PeerConnection
 	id       string
 	channels map[string]*peerconnection.DataChannel
 }
 
-func visit(t *testing.T, server *httptest.Server) *visitor {
+func visit(t *testing.T, url string) *visitor {
 	t.Helper()
 	pc, err := peerconnection.New(peerconnection.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { pc.Close() })
-	v := &visitor{t: t, server: server, pc: pc, channels: make(map[string]*peerconnection.DataChannel)}
+	v := &visitor{t: t, url: url, pc: pc, channels: make(map[string]*peerconnection.DataChannel)}
 	none := uint16(0)
 	for label, o := range map[string]*peerconnection.DataChannelOptions{
 		"echo": nil, "throughput": nil, "rtt": {Unordered: true, MaxRetransmits: &none},
@@ -124,7 +124,7 @@ func visit(t *testing.T, server *httptest.Server) *visitor {
 
 func (v *visitor) do(method, path, body string, status int, into any) {
 	v.t.Helper()
-	r, err := http.NewRequest(method, v.server.URL+path, strings.NewReader(body))
+	r, err := http.NewRequest(method, v.url+path, strings.NewReader(body))
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestPageConnection(t *testing.T) {
 	p := newTestPage(t, a, clips{})
 	server := httptest.NewServer(p.handler())
 	defer server.Close()
-	v, other := visit(t, server), visit(t, server)
+	v, other := visit(t, server.URL), visit(t, server.URL)
 
 	for _, who := range []*visitor{v, other} {
 		for _, label := range []string{"echo", "rtt"} {

@@ -3,6 +3,7 @@
 "use strict";
 
 const KEPT = 60; // samples, one each second
+const FIRST = 20; // as many are as wide as the graph at first
 const graphTable = [
   // least is what the axis reaches at least.
   { name: "bitrate", title: "Bitrate sent", unit: "kbit/s", least: 100, digits: 0 },
@@ -55,13 +56,19 @@ function plot(g, sample) {
     const v = sample[side];
     g.values[side].textContent = v === null ? "–" : v.toFixed(v >= 100 ? 0 : g.digits);
   }
-  const most = Math.max(g.least, ...sides.flatMap((side) => g.samples[side].filter((v) => v !== null))) * 1.1;
-  g.top.textContent = most.toFixed(most < 10 ? 1 : 0);
+  const most = roundUp(Math.max(g.least, ...sides.flatMap((side) => g.samples[side].filter((v) => v !== null))));
+  g.top.textContent = most;
   for (const side of sides) {
     const all = g.samples[side];
-    const points = all.map((v, i) => v !== null && `${((KEPT - all.length + i) / (KEPT - 1)) * 240},${(54 - (v / most) * 52).toFixed(1)}`);
+    const points = all.map((v, i) => v !== null && `${((i / (Math.max(all.length, FIRST) - 1)) * 240).toFixed(1)},${(54 - (v / most) * 52).toFixed(1)}`);
     g.lines[side].setAttribute("points", points.filter(Boolean).join(" "));
   }
+}
+
+// The next of 1, 2, 5, 10, 20, …
+function roundUp(v) {
+  const decade = 10 ** Math.floor(Math.log10(v));
+  return [1, 2, 5, 10].map((n) => n * decade).find((n) => n >= v * 0.999);
 }
 
 // A sum of differences to the sample before, of counters of things with ids.

@@ -23,7 +23,7 @@ function mediaTrouble(text) {
 // The connection is there: media can begin.
 function offerMedia() {
   setMedia("off");
-  $("clip-name").textContent = clips.join(" and ");
+  $("clip-name").title = $("use-clip").title = clips.join(", ");
   $("sources").hidden = $("use-clip").hidden = !clips.length;
   $("use-camera").onclick = () => startMedia(camera);
   $("use-drawing").onclick = () => startMedia(drawing);
@@ -224,6 +224,7 @@ function mediaLines(sdp) {
 // ---- What is sent back, and recordings -------------------------------------
 
 function selectSource(source) {
+  $("back-title").textContent = source === "clip" ? "Clip" : "Came back";
   for (const radio of sourceRadios()) radio.checked = radio.value === source;
 }
 
