@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,10 +19,7 @@ import (
 // program: it connects, checks its echo, measures, says what is wrong when the
 // program has ended; and the program ends cleanly.
 func TestServe(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "plainrtc")
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	program := buildPlainrtc(t)
 	for _, b := range []struct {
 		name string
 		get  func(testing.TB) *browser.Browser
@@ -31,30 +28,13 @@ func TestServe(t *testing.T) {
 		{"Firefox", func(t testing.TB) *browser.Browser { return browser.Firefox(t) }},
 	} {
 		t.Run(b.name, func(t *testing.T) {
-			cmd := exec.Command(program, "serve", "--addr", "127.0.0.1:0")
-			var log strings.Builder
-			cmd.Stderr = &log
-			stdout, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { cmd.Process.Kill() })
-			line, err := bufio.NewReader(stdout).ReadString('\n')
-			url := regexp.MustCompile(`http://[0-9.:]+/`).FindString(line)
-			if url == "" {
-				t.Fatalf("the first line is no URL: %q (%v)", line, err)
-			}
-
+			url, stop := startServe(t, program)
 			page := b.get(t).Visit(t, url)
 			seen := func(what string) (s string) {
 				page.Do(&s, what)
 				return s
 			}
-			const state = `const d = document.documentElement.dataset; return d.state + " " + (d.echo || "") + " " + (d.trouble || "")`
-			await(t, page, state, "connected ok ")
+			await(t, page, pageState, "connected ok ")
 
 			// What the set-up came to is on the page, from both ends.
 			timeline := seen(`return document.getElementById("timeline").innerText`)
@@ -77,24 +57,53 @@ func TestServe(t *testing.T) {
 				const d = document.documentElement.dataset;
 				return d.download > 0 && d.upload > 0 ? "measured" : d.download + " " + d.upload + " " + document.getElementById("up-text").textContent`, "measured")
 
-			if err := cmd.Process.Signal(os.Interrupt); err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("after Ctrl-C: %v, want exit status 0\n%s", err, log.String())
-			}
-			await(t, page, state, "closed ok The plainrtc program does not answer")
+			stop()
+			await(t, page, pageState, "closed ok The plainrtc program does not answer")
 		})
 	}
 }
 
+// pageState tells how far the page has come.
+const pageState = `const d = document.documentElement.dataset; return d.state + " " + (d.echo || "") + " " + (d.trouble || "")`
+
+// startServe runs plainrtc serve, and returns its URL, and what ends it as Ctrl-C does.
+func startServe(t *testing.T, program string, args ...string) (url string, stop func()) {
+	t.Helper()
+	cmd := exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	var log strings.Builder
+	cmd.Stderr = &log
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	lines := bufio.NewReader(stdout)
+	line, err := lines.ReadString('\n')
+	if url = regexp.MustCompile(`http://[0-9.:]+/`).FindString(line); url == "" {
+		t.Fatalf("the first line is no URL: %q (%v)", line, err)
+	}
+	return url, func() {
+		t.Helper()
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, lines)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("after Ctrl-C: %v, want exit status 0\n%s", err, log.String())
+		}
+	}
+}
+
 // await waits until js returns want.
-func await(t *testing.T, page *browser.Page, js, want string) {
+func await(t *testing.T, page *browser.Page, js, want string, args ...any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
-		got, err := page.Eval(ctx, js)
+		got, err := page.Eval(ctx, js, args...)
 		if err == nil && string(got) == fmt.Sprintf("%q", want) {
 			return
 		}
