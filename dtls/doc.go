@@ -32,7 +32,8 @@
 // KeyUpdate, the exporter. And DTLS 1.2 (RFC 6347) with ECDHE on the three curves
 // (RFC 8422), the same ciphers (RFC 5289, RFC 7905), the extended master secret
 // (RFC 7627), which is required, exporters (RFC 5705), and the indication of RFC
-// 5746 that renegotiation is secure. Both with use_srtp (RFC 5764). Both ends show
+// 5746 that renegotiation is secure. Both with use_srtp (RFC 5764) and the record
+// size limit (RFC 8449). Both ends show
 // certificates, which are known by their fingerprints: no authority is asked, no
 // date is looked at. Their keys are ECDSA's, as RFC 8827 wants WebRTC's to be, or
 // RSA's of 2048 to 8192 bits, as a page may ask its browser for, in either role

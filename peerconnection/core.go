@@ -90,14 +90,6 @@ type earlyDatagram struct {
 // maxEarlyDatagrams bounds early: a ClientHello and its retransmission.
 const maxEarlyDatagrams = 4
 
-// pathMTU is the largest datagram that we send before more is known of a path:
-// every one carries it (RFC 8831, Section 5).
-const pathMTU = 1200
-
-// maxDatagram is the largest that we ever send: a quarter of what one system call
-// takes, and about what a DTLS record holds.
-const maxDatagram = 65507 / 4
-
 func (c *core) init(pc *PeerConnection, cfg coreConfig) error {
 	c.cfg, c.pc = cfg, pc
 	c.channels = make(map[uint16]*DataChannel)
@@ -412,46 +404,12 @@ func (c *core) startSCTP(now time.Time) {
 	}
 	cfg := c.sctpConfig()
 	cfg.LocalInit, cfg.RemoteInit = c.localInit, c.remoteInit
-	cfg.MTU = pathMTU - c.dtls.Overhead()
+	cfg.MTU = c.anyMTU()
 	cfg.MaxMTU, cfg.Headers = c.maxMTU()
 	c.sctp = sctp.New(cfg)
 	c.sctp.Connect(now)
 	c.startChannels(now)
 }
-
-// setLinkMTU tells what the interface at the beginning of the selected path
-// carries, in IP packets, where nothing fragments them; zero: it is not known.
-func (c *core) setLinkMTU(now time.Time, mtu int) {
-	c.linkMTU = mtu
-	if c.sctp != nil {
-		size, headers := c.maxMTU()
-		c.sctp.SetMaxMTU(now, size, headers)
-	}
-}
-
-// maxMTU is the largest SCTP packet to search for on the selected path, and what is
-// below SCTP there.
-func (c *core) maxMTU() (size, headers int) {
-	if c.linkMTU == 0 {
-		return 0, 0
-	}
-	const udp, ipv4, ipv6 = 8, 20, 40
-	headers = udp + ipv6
-	if c.selected.Remote.Addr().Unmap().Is4() {
-		headers = udp + ipv4
-	}
-	limit := c.dtls.ConnectionState().RecordSizeLimit
-	if limit == 0 {
-		limit = carefulRecord
-	}
-	overhead := c.dtls.Overhead()
-	return min(c.linkMTU-headers-overhead, maxDatagram-overhead, limit), headers + overhead
-}
-
-// carefulRecord is the largest record for a peer that does not say what it takes:
-// libwebrtc, which reads records into a buffer of so many bytes, ends the
-// connection at a longer one.
-const carefulRecord = 2048
 
 // sctpConfig is what is known of the association before there is a path.
 func (c *core) sctpConfig() sctp.Config {

@@ -29,7 +29,7 @@
 //
 // # What is left out
 //
-// There is no ICMP, no fragmentation (a datagram larger than a link's MTU
-// disappears, as one does that may not be fragmented and whose error a firewall
-// eats), no TCP, and no cross traffic except what another node sends.
+// There is no ICMP: a datagram larger than a link's MTU disappears, as one does
+// whose error a firewall eats, unless its sender is a [Fragmenter] and lets it be
+// fragmented. There is no TCP, and no cross traffic except what another node sends.
 package netsim
