@@ -18,8 +18,8 @@ func NewLogTracer(l *slog.Logger, name string) *Tracer {
 }
 
 // A Capture writes what its connections do to a pcapng file, which Wireshark
-// opens: the datagrams on one interface, on another the SCTP packets in clear,
-// and the DTLS key log beside them. It holds the keys to everything said: keep it to yourself.
+// opens: the datagrams on one interface, on others the SCTP packets and those of RTP and
+// RTCP in clear, and the DTLS key log beside them. It holds the keys to everything said: keep it to yourself.
 type Capture struct {
 	sink *trace.Pcapng
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/plainrtc/plainrtc/internal/trace"
 )
 
-const traceUsage = "write everything to this pcapng `file`, which Wireshark opens with SCTP in clear; it holds the keys"
+const traceUsage = "write everything to this pcapng `file`, which Wireshark opens with SCTP and RTP in clear; it holds the keys"
 
 // A capture is the file of --trace. A nil capture is no file.
 type capture struct {

@@ -9,12 +9,13 @@ import (
 )
 
 // A Pcapng is a Sink that writes a capture file (draft-ietf-opsawg-pcapng) for
-// Wireshark, tshark and what else reads the format. It has three interfaces:
+// Wireshark, tshark and what else reads the format. It has four interfaces:
 //
 //   - wire: the datagrams, as IP and UDP
 //   - sctp: the SCTP packets that DTLS carries, in clear, as SCTP over IP
 //   - events: state changes, drops, timers and notes, each as a line of text at
 //     its place among the packets
+//   - rtp: the RTP and RTCP packets that SRTP carries, in clear
 //
 // and the DTLS key log, with which Wireshark decrypts what is on the wire. It
 // holds the keys to everything said: whoever has the file can read it all.
@@ -72,6 +73,7 @@ const (
 	interfaceWire = iota
 	interfaceSCTP
 	interfaceEvents
+	interfaceRTP
 )
 
 // secretsTLS is the type of a Decryption Secrets Block that holds NSS key log lines.
@@ -91,6 +93,7 @@ func NewPcapng(w io.Writer) (*Pcapng, error) {
 	p.describe(linkRaw, "wire", "UDP datagrams")
 	p.describe(linkRaw, "sctp", "SCTP in clear, as it is inside DTLS")
 	p.describe(linkUpperPDU, "events", "what the stack says it does")
+	p.describe(linkUpperPDU, "rtp", "RTP and RTCP in clear, as they are inside SRTP")
 	return p, p.Err()
 }
 
@@ -123,6 +126,8 @@ func (p *Pcapng) Trace(e *Event) {
 		p.packet(e, interfaceWire)
 	case e.Kind == KindPacket && e.Layer == SCTP:
 		p.packet(e, interfaceSCTP)
+	case e.Kind == KindPacket && e.Layer == RTP:
+		p.packet(e, interfaceRTP)
 	case e.Kind == KindSecret:
 		p.secret(e)
 	case e.Kind == KindState, e.Kind == KindDrop, e.Kind == KindTimer, e.Kind == KindNote:
@@ -146,6 +151,8 @@ func (p *Pcapng) packet(e *Event, iface uint32) {
 		p.block = appendIP(p.block, e, protocolSCTP)
 	case interfaceEvents:
 		p.block = appendSyslog(p.block, e)
+	case interfaceRTP:
+		p.block = appendRTP(p.block, e)
 	}
 	size := uint32(len(p.block) - start)
 	binary.LittleEndian.PutUint32(p.block[start-8:], size)
@@ -176,26 +183,6 @@ func (p *Pcapng) secret(e *Event) {
 	binary.LittleEndian.PutUint32(p.block[start-4:], uint32(len(p.block)-start))
 	p.pad()
 	p.end()
-}
-
-// Exported PDU tags (Wireshark, epan/exported_pdu.h).
-const (
-	tagEnd       = 0
-	tagDissector = 12 // the name of the dissector for what follows
-)
-
-// appendSyslog appends the fact as a line of text. There is no link type for
-// text; Wireshark shows what is said to be syslog (RFC 3164) as it is.
-func appendSyslog(b []byte, e *Event) []byte {
-	b = binary.BigEndian.AppendUint16(b, tagDissector)
-	b = binary.BigEndian.AppendUint16(b, 8)
-	b = append(b, "syslog\x00\x00"...)
-	b = binary.BigEndian.AppendUint32(b, tagEnd)
-	if e.Conn != "" {
-		b = append(b, e.Conn...)
-		b = append(b, ' ')
-	}
-	return append(b, e.String()...)
 }
 
 // begin starts a block; its length is filled in by end.

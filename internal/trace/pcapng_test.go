@@ -200,7 +200,7 @@ func captured(t *testing.T, f func(tr *trace.Tracer)) *capture {
 
 func TestCaptureHead(t *testing.T) {
 	c := captured(t, func(*trace.Tracer) {})
-	want := []captureInterface{{101, "wire", 9}, {101, "sctp", 9}, {252, "events", 9}}
+	want := []captureInterface{{101, "wire", 9}, {101, "sctp", 9}, {252, "events", 9}, {252, "rtp", 9}}
 	if c.application != "plainrtc" || !slices.Equal(c.interfaces, want) || len(c.packets) > 0 {
 		t.Errorf("the head is %+v", c)
 	}
@@ -247,6 +247,27 @@ func TestCapturedPackets(t *testing.T) {
 		protocol := map[trace.Layer]uint8{trace.UDP: 17, trace.SCTP: 132}[test.layer]
 		if d.from.String() != test.from || d.to.String() != test.to || d.protocol != protocol || string(d.payload) != test.payload {
 			t.Errorf("%s: captured as %v → %v, protocol %d, %q", test.name, d.from, d.to, d.protocol, d.payload)
+		}
+	}
+}
+
+func TestCapturedMedia(t *testing.T) {
+	packet, report := "\x80\x60 and so on", "\x81\xc8 and so on"
+	v6 := netip.MustParseAddrPort("[2001:db8::1]:1")
+	c := captured(t, func(tr *trace.Tracer) {
+		tr.Packet(now, trace.RTP, trace.Out, local, remote, []byte(packet))
+		tr.Packet(now, trace.RTP, trace.In, v6, remote, []byte(report))
+	})
+	v4Here, v4There := "\xc0\x00\x02\x01", "\xc6\x33\x64\x02"
+	portsOut := "\x00\x18\x00\x04\x00\x00\x00\x03\x00\x19\x00\x04\x00\x00\x13\x88\x00\x1a\x00\x04\x00\x00\x17\x70\x00\x00\x00\x00"
+	portsIn := "\x00\x18\x00\x04\x00\x00\x00\x03\x00\x19\x00\x04\x00\x00\x17\x70\x00\x1a\x00\x04\x00\x00\x00\x01\x00\x00\x00\x00"
+	for i, want := range []string{
+		"\x00\x0c\x00\x04rtp\x00" + "\x00\x14\x00\x04" + v4Here + "\x00\x15\x00\x04" + v4There + portsOut + packet,
+		"\x00\x0c\x00\x04rtcp" + "\x00\x14\x00\x04" + v4There + "\x00\x17\x00\x10\x20\x01\x0d\xb8" + strings.Repeat("\x00", 11) + "\x01" + portsIn + report,
+	} {
+		p := c.packets[i]
+		if string(p.data) != want || p.iface != 3 || p.direction != []string{"out", "in"}[i] {
+			t.Errorf("captured on interface %d, %s, %q, want\n%q", p.iface, p.direction, p.data, want)
 		}
 	}
 }
@@ -380,10 +401,10 @@ func (l *limited) Write(b []byte) (int, error) {
 }
 
 func TestWriteErrorEndsTheCapture(t *testing.T) {
-	for left := range 12 {
+	for left := range 13 {
 		w := &limited{t: t, left: left}
 		p, err := trace.NewPcapng(w)
-		if (left < 4) != errors.Is(err, errFull) {
+		if (left < 5) != errors.Is(err, errFull) {
 			t.Errorf("after %d writes NewPcapng fails with %v", left, err)
 		}
 		facts(trace.New(p, "c"))
