@@ -19,7 +19,7 @@ func newLoop(t testing.TB) *loop { return newLoopWith(t, Config{MTU: 1200}) }
 func newLoopWith(t testing.TB, c Config) *loop {
 	p := newPipe(t, c, c)
 	p.connect()
-	return &loop{now: p.now, a: p.a, z: p.z, buf: make([]byte, 0, 2048)}
+	return &loop{now: p.now, a: p.a, z: p.z, buf: make([]byte, 0, 16<<10)}
 }
 
 // pump moves packets until neither side has any.
@@ -119,9 +119,9 @@ func BenchmarkDeepQueue(b *testing.B) {
 // In steady state neither data nor its acknowledgements allocate, whatever the
 // size of the messages.
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	for _, without := range []Extensions{0, Interleaving} {
+	for i, without := range []Extensions{0, Interleaving, 0} {
 		for _, size := range []int{10, 1024, 5000, 64 << 10} {
-			l := newLoopWith(t, Config{MTU: 1200, Without: without})
+			l := newLoopWith(t, Config{MTU: 1200, Without: without, MaxMTU: i / 2 * 9000, Headers: 65})
 			m := Message{Stream: 1, PPID: 53, Data: make([]byte, size)}
 			other := m
 			other.Stream, other.Unordered = 2, true
