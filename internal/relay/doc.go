@@ -18,9 +18,10 @@
 // # Hard to abuse
 //
 // What the core bounds is said in package turn. The shell bounds connections, of all
-// clients and of one address; the time that a connection may be without an allocation
+// clients and of one subscriber; the time that a connection may be without an allocation
 // (RFC 8656, Section 3 leaves that to us), with an unfinished TLS handshake or with
-// half a message; and what waits to be written.
+// half a message; the size of a message without an allocation; and what waits to be
+// written, to one client and to all. A warning that strangers can bring about is logged once a minute.
 //
 // # Out of scope
 //

@@ -12,17 +12,10 @@ import (
 // The doors into the core, as in package peerconnection: enter, do one thing, leave.
 // What is to be sent is gathered on the way, and sent when the lock is released.
 
-// A door is how a client is reached: from a UDP socket, or by its TCP connection.
-type door struct {
-	socket     *udp.Socket
-	connection *connection
-}
-
 // A batch is what one visit of the core has to send.
 type batch struct {
 	now     time.Time
-	slab    [slabSize]byte
-	used    int
+	slab    []byte
 	runs    []run
 	scratch [turn.Headroom + 65535 + 3]byte
 	closing []*udp.Socket
@@ -30,21 +23,23 @@ type batch struct {
 
 // A run is datagrams of one size, of which the last may be shorter, to one place.
 type run struct {
-	door       door
+	by         *udp.Socket
 	to         netip.AddrPort
 	start, end int
 	segment    int
 	ended      bool // the last is shorter
 }
 
-// slabSize holds what one batch of reads makes. What does not fit is sent at once.
-const slabSize = 256 << 10
+// slabSize is how far the slab grows: what one batch of reads makes fits, with a header
+// for each datagram. What does not fit is sent at once.
+const slabSize = 640 << 10
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
+// enter takes a batch behind the lock, not before it: those who wait hold none.
 func (s *Server) enter() *batch {
-	b := batches.Get().(*batch)
 	s.mu.Lock()
+	b := batches.Get().(*batch)
 	b.now = time.Now()
 	return b
 }
@@ -110,20 +105,20 @@ func (s *Server) fromClients(socket *udp.Socket, packets []udp.Packet) {
 	from := turn.FiveTuple{Server: socket.Local(), Protocol: turn.UDP}
 	for _, p := range packets {
 		from.Client = p.From
-		s.fromClient(b, from, door{socket: socket}, p.Data)
+		s.fromClient(b, from, p.Data)
 	}
 	s.leave(b)
 }
 
 // fromClient takes one message of a client's.
-func (s *Server) fromClient(b *batch, from turn.FiveTuple, by door, message []byte) {
+func (s *Server) fromClient(b *batch, from turn.FiveTuple, message []byte) {
 	if s.closed {
 		return
 	}
 	s.core.Receive(b.now, from, message)
 	if d, ok := s.core.NextToPeer(); ok {
 		if r := s.relays[d.Relay]; r != nil {
-			b.add(door{socket: r.socket}, d.Peer, d.Payload)
+			b.add(r.socket, d.Peer, d.Payload)
 		}
 		return
 	}
@@ -150,38 +145,36 @@ func (s *Server) fromPeers(id turn.RelayID, packets []udp.Packet) {
 // toClient gathers a packet for a client, by the door that it came in by.
 func (s *Server) toClient(b *batch, to turn.FiveTuple, packet []byte) {
 	if to.Protocol.Stream() {
-		if d, ok := s.clients[to]; ok {
-			d.connection.queue(packet)
+		if c := s.clients[to]; c != nil {
+			c.queue(packet)
 		}
 		return
 	}
 	for _, socket := range s.sockets {
 		if socket.Local() == to.Server {
-			b.add(door{socket: socket}, to.Client, packet)
+			b.add(socket, to.Client, packet)
 			return
 		}
 	}
 }
 
 // add gathers a datagram.
-func (b *batch) add(by door, to netip.AddrPort, datagram []byte) {
-	if b.used+len(datagram) > slabSize {
+func (b *batch) add(by *udp.Socket, to netip.AddrPort, datagram []byte) {
+	if len(b.slab)+len(datagram) > slabSize {
 		b.send()
 	}
-	if len(datagram) > slabSize {
-		return
-	}
-	start := b.used
-	b.used += copy(b.slab[start:], datagram)
+	start := len(b.slab)
+	b.slab = append(b.slab, datagram...)
+	end := len(b.slab)
 	if n := len(b.runs); n > 0 {
 		r := &b.runs[n-1]
-		if r.door == by && r.to == to && !r.ended && len(datagram) <= r.segment && b.used-r.start <= maxRun && len(datagram) > 0 {
-			r.end = b.used
+		if r.by == by && r.to == to && !r.ended && len(datagram) <= r.segment && end-r.start <= maxRun && len(datagram) > 0 {
+			r.end = end
 			r.ended = len(datagram) < r.segment
 			return
 		}
 	}
-	b.runs = append(b.runs, run{door: by, to: to, start: start, end: b.used, segment: len(datagram)})
+	b.runs = append(b.runs, run{by: by, to: to, start: start, end: end, segment: len(datagram)})
 }
 
 // maxRun is what one system call takes.
@@ -191,8 +184,8 @@ const maxRun = 60 << 10
 func (b *batch) send() {
 	for i := range b.runs {
 		r := &b.runs[i]
-		r.door.socket.Send(r.to, b.slab[r.start:r.end], r.segment)
+		r.by.Send(r.to, b.slab[r.start:r.end], r.segment)
 		*r = run{}
 	}
-	b.runs, b.used = b.runs[:0], 0
+	b.runs, b.slab = b.runs[:0], b.slab[:0]
 }

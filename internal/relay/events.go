@@ -69,7 +69,7 @@ func (s *Server) openRelay(b *batch, e turn.OpenRelay) {
 		s.core.RelayOpened(b.now, e.Relay, address)
 		return
 	}
-	s.config.Log.Warn("no port is free for a relay", "address", s.config.Relays[at], "from", s.config.MinPort, "to", s.config.MaxPort)
+	s.warn(b.now, "no port is free for a relay", "address", s.config.Relays[at], "from", s.config.MinPort, "to", s.config.MaxPort)
 	s.core.RelayFailed(b.now, e.Relay)
 }
 

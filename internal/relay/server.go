@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/udp"
@@ -41,6 +42,8 @@ type Config struct {
 	MaxConnections, MaxAddressConnections int
 
 	Log *slog.Logger // nil: nothing is logged
+
+	limits limits // the package's, if zero; tests have shorter ones
 }
 
 // A Server is a running server.
@@ -56,12 +59,13 @@ type Server struct {
 	closed      bool
 	timer       *time.Timer
 	timerAt     time.Time
-	clients     map[turn.FiveTuple]door
+	clients     map[turn.FiveTuple]*connection
 	relays      map[turn.RelayID]*relay
 	connections map[*connection]struct{}
-	perAddress  map[netip.Addr]int
+	perAddress  map[netip.Addr]int // connections, by subscriber
 	ports       *mathrand.Rand
-	lastWarning time.Time
+	warned      map[string]time.Time // when each warning was given last
+	queued      atomic.Int64         // bytes that wait to be written to all connections
 }
 
 // A relay is the socket of an allocation.
@@ -83,6 +87,9 @@ func Listen(config Config) (s *Server, err error) {
 	}
 	if config.MaxAddressConnections == 0 {
 		config.MaxAddressConnections = 64
+	}
+	if config.limits == (limits{}) {
+		config.limits = usualLimits
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
@@ -115,9 +122,9 @@ func Listen(config Config) (s *Server, err error) {
 	rand.Read(seed[:])
 	server := &Server{
 		config: config, core: core, drained: make(chan struct{}),
-		clients: make(map[turn.FiveTuple]door), relays: make(map[turn.RelayID]*relay),
+		clients: make(map[turn.FiveTuple]*connection), relays: make(map[turn.RelayID]*relay),
 		connections: make(map[*connection]struct{}), perAddress: make(map[netip.Addr]int),
-		ports: mathrand.New(mathrand.NewChaCha8(seed)),
+		ports: mathrand.New(mathrand.NewChaCha8(seed)), warned: make(map[string]time.Time),
 	}
 	s = server
 	defer func() {
@@ -197,6 +204,15 @@ func (s *Server) Drain() <-chan struct{} {
 	s.core.Drain(b.now)
 	s.leave(b)
 	return s.drained
+}
+
+// warn logs what may happen again and again, but once a minute: who is refused does not
+// fill the disk. It is called with the server locked.
+func (s *Server) warn(now time.Time, text string, args ...any) {
+	if last, given := s.warned[text]; !given || now.Sub(last) >= time.Minute {
+		s.warned[text] = now
+		s.config.Log.Warn(text, args...)
+	}
 }
 
 // Close ends the service at once.

@@ -2,9 +2,11 @@ package relay
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -13,20 +15,29 @@ import (
 
 // Clients on TCP and TLS.
 
+// limits bound what a client may keep us waiting.
+type limits struct {
+	handshake time.Duration // for TLS
+	message   time.Duration // for a message once it has begun
+	stranger  time.Duration // without an allocation
+	look      time.Duration // until it is looked again whether a silent client has one
+	write     time.Duration // for a client that does not read
+}
+
+var usualLimits = limits{
+	handshake: 10 * time.Second, message: 10 * time.Second, stranger: 30 * time.Second, look: time.Minute, write: 30 * time.Second,
+}
+
 const (
-	// handshakeLimit is how long a TLS handshake may take, messageLimit how long a message
-	// once it has begun, and strangerLimit how long a connection may be without an
-	// allocation.
-	handshakeLimit = 10 * time.Second
-	messageLimit   = 10 * time.Second
-	strangerLimit  = 30 * time.Second
-	// idleLimit is how long one with an allocation may say nothing: it is refreshed more
-	// often, or else it has ended.
-	idleLimit = time.Hour + time.Minute
-	// writeLimit is how long a write may take of a client that does not read.
-	writeLimit = 30 * time.Second
-	// maxQueue bounds what waits to be written to one client, in bytes.
-	maxQueue = 512 << 10
+	// maxQueue bounds what waits to be written to one client, and maxQueued what waits
+	// for all, in bytes.
+	maxQueue  = 512 << 10
+	maxQueued = 256 << 20
+	// keepQueue is how large a buffer is kept once it is empty.
+	keepQueue = 32 << 10
+	// maxStranger is the size of the largest message of who has no allocation: no request
+	// needs so much.
+	maxStranger = 2048
 )
 
 // A connection is one client's.
@@ -46,7 +57,11 @@ type connection struct {
 
 // listen accepts connections; of TLS if there is a configuration for it.
 func (s *Server) listen(at netip.AddrPort, protocol turn.Protocol, config *tls.Config) error {
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+	network := "tcp4" // "tcp" on 0.0.0.0 would be of IPv6, too
+	if at.Addr().Is6() {
+		network = "tcp6"
+	}
+	l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(at))
 	if err != nil {
 		return fmt.Errorf("relay: it cannot listen on %v for %v: %w", at, protocol, err)
 	}
@@ -55,10 +70,9 @@ func (s *Server) listen(at netip.AddrPort, protocol turn.Protocol, config *tls.C
 		for {
 			conn, err := l.Accept()
 			if err != nil {
-				if s.isClosed() {
+				if s.refused(err) {
 					return
 				}
-				s.config.Log.Warn("a connection was not accepted", "error", err)
 				time.Sleep(50 * time.Millisecond) // out of descriptors, perhaps
 				continue
 			}
@@ -66,13 +80,13 @@ func (s *Server) listen(at netip.AddrPort, protocol turn.Protocol, config *tls.C
 				server: s, conn: conn, more: make(chan struct{}, 1),
 				from: turn.FiveTuple{Client: addrPort(conn.RemoteAddr()), Server: addrPort(conn.LocalAddr()), Protocol: protocol},
 			}
-			if !s.admit(c) {
-				conn.Close()
-				continue
-			}
 			if config != nil {
 				c.cork = &cork{Conn: conn}
 				c.conn = tls.Server(c.cork, config)
+			}
+			if !s.admit(c) {
+				conn.Close()
+				continue
 			}
 			s.running.Go(c.write)
 			s.running.Go(c.read)
@@ -81,48 +95,72 @@ func (s *Server) listen(at netip.AddrPort, protocol turn.Protocol, config *tls.C
 	return nil
 }
 
-func (s *Server) isClosed() bool {
+// refused says of a connection that was not accepted, and reports whether the server is
+// closed.
+func (s *Server) refused(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.closed {
+		s.warn(time.Now(), "a connection was not accepted", "error", err)
+	}
 	return s.closed
 }
 
 // admit counts a connection in, if it is one of not too many.
 func (s *Server) admit(c *connection) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	who := c.from.Client.Addr()
+	b := s.enter()
+	defer s.leave(b)
+	who := subscriber(c.from.Client.Addr())
 	if s.closed || len(s.connections) >= s.config.MaxConnections || s.perAddress[who] >= s.config.MaxAddressConnections {
-		if now := time.Now(); now.Sub(s.lastWarning) > time.Minute {
-			s.lastWarning = now
-			s.config.Log.Warn("connections are refused: there are too many", "all", len(s.connections), "client", who, "of the client", s.perAddress[who])
+		if !s.closed {
+			s.warn(b.now, "connections are refused: there are too many", "all", len(s.connections), "client", who, "of the client", s.perAddress[who])
 		}
 		return false
 	}
+	if s.clients[c.from] != nil {
+		// The client has ended that one, and begun another from the same port, before we
+		// have read the end. The allocation was that one's.
+		s.core.Disconnected(b.now, c.from)
+	}
 	s.connections[c] = struct{}{}
 	s.perAddress[who]++
-	s.clients[c.from] = door{connection: c}
+	s.clients[c.from] = c
 	return true
+}
+
+// subscriber is whose address one is: of IPv6 a subscriber has a whole /64.
+func subscriber(a netip.Addr) netip.Addr {
+	if a.Is6() {
+		p, _ := a.Prefix(64)
+		return p.Addr()
+	}
+	return a
 }
 
 // read takes the client's messages until the connection ends.
 func (c *connection) read() {
 	s := c.server
 	defer c.end()
+	limits := &s.config.limits
 	if t, ok := c.conn.(*tls.Conn); ok {
-		c.conn.SetDeadline(time.Now().Add(handshakeLimit))
+		c.conn.SetDeadline(time.Now().Add(limits.handshake))
 		if t.Handshake() != nil {
 			return
 		}
 		c.conn.SetDeadline(time.Time{})
 	}
-	var f turn.Framer
-	limit, allocated := time.Now().Add(strangerLimit), false
-	var half time.Time // when the message must be whole that has begun; zero: none has
+	f := turn.Framer{Max: maxStranger}
+	stranger := time.Now().Add(limits.stranger) // when a stranger has to go; zero: it is none
+	var half time.Time                          // when the message must be whole that has begun; zero: none has
 	for {
-		c.conn.SetReadDeadline(earlier(limit, half))
+		limit := earlier(stranger, half)
+		if limit.IsZero() {
+			limit = time.Now().Add(limits.look)
+		}
+		c.conn.SetReadDeadline(limit)
 		n, err := c.conn.Read(f.Space())
-		if err != nil {
+		silent := errors.Is(err, os.ErrDeadlineExceeded) && stranger.IsZero() && half.IsZero()
+		if err != nil && !silent {
 			return
 		}
 		f.Wrote(n)
@@ -130,19 +168,19 @@ func (c *connection) read() {
 		whole := false
 		for message, ok := f.Next(); ok; message, ok = f.Next() {
 			whole = true
-			s.fromClient(b, c.from, door{connection: c}, message)
+			s.fromClient(b, c.from, message)
 		}
-		switch {
-		case s.core.Allocated(c.from):
-			limit, allocated = b.now.Add(idleLimit), true
+		switch allocated := s.core.Allocated(c.from); {
 		case allocated:
-			limit, allocated = b.now.Add(strangerLimit), false
+			stranger, f.Max = time.Time{}, 0
+		case stranger.IsZero():
+			stranger, f.Max = b.now.Add(limits.stranger), maxStranger
 		}
 		switch {
 		case f.Pending() == 0:
 			half = time.Time{}
 		case whole || half.IsZero():
-			half = b.now.Add(messageLimit)
+			half = b.now.Add(limits.message)
 		}
 		s.leave(b)
 		if f.Err() != nil {
@@ -164,9 +202,11 @@ func earlier(a, b time.Time) time.Time {
 func (c *connection) queue(packet []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || len(c.waiting)+len(packet) > maxQueue {
+	n := int64(len(packet))
+	if c.ended || len(c.waiting)+len(packet) > maxQueue || c.server.queued.Load()+n > maxQueued {
 		return
 	}
+	c.server.queued.Add(n)
 	c.waiting = append(c.waiting, packet...)
 	c.sizes = append(c.sizes, len(packet))
 	select {
@@ -184,11 +224,16 @@ func (c *connection) write() {
 		b, c.waiting = c.waiting, b[:0]
 		sizes, c.sizes = c.sizes, sizes[:0]
 		c.mu.Unlock()
-		c.conn.SetWriteDeadline(time.Now().Add(writeLimit))
+		c.conn.SetWriteDeadline(time.Now().Add(c.server.config.limits.write))
 		if err := c.writeAll(b, sizes); err != nil {
 			c.conn.Close() // the reader ends it
 		}
+		c.server.queued.Add(-int64(len(b)))
+		if cap(b) > keepQueue {
+			b, sizes = nil, nil
+		}
 	}
+	c.server.queued.Add(-int64(len(c.waiting))) // nothing is added any more
 }
 
 // writeAll writes packets; under TLS each in a record of its own, as some clients, coturn's
@@ -238,7 +283,9 @@ func (c *cork) pull() error {
 	defer c.mu.Unlock()
 	c.in = false
 	_, err := c.Conn.Write(c.held)
-	c.held = c.held[:0]
+	if c.held = c.held[:0]; cap(c.held) > keepQueue {
+		c.held = nil
+	}
 	return err
 }
 
@@ -252,14 +299,16 @@ func (c *connection) end() {
 	s := c.server
 	b := s.enter()
 	delete(s.connections, c)
-	delete(s.clients, c.from)
-	if who := c.from.Client.Addr(); s.perAddress[who] > 1 {
+	if who := subscriber(c.from.Client.Addr()); s.perAddress[who] > 1 {
 		s.perAddress[who]--
 	} else {
 		delete(s.perAddress, who)
 	}
-	if !s.closed {
-		s.core.Disconnected(b.now, c.from)
+	if s.clients[c.from] == c { // and not another's, from the same port
+		delete(s.clients, c.from)
+		if !s.closed {
+			s.core.Disconnected(b.now, c.from)
+		}
 	}
 	s.leave(b)
 }
