@@ -216,6 +216,48 @@ func TestMediaForwarded(t *testing.T) {
 	}
 }
 
+// A track takes the place of another whose times count from somewhere else: for the peer
+// time goes on.
+func TestMediaReplacedTrack(t *testing.T) {
+	ctx := within(t, 20*time.Second)
+	a, z := newPeer(t, Config{}), newPeer(t, Config{})
+	cameras := []*Track{NewTrack(KindVideo, "late"), NewTrack(KindVideo, "early")}
+	sender, err := a.AddTrack(cameras[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tell(t, ctx, a, z)
+	writing, stop := context.WithCancel(ctx)
+	defer stop()
+	for i, track := range cameras {
+		from := time.Duration(1-i) * time.Hour
+		go func() {
+			began := time.Now()
+			for n := 0; writing.Err() == nil; n++ {
+				track.WriteFrame(Frame{Data: vp8Frame(n, 1000+i, n%10 == 0), KeyFrame: n%10 == 0, PTS: from + time.Since(began)})
+				time.Sleep(5 * time.Millisecond)
+			}
+		}()
+	}
+	track := accept(t, ctx, z, KindVideo)
+	var last time.Duration
+	for got, changes := 0, 0; changes < 4; got++ {
+		f, err := track.ReadFrame(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got > 0 && (f.PTS <= last || f.PTS > last+5*time.Second) {
+			t.Fatalf("a frame at %v follows one at %v", f.PTS, last)
+		}
+		if last = f.PTS; len(f.Data) == 1000+changes%2 { // it is of the track that is sent now
+			changes++
+			if err := sender.ReplaceTrack(cameras[changes%2]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // What the statistics say of media adds up, and what refers to another part finds it.
 func TestMediaStats(t *testing.T) {
 	ctx := within(t, 20*time.Second)

@@ -83,6 +83,9 @@ func (s *Sender) setTrack(track *Track) {
 	if s.track != nil {
 		s.track.detach(s)
 	}
+	if s.rtp != nil {
+		s.rtp.Follow() // each track counts its times from somewhere else
+	}
 	if s.track = track; track != nil {
 		track.attach(s)
 		if track.Remote() {

@@ -119,6 +119,14 @@ func (x *Sender) SetCodec(payloadType uint8) error {
 	return nil
 }
 
+// Follow makes what is written next go on behind what was written before, whatever its
+// times say: it comes from another source.
+func (x *Sender) Follow() {
+	for _, e := range x.encodings {
+		e.rewrite.pause()
+	}
+}
+
 // Codec returns the codec of WriteFrame; nil when the section does not send.
 func (x *Sender) Codec() *Codec { return x.encodings[0].codec }
 
