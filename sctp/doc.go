@@ -48,7 +48,8 @@
 // belongs to can be finished and delivered. If the window is full of messages
 // that can never be delivered, the association is aborted with Out of Resource.
 // Messages that are interleaved can fill it too: a sender should not begin more
-// of them than it has been offered room for, and ours does not.
+// of them than it has been offered room for, and ours does not; for one that does,
+// the window grows with the streams that have an unfinished message.
 // A message above MaxMessageSize ends the association too, as soon as that
 // much of it came.
 //

@@ -13,6 +13,7 @@ type interleaving struct {
 	lists  map[streamOrder]*partialList
 	recent *partial // what the last fragment was for
 	live   int      // partials in all lists
+	open   int      // lists with a message that has begun
 	// skipped is, by stream, one more than the last Message Identifier of an
 	// unordered message that the peer gave up: a fragment of such a one may
 	// still come, and would wait for ever.
@@ -41,6 +42,7 @@ func orderOf(stream uint16, unordered bool) streamOrder {
 // Identifier.
 type partialList struct {
 	head, tail *partial
+	open       int          // messages that have begun
 	free       *partialList // links those for reuse
 }
 
@@ -51,6 +53,7 @@ type partial struct {
 	// a gap. The payload is ours, and not there before the first fragment.
 	data       dataChunk
 	begun      bool
+	counted    bool   // in its list's open
 	fsn        uint32 // the fragment that it waits for
 	head, tail *stray // fragments after that one, by their number
 	prev, next *partial
@@ -83,6 +86,7 @@ func (r *interleaving) add(d *dataChunk, w *window, pool *buffers) (whole dataCh
 			size = max(size, min(r.hint, w.maxMessage))
 		}
 		p.data, p.begun, p.fsn = *d, true, 1
+		r.count(p)
 		p.data.payload = append(w.take(pool, size), d.payload...)
 	case p.begun && d.fsn == p.fsn:
 		p.data.payload = w.grow(pool, p.data.payload, d.payload)
@@ -113,6 +117,15 @@ func (r *interleaving) add(d *dataChunk, w *window, pool *buffers) (whole dataCh
 	p.begun = false // the payload is not the partial's any more
 	r.drop(p, w, pool)
 	return whole, true, fragmentKept
+}
+
+// count notes that a message has begun.
+func (r *interleaving) count(p *partial) {
+	list := r.lists[p.order]
+	if p.counted = true; list.open == 0 {
+		r.open++
+	}
+	list.open++
 }
 
 // find returns the message that a fragment belongs to, new if need be.
@@ -216,6 +229,11 @@ func (r *interleaving) drop(p *partial, w *window, pool *buffers) {
 		r.dropStray(p, w, pool)
 	}
 	list := r.lists[p.order]
+	if p.counted {
+		if list.open--; list.open == 0 {
+			r.open--
+		}
+	}
 	if p.prev == nil {
 		list.head = p.next
 	} else {

@@ -111,3 +111,44 @@ func TestIdleMemory(t *testing.T) {
 		}
 	})
 }
+
+// A peer that interleaves more than the window can hold at first is given room
+// to finish: what it has begun on 40 streams arrives.
+func TestWindowHoldsInterleavedMessages(t *testing.T) {
+	const streams, size = 40, 256 << 10
+	p := newPipe(t, Config{}, Config{})
+	p.connect()
+	p.z = nil
+	fragment := make([]byte, 1024)
+	first := p.a.recv.tracker.cum + 1
+	next := first
+	arrived := 0
+	for fsn := range uint32(size / 1024) {
+		for stream := range uint16(streams) {
+			d := dataChunk{interleaved: true, tsn: next, stream: stream, fsn: fsn, payload: fragment}
+			switch fsn {
+			case 0:
+				d.flags = flagBegin
+			case size/1024 - 1:
+				d.flags = flagEnd
+			}
+			if p.a.recv.window.rwnd() < len(fragment) {
+				t.Fatalf("the window is closed after %d chunks", next-first)
+			}
+			p.a.Receive(p.now, packet(p.a, d.append(nil)))
+			next++
+			for len(p.a.AppendPacket(p.now, nil)) > 0 {
+			}
+			for m, ok := p.a.NextMessage(); ok; m, ok = p.a.NextMessage() {
+				arrived += len(m.Data)
+				p.a.Release(p.now, m)
+			}
+		}
+	}
+	if err := p.a.Err(); err != nil || arrived != streams*size {
+		t.Errorf("%d of %d bytes arrived: %v", arrived, streams*size, err)
+	}
+	if w := p.a.recv.window; w.limit > w.most {
+		t.Errorf("the window grew to %d, and %d is the most", w.limit, w.most)
+	}
+}

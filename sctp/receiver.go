@@ -54,6 +54,9 @@ func (r *receiver) data(d *dataChunk) (o outcome) {
 	o.immediate = !inOrder || r.tracker.gap() || d.flags&flagImmediate != 0
 	r.tracker.add(d.tsn)
 	r.assemble(d, &o)
+	if n := r.interleaving.open; n > 1 && 2*r.window.counted() > r.window.limit {
+		r.window.hold(n)
+	}
 	if inOrder && r.reassembly.sweep(d.tsn, r.tracker.cum, &r.window, r.pool) {
 		o.drop = dropFragment
 	}

@@ -55,6 +55,14 @@ func (w *window) released(now time.Time, n int, rtt time.Duration) {
 	w.consumed, w.since = 0, now
 }
 
+// hold makes room for a message that is not long on each of so many streams, as far
+// as the window may grow. A peer that interleaves them finishes none before it has
+// sent most of all, and would crawl from one probe of a full window to the next, or
+// fill it for good.
+func (w *window) hold(streams int) {
+	w.limit = max(w.limit, min((streams+1)*w.ordinary(), w.most))
+}
+
 // rwnd is the a_rwnd to advertise. What is less than a packet is not worth
 // mentioning: it would only make the sender cut small fragments (the silly
 // window syndrome of RFC 1122, Section 4.2.3.3).
@@ -130,7 +138,11 @@ func (w *window) take(pool *buffers, n int) []byte {
 // grow appends more to b, moving it to a larger buffer if it has to.
 func (w *window) grow(pool *buffers, b, more []byte) []byte {
 	if need := len(b) + len(more); need > cap(b) {
-		larger := append(pool.get(max(need, min(2*cap(b), w.maxMessage))), b...)
+		size := min(2*cap(b), w.maxMessage)
+		if need <= longFrom { // most messages are not long
+			size = min(size, longFrom)
+		}
+		larger := append(pool.get(max(need, size)), b...)
 		w.move(b, larger)
 		pool.put(b)
 		b = larger
