@@ -273,3 +273,23 @@ func TestInitInDescriptions(t *testing.T) {
 		}
 	}
 }
+
+// An answer that repeats the offer's INIT chunk is one without SNAP.
+func TestRepeatedInit(t *testing.T) {
+	a, z := quietPeer(t, 1), quietPeer(t, 2)
+	if _, err := a.CreateDataChannel("test", nil); err != nil {
+		t.Fatal(err)
+	}
+	offer := offerOf(t, a)
+	a.mustSet(t, true, offer)
+	_, line, _ := strings.Cut(offer.SDP, "a=sctp-init:")
+	line, _, _ = strings.Cut(line, "\r\n")
+	offer.SDP = strings.Replace(offer.SDP, "a=sctp-init:", "a=x-", 1)
+	z.mustSet(t, false, offer)
+	answer := answerOf(t, z)
+	answer.SDP += "a=sctp-init:" + line + "\r\n"
+	a.mustSet(t, false, answer)
+	if a.core.remoteInit != nil {
+		t.Errorf("our own INIT chunk was taken for the peer's: %x", a.core.remoteInit)
+	}
+}

@@ -1,6 +1,7 @@
 package peerconnection
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -170,7 +171,9 @@ func (c *core) applyData(now time.Time, s *sdp.Session, sections []section, weOf
 	c.remoteSCTPPort, _ = data.SCTPPort()
 	if c.sctp == nil {
 		c.remoteInit = nil
-		if init, ok := data.SCTPInit(); ok && sctp.CheckInit(init) == nil {
+		// Libdatachannel's answer repeats what it does not know of the offer, our own
+		// INIT chunk included.
+		if init, ok := data.SCTPInit(); ok && sctp.CheckInit(init) == nil && !bytes.Equal(init, c.localInit) {
 			c.remoteInit = init
 		}
 	}
