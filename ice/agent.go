@@ -24,6 +24,9 @@ type Config struct {
 	// told of another value. RFC 8445, Section 14.2; RFC 8839, Section 5.5.
 	Ta time.Duration
 
+	// Policy says which local candidates there are: all, if zero.
+	Policy Policy
+
 	// MaxPairs limits the check list; 0 means 100. RFC 8445, Section 6.1.2.5.
 	MaxPairs int
 
@@ -69,11 +72,14 @@ const (
 	timerExpiry                  // consent to send on the selected path ends
 	timerPatience                // Patience: until then the agent does not fail
 	timerOldSession              // the credentials of before the restart are forgotten
+	timerGather                  // Ta: until then no other server may be asked
+	timerGathered                // servers that have not answered do not matter any more
 )
 
 var timerNames = [...]string{
 	timerPace: "pace", timerRetry: "retry", timerNominate: "nominate", timerConsent: "consent",
 	timerSilence: "silence", timerExpiry: "expiry", timerPatience: "patience", timerOldSession: "old-session",
+	timerGather: "gather", timerGathered: "gathered",
 }
 
 // An Agent is one end of ICE for one data stream. It is not safe for
@@ -90,12 +96,18 @@ type Agent struct {
 	session *session // where checks are made
 	old     *session // the one before the restart, while the peer may still use it; or nil
 
-	locals      []*local
-	gathered    bool // no more local candidates will come
-	remotes     []*remote
-	foundations int // how many foundations were given to local candidates
-	reflexives  int // how many remote candidates were learned from checks: their foundations
-	generation  int // how many restarts there were
+	locals   []*local
+	hidden   []*local // bases without a candidate: servers alone are reached from them
+	servers  []ServerConfig
+	errands  []*errand // of each base at each server
+	fates    []fate    // the foundations of what servers told
+	gathered bool      // no more local addresses or servers will come
+	// gatheringTold is set once GatheringDone was told in this session.
+	gatheringTold bool
+	remotes       []*remote
+	foundations   int // how many foundations were given to local candidates
+	reflexives    int // how many remote candidates were learned from checks: their foundations
+	generation    int // how many restarts there were
 
 	pairs     []*pair // the check list, in decreasing order of priority; all of session
 	triggered []*pair // the triggered-check queue and repetitions, first in first out
@@ -168,12 +180,13 @@ func (a *Agent) SetRemoteCredentials(now time.Time, c Credentials) error {
 
 // Advance fires the timers that are due.
 func (a *Agent) Advance(now time.Time) {
+	a.advanceErrands(now)
 	for {
 		t, due := a.timers.Due(now)
 		if !due {
 			return
 		}
-		if t != timerPace { // there is nothing to learn from it but that time passes
+		if t != timerPace && t != timerGather { // there is nothing to learn from it but that time passes
 			a.trace.Timer(now, trace.ICE, timerNames[t])
 		}
 		switch t {
@@ -193,12 +206,22 @@ func (a *Agent) Advance(now time.Time) {
 			a.failIfHopeless(now)
 		case timerOldSession:
 			a.forgetOldSession(now)
+		case timerGather:
+			a.sendNext(now)
+		case timerGathered:
+			a.gatheredInVain(now)
 		}
 	}
 }
 
 // NextTimeout is when Advance has something to do; zero means never.
-func (a *Agent) NextTimeout() time.Time { return a.timers.Next() }
+func (a *Agent) NextTimeout() time.Time {
+	next := a.timers.Next()
+	for _, e := range a.errands {
+		next = timers.Earlier(next, e.nextTimeout())
+	}
+	return next
+}
 
 // AppendPacket appends the next packet to send, a STUN message, to b, and tells
 // where to send it. It returns b unchanged when there is nothing to send now.
@@ -207,9 +230,20 @@ func (a *Agent) AppendPacket(now time.Time, b []byte) ([]byte, Path) {
 		if len(a.responses) > 0 {
 			r := a.responses[0]
 			a.responses = append(a.responses[:0], a.responses[1:]...)
-			return a.appendResponse(b, &r), r.path
+			if packet, path := a.appendResponse(now, b, &r); len(packet) > len(b) {
+				return packet, path
+			}
+			continue
 		}
-		p := a.nextTriggered()
+		if packet, path := a.appendErrand(now, b); len(packet) > len(b) {
+			return packet, path
+		}
+		if a.state == StateClosed {
+			a.ready = false
+			a.errands = nil
+			break
+		}
+		p := a.nextTriggered(now)
 		if p == nil {
 			p = a.nextOrdinary(now)
 		}
@@ -220,24 +254,28 @@ func (a *Agent) AppendPacket(now time.Time, b []byte) ([]byte, Path) {
 		if a.config.Lite {
 			return a.appendKeepalive(b, p), p.path()
 		}
-		return a.appendCheck(now, b, p), p.path()
+		if packet, path := a.appendCheck(now, b, p); len(packet) > len(b) {
+			return packet, path
+		}
 	}
 	return b, Path{}
 }
 
-// Close ends the agent: nothing is sent any more, and what arrives is dropped.
+// Close ends the agent: nothing is sent any more but what ends the allocations at
+// TURN servers, and what arrives is dropped.
 func (a *Agent) Close(now time.Time) {
 	if a.state != StateClosed {
 		a.end(now, StateClosed)
+		a.hidden, a.servers = nil, nil
 	}
 }
 
-// end leaves nothing behind but the state.
+// end leaves nothing behind but the state, and goodbyes to servers.
 func (a *Agent) end(now time.Time, s State) {
 	a.timers.StopAll()
 	a.pairs, a.remotes, a.triggered, a.responses = nil, nil, nil, nil
 	a.nominating, a.nominated, a.selected, a.old = nil, nil, nil, nil
-	a.ready = false
+	a.endErrands(now)
 	a.setState(now, s)
 }
 

@@ -110,6 +110,8 @@ type Candidate struct {
 	NetworkCost int    // "network-cost", and 0 where not told
 
 	Extensions []Extension // the others, in their order
+
+	URL string // of the server that a local candidate was learned from, where told; not in its text
 }
 
 // maxExtensions bounds what a candidate keeps of extensions, and

@@ -40,10 +40,11 @@ func (a *Agent) enqueue(p *pair) {
 
 // nextTriggered takes the first pair out of the triggered-check queue.
 //
-// Those that the peer's early checks triggered wait for its password.
-func (a *Agent) nextTriggered() *pair {
+// Those that the peer's early checks triggered wait for its password, relayed
+// ones for the server's permission.
+func (a *Agent) nextTriggered(now time.Time) *pair {
 	for i, p := range a.triggered {
-		if p.session.complete() {
+		if p.session.complete() && a.permitted(now, p.local, p.remote.addr.Addr()) {
 			a.triggered = slices.Delete(a.triggered, i, i+1)
 			p.queued = false
 			return p
@@ -65,9 +66,9 @@ func (a *Agent) nextOrdinary(now time.Time) *pair {
 	if a.config.Lite || !a.session.complete() || a.timers.Running(timerPace) {
 		return nil
 	}
-	p := a.firstWaiting()
+	p := a.firstWaiting(now)
 	if p == nil && !a.concluded {
-		p = a.firstFrozen()
+		p = a.firstFrozen(now)
 	}
 	if p != nil {
 		a.timers.Set(timerPace, now.Add(a.config.Ta))
@@ -75,16 +76,16 @@ func (a *Agent) nextOrdinary(now time.Time) *pair {
 	return p
 }
 
-func (a *Agent) firstWaiting() *pair {
+func (a *Agent) firstWaiting(now time.Time) *pair {
 	for _, p := range a.pairs {
-		if p.state == PairWaiting && !p.queued {
+		if p.state == PairWaiting && !p.queued && a.permitted(now, p.local, p.remote.addr.Addr()) {
 			return p
 		}
 	}
 	return nil
 }
 
-func (a *Agent) firstFrozen() *pair {
+func (a *Agent) firstFrozen(now time.Time) *pair {
 next:
 	for _, p := range a.pairs {
 		if p.state != PairFrozen {
@@ -95,14 +96,16 @@ next:
 				continue next
 			}
 		}
-		return p
+		if a.permitted(now, p.local, p.remote.addr.Addr()) {
+			return p
+		}
 	}
 	return nil
 }
 
 // appendCheck appends a connectivity check on p. RFC 8445, Section 7.2.4. The
 // order of the attributes is Chromium's.
-func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) []byte {
+func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) ([]byte, Path) {
 	t := transaction{
 		id:          a.newTransactionID(),
 		sent:        now,
@@ -117,6 +120,10 @@ func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) []byte {
 	p.sent++
 	a.stats.ChecksSent++
 
+	start, relayed := len(b), p.local.relay != nil
+	if relayed {
+		b = append(b, headroom[:]...)
+	}
 	m := stun.NewBuilder(b, stun.BindingRequest, t.id)
 	username := p.session.username
 	if p.username != "" {
@@ -137,7 +144,10 @@ func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) []byte {
 	m.AddUint32(stun.AttrPriority, p.local.reflexivePriority())
 	m.AddIntegrity(p.session.remoteKey)
 	m.AddFingerprint()
-	return m.Bytes()
+	if relayed {
+		return a.Wrap(now, p.path(), m.Bytes(), start)
+	}
+	return m.Bytes(), p.path()
 }
 
 // schedule notes that a check on p goes out now, and when it is repeated.

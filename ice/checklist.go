@@ -22,7 +22,7 @@ func (a *Agent) formPair(now time.Time, l *local, r *remote) *pair {
 	p := &pair{session: a.session, local: l, remote: r, formedAt: now}
 	p.priority = a.priorityOf(p)
 	p.state = a.initialState(p)
-	return a.insert(p)
+	return a.insert(now, p)
 }
 
 // pairable reports whether a datagram could go from l to r.
@@ -58,7 +58,7 @@ func (a *Agent) initialState(p *pair) PairState {
 // "The limit is enforced by, within in each checklist, discarding
 // lower-priority candidate pairs until the total number of candidate pairs in
 // the checklist set is smaller than the limit value." RFC 8445, Section 6.1.2.5.
-func (a *Agent) insert(p *pair) *pair {
+func (a *Agent) insert(now time.Time, p *pair) *pair {
 	if limit := a.limit(); len(a.pairs) >= limit {
 		if !a.discardFor(p) {
 			return nil
@@ -69,6 +69,9 @@ func (a *Agent) insert(p *pair) *pair {
 		i++ // behind its equals: older ones first
 	}
 	a.pairs = slices.Insert(a.pairs, i, p)
+	if e := p.local.relay; e != nil && !a.permitted(now, p.local, p.remote.addr.Addr()) && e.permissions[p.remote.addr.Addr()] == permissionRefused {
+		p.state = PairFailed
+	}
 	a.ready = true
 	return p
 }

@@ -11,6 +11,8 @@
 //   - its role, [Agent.SetControlling]: the side that offers is controlling;
 //   - the addresses it can send from, [Agent.AddLocalAddress]; each becomes a
 //     candidate to signal, which the event [CandidateGathered] brings;
+//   - the servers that help, [Agent.AddServer]: what they see of a base becomes a
+//     server-reflexive candidate, what they lend a relayed one;
 //   - the peer's credentials and candidates, [Agent.SetRemoteCredentials] and
 //     [Agent.AddRemoteCandidate], in any order and at any time;
 //   - each STUN message that arrives, [Agent.Receive], and the path it took;
@@ -21,14 +23,19 @@
 // Application data goes where [Agent.SelectedPath] says, from the first check
 // that is answered: no need to wait for nomination (RFC 8445, Section 12.1).
 //
+// A path may begin at a relayed address. Only two places know what that means on
+// the wire: every datagram goes through [Agent.Unwrap] when it arrives, and what
+// is sent where [Agent.Relayed] says so through [Agent.Wrap].
+//
 // # How it is built
 //
 // In the order of the RFC: candidates and their priorities (candidate,
 // priority, gather, remote), the check list (pair, checklist), the checks
 // (check, response), answering the peer's (request), roles (role), nomination
 // (nominate), which path carries data (selection), consent (consent), restarts
-// (restart). One [Agent] is one data stream with one component: everything is
-// bundled and RTCP shares the path (RFC 8843, RFC 5761).
+// (restart), servers (server) and what they relay (relay). One [Agent] is one
+// data stream with one component: everything is bundled and RTCP shares the path
+// (RFC 8843, RFC 5761).
 //
 // # Where it goes its own way
 //
@@ -42,11 +49,14 @@
 //     that a few pairs outlive nomination, without any traffic on them.
 //   - An unanswered consent check is followed by further ones within the
 //     second, so that a lost datagram is not taken for a lost peer.
+//   - A pair that is relayed waits two seconds for better ones before it is
+//     nominated. Data flows meanwhile.
+//   - Servers have five seconds to answer, not the 39.5 of RFC 8489.
 //   - Refusals without integrity (400, 401) do not end a check: anybody can send
 //     them, and a peer may not know our credentials yet.
 //
 // # Out of scope
 //
-// Names that end in ".local" are kept and not resolved: the peer's own checks
+// Servers are asked over UDP, and their names are resolved by others. Names that end in ".local" are kept and not resolved: the peer's own checks
 // reach us and reveal the address. Two lite agents do not connect.
 package ice

@@ -20,33 +20,53 @@ type LocalOptions struct {
 	// NetworkID tells networks apart and NetworkCost ranks them, the cheapest
 	// first; they are signalled to peers that want to know, such as Chromium.
 	NetworkID, NetworkCost uint16
+
+	// Shared says that others than this agent send from the address, too: then no
+	// TURN server is asked from there, for whom one address and port is one client.
+	Shared bool
+
+	// Hidden says that servers alone are reached from the address: it is no
+	// candidate. With PolicyRelay all are.
+	Hidden bool
 }
 
-// A local is a base: an address we send from, and the host candidate it makes.
+// A local is a base: an address we send from, and the host candidate it makes,
+// or one that a server relays for, and the relayed candidate.
 type local struct {
-	addr      netip.AddrPort
-	options   LocalOptions
-	candidate Candidate
+	addr       netip.AddrPort
+	options    LocalOptions
+	preference uint16
+	candidate  Candidate
+	reflexives []Candidate // what servers see instead of it
+	relay      *errand     // the server's that relays; nil for an address of our own
 }
 
 // AddLocalAddress takes an address that we can send from and receive at. It
 // becomes a host candidate, which the event [CandidateGathered] brings, too. It
-// returns false when the address is known already or cannot be one.
+// returns false when the address is known already, cannot be one, or is hidden.
 func (a *Agent) AddLocalAddress(now time.Time, addr netip.AddrPort, options LocalOptions) (Candidate, bool) {
 	addr = unmap(addr)
-	if a.state == StateClosed || !usable(addr) || a.localAt(addr) != nil || len(a.locals) == maxLocals {
+	if a.state == StateClosed || !usable(addr) || a.localAt(addr) != nil || a.hiddenAt(addr) != nil || len(a.locals)+len(a.hidden) >= maxLocals {
 		return Candidate{}, false
 	}
 	l := &local{addr: addr, options: options}
 	preference := options.Preference
 	if preference == 0 {
 		nth := 0
-		for _, other := range a.locals {
+		for _, other := range a.bases() {
 			if other.addr.Addr().Is4() == addr.Addr().Is4() {
 				nth++
 			}
 		}
 		preference = localPreference(addr.Addr(), nth)
+	}
+	l.preference = preference
+	if options.Hidden || a.config.Policy == PolicyRelay {
+		a.hidden = append(a.hidden, l)
+		for rank, s := range a.servers {
+			a.send(now, l, s, rank)
+		}
+		return Candidate{}, false
 	}
 	l.candidate = Candidate{
 		Foundation:  a.foundation(addr.Addr()),
@@ -63,6 +83,9 @@ func (a *Agent) AddLocalAddress(now time.Time, addr netip.AddrPort, options Loca
 	for _, r := range a.remotes {
 		a.formPair(now, l, r)
 	}
+	for rank, s := range a.servers {
+		a.send(now, l, s, rank)
+	}
 	return l.candidate, true
 }
 
@@ -78,7 +101,7 @@ func (a *Agent) gather(l *local) {
 // RFC 8445, Section 5.1.1.3.
 func (a *Agent) foundation(addr netip.Addr) string {
 	for _, l := range a.locals {
-		if l.addr.Addr() == addr {
+		if l.relay == nil && l.addr.Addr() == addr {
 			return l.candidate.Foundation
 		}
 	}
@@ -86,19 +109,33 @@ func (a *Agent) foundation(addr netip.Addr) string {
 	return strconv.Itoa(a.foundations)
 }
 
-// EndOfLocalCandidates tells that no more local addresses will come.
-func (a *Agent) EndOfLocalCandidates(now time.Time) {
-	if !a.gathered && a.state != StateClosed {
-		a.gathered = true
-		a.emit(GatheringDone{})
+// serverFoundation names what candidates of that type, base and server have in common.
+func (a *Agent) serverFoundation(kind CandidateType, base, server netip.Addr) string {
+	for _, f := range a.fates {
+		if f.kind == kind && f.base == base && f.server == server {
+			return f.foundation
+		}
 	}
+	a.foundations++
+	f := fate{kind, base, server, strconv.Itoa(a.foundations)}
+	if len(a.fates) < maxFates {
+		a.fates = append(a.fates, f)
+	}
+	return f.foundation
 }
 
-// LocalCandidates returns the candidates to signal, in the order they were gathered.
+// EndOfLocalCandidates tells that no more local addresses or servers will come.
+func (a *Agent) EndOfLocalCandidates(now time.Time) {
+	a.gathered = true
+	a.checkGathered(now)
+}
+
+// LocalCandidates returns the candidates to signal, those of each base together.
 func (a *Agent) LocalCandidates() []Candidate {
 	var candidates []Candidate
 	for _, l := range a.locals {
 		candidates = append(candidates, l.candidate)
+		candidates = append(candidates, l.reflexives...)
 	}
 	return candidates
 }
@@ -108,13 +145,29 @@ func (a *Agent) LocalCandidates() []Candidate {
 func (a *Agent) RemoveLocalAddress(now time.Time, addr netip.AddrPort) {
 	l := a.localAt(unmap(addr))
 	if l == nil {
+		l = a.hiddenAt(unmap(addr))
+	}
+	if l == nil || l.relay != nil {
 		return
 	}
-	a.locals = slices.DeleteFunc(a.locals, func(other *local) bool { return other == l })
-	a.lose(now, func(p *pair) bool { return p.local == l })
+	gone := func(other *local) bool { return other == l || other.relay != nil && other.relay.base == l }
+	a.locals = slices.DeleteFunc(a.locals, gone)
+	a.hidden = slices.DeleteFunc(a.hidden, gone)
+	a.lose(now, func(p *pair) bool { return gone(p.local) })
+	a.forgetErrands(now, l)
 }
 
-// localAt returns the local candidate with the base addr, or nil.
+// hiddenAt returns the hidden base with that address, or nil.
+func (a *Agent) hiddenAt(addr netip.AddrPort) *local {
+	for _, l := range a.hidden {
+		if l.addr == addr {
+			return l
+		}
+	}
+	return nil
+}
+
+// localAt returns the local candidate with the base addr, a relayed one included, or nil.
 func (a *Agent) localAt(addr netip.AddrPort) *local {
 	for _, l := range a.locals {
 		if l.addr == addr {

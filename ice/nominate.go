@@ -8,6 +8,11 @@ const (
 	leastPatience = 20 * time.Millisecond
 	mostPatience  = 250 * time.Millisecond
 
+	// relayPatience is how long it waits if the first one is relayed, which is
+	// much the worse: for both NATs to be open each side's checks must have left,
+	// with a candidate that may be on its way still.
+	relayPatience = 2 * time.Second
+
 	// staleAfter is how long the peer may be silent on a pair it nominated, or
 	// check another one instead, until its nomination of that with a lower
 	// priority is believed.
@@ -33,6 +38,9 @@ func (a *Agent) nominate(now time.Time) {
 	}
 	if a.betterPending(best) {
 		wait := min(max(best.rtt, leastPatience), mostPatience)
+		if best.local.relay != nil || best.remote.candidate.Type == Relayed {
+			wait = relayPatience
+		}
 		if until := best.answeredAt.Add(wait); until.After(now) {
 			a.timers.SetEarlier(timerNominate, until)
 			return

@@ -117,6 +117,11 @@ func (p *pair) localCandidate() Candidate {
 	if !p.mapped.IsValid() || p.mapped == p.local.addr {
 		return c
 	}
+	for _, known := range p.local.reflexives {
+		if known.Addr == p.mapped {
+			return known
+		}
+	}
 	c.Type = PeerReflexive
 	c.Foundation = "prflx-" + c.Foundation
 	c.Priority = p.local.reflexivePriority()

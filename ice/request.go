@@ -183,7 +183,7 @@ func (a *Agent) pairFor(now time.Time, l *local, path Path, priority uint32, ufr
 	if a.trace != nil && r.candidate.Type == PeerReflexive {
 		a.trace.Note(now, trace.ICE, "peer-reflexive candidate: "+r.candidate.String())
 	}
-	return a.insert(p)
+	return a.insert(now, p)
 }
 
 // trigger has p checked in return. RFC 8445, Section 7.3.1.4:
@@ -209,8 +209,16 @@ func (a *Agent) trigger(now time.Time, p *pair, nominated bool) {
 }
 
 // appendResponse appends the response to a check.
-func (a *Agent) appendResponse(b []byte, r *response) []byte {
+func (a *Agent) appendResponse(now time.Time, b []byte, r *response) ([]byte, Path) {
 	a.stats.ResponsesSent++
+	if a.Relayed(r.path) {
+		start := len(b)
+		return a.Wrap(now, r.path, r.append(append(b, headroom[:]...)), start)
+	}
+	return r.append(b), r.path
+}
+
+func (r *response) append(b []byte) []byte {
 	if r.code == 0 {
 		m := stun.NewBuilder(b, stun.BindingSuccessResponse, r.id)
 		m.AddXORAddress(stun.AttrXORMappedAddress, r.path.Remote)

@@ -16,6 +16,9 @@ func (a *Agent) Receive(now time.Time, path Path, packet []byte) {
 		return
 	}
 	path = path.unmapped()
+	if a.receiveErrand(now, path, packet) {
+		return
+	}
 	l := a.localAt(path.Local)
 	if l == nil {
 		a.drop(now, dropLocalAddress, packet)

@@ -29,9 +29,7 @@ func (a *Agent) Restart(now time.Time, local Credentials) {
 	for _, l := range a.locals {
 		a.gather(l)
 	}
-	if a.gathered {
-		a.emit(GatheringDone{})
-	}
+	a.sendAgain(now)
 	a.updateState(now)
 }
 

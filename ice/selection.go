@@ -48,6 +48,7 @@ func (a *Agent) selectPair(now time.Time) {
 		return
 	}
 	a.selected = best
+	a.bindChannel(now, best)
 	if a.old != nil && best.session == a.session {
 		a.timers.Set(timerOldSession, now.Add(oldSessionFor))
 	}

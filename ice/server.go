@@ -1,0 +1,481 @@
+package ice
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/trace"
+	"github.com/plainrtc/plainrtc/stun"
+	"github.com/plainrtc/plainrtc/turn"
+)
+
+// A Policy says which local candidates there are. W3C: RTCIceTransportPolicy.
+type Policy uint8
+
+// The policies.
+const (
+	PolicyAll   Policy = iota // all
+	PolicyRelay               // relayed ones alone: the peer learns no address of ours, nor sends to one
+)
+
+// A ServerKind says what a server does.
+type ServerKind uint8
+
+// The kinds of servers.
+const (
+	STUN ServerKind = iota // tells what address it sees: RFC 8489
+	TURN                   // that, and relays: RFC 8656
+)
+
+// A ServerConfig is a server that helps to gather candidates, over UDP.
+type ServerConfig struct {
+	Kind               ServerKind
+	Addr               netip.AddrPort
+	URL                string // told with its candidates; may be empty
+	Username, Password string // for TURN
+}
+
+const (
+	// maxServers bounds how many servers are asked.
+	maxServers = 8
+
+	// gatherFor is how long servers have to answer. RFC 8489's 39.5 s for a request
+	// that is never answered is longer than anybody waits for a call: within
+	// this time it is sent four times.
+	gatherFor = 5 * time.Second
+)
+
+// An errand is what one base has to do at one server. RFC 8445, Section 5.1.1.2.
+type errand struct {
+	ServerConfig
+	rank  int    // of the server among the agent's
+	base  *local // where it is asked from
+	state errandState
+
+	binding *stun.Transaction  // of a STUN server, while it is asked
+	id      stun.TransactionID // of that
+
+	client      *turn.Client // of a TURN server, until the allocation is no more
+	permissions map[netip.Addr]permission
+}
+
+// The states of an errand.
+type errandState uint8
+
+const (
+	errandWaiting errandState = iota // for its turn: Ta
+	errandRunning                    // the server was asked
+	errandDone                       // it has answered, or had its time
+)
+
+// A permission is what is known of the server's will to relay to an address.
+// The absence of one: it was not asked yet.
+type permission uint8
+
+const (
+	permissionAsked permission = iota + 1
+	permissionGranted
+	permissionRefused
+)
+
+// maxPermissions bounds what is known of them.
+const maxPermissions = 256
+
+// AddServer takes a server to gather candidates from, for each local address
+// that there is or will be. What it brings comes in the event
+// [CandidateGathered]; [GatheringDone] waits for it for five seconds at most.
+func (a *Agent) AddServer(now time.Time, s ServerConfig) error {
+	s.Addr = unmap(s.Addr)
+	switch {
+	case a.state == StateClosed:
+		return errors.New("ice: the agent is closed")
+	case a.config.Lite:
+		return errors.New("ice: a lite agent has host candidates alone: it asks no servers")
+	case !usable(s.Addr):
+		return fmt.Errorf("ice: %v is not the address of a server", s.Addr)
+	case len(a.servers) == maxServers:
+		return fmt.Errorf("ice: there are %d servers already", maxServers)
+	}
+	for _, known := range a.servers {
+		if known.Addr == s.Addr && known.Kind == s.Kind {
+			return nil
+		}
+	}
+	if s.Kind == TURN {
+		if _, err := turn.NewClient(a.clientConfig(s)); err != nil {
+			return fmt.Errorf("ice: the TURN server %v cannot be used: %w", s.Addr, err)
+		}
+	}
+	a.servers = append(a.servers, s)
+	for _, l := range a.bases() {
+		a.send(now, l, s, len(a.servers)-1)
+	}
+	return nil
+}
+
+func (a *Agent) clientConfig(s ServerConfig) turn.ClientConfig {
+	return turn.ClientConfig{
+		Username: s.Username, Password: s.Password, Server: s.Addr,
+		Family: turn.BothFamilies, Rand: a.config.Rand, Trace: a.trace,
+	}
+}
+
+// bases are the addresses that we send from ourselves.
+func (a *Agent) bases() []*local {
+	bases := slices.Clone(a.hidden)
+	for _, l := range a.locals {
+		if l.relay == nil {
+			bases = append(bases, l)
+		}
+	}
+	return bases
+}
+
+// send sends l on an errand to s, when its turn comes.
+func (a *Agent) send(now time.Time, l *local, s ServerConfig, rank int) {
+	from, to := l.addr.Addr(), s.Addr.Addr()
+	switch {
+	case from.Is4() != to.Is4(), from.IsLoopback() && !to.IsLoopback(), from.IsLinkLocalUnicast() != to.IsLinkLocalUnicast():
+		return // no way
+	case s.Kind == TURN && l.options.Shared:
+		return // an allocation is one five-tuple's, and who else sends from here may have one
+	case s.Kind == STUN && a.config.Policy == PolicyRelay:
+		return
+	}
+	a.errands = append(a.errands, &errand{ServerConfig: s, rank: rank, base: l})
+	a.sendNext(now)
+}
+
+// sendNext begins the next errand, if Ta has passed since the last one began:
+// "Every Ta milliseconds, the agent can generate another new STUN or TURN
+// transaction." RFC 8445, Section 14.2.
+func (a *Agent) sendNext(now time.Time) {
+	if a.timers.Running(timerGather) {
+		return
+	}
+	for _, e := range a.errands {
+		if e.state != errandWaiting {
+			continue
+		}
+		e.state = errandRunning
+		switch e.Kind {
+		case STUN:
+			e.id = a.newTransactionID()
+			b := stun.NewBuilder(nil, stun.BindingRequest, e.id)
+			e.binding = stun.NewTransaction(b.Bytes(), stun.TransactionConfig{Trace: a.trace})
+			e.binding.Start(now)
+		case TURN:
+			client, err := turn.NewClient(a.clientConfig(e.ServerConfig))
+			if err != nil {
+				panic("BUG: " + err.Error()) // AddServer has tried
+			}
+			e.client, e.permissions = client, map[netip.Addr]permission{}
+			e.client.Start(now)
+		}
+		a.timers.Set(timerGather, now.Add(a.config.Ta))
+		a.timers.Set(timerGathered, now.Add(gatherFor))
+		a.ready = true
+		return
+	}
+}
+
+// gatheredInVain gives up what was not answered in time.
+func (a *Agent) gatheredInVain(now time.Time) {
+	for _, e := range slices.Clone(a.errands) {
+		if e.state != errandRunning {
+			continue
+		}
+		a.note(now, "no answer of the server "+e.Addr.String())
+		e.state, e.binding = errandDone, nil
+		if e.client != nil {
+			e.client.Close(now) // in case that it does answer some day
+			a.serve(now, e)
+		}
+	}
+	a.checkGathered(now)
+}
+
+// checkGathered tells when no more candidates will come.
+func (a *Agent) checkGathered(now time.Time) {
+	if !a.gathered || a.gatheringTold || a.state == StateClosed {
+		return
+	}
+	for _, e := range a.errands {
+		if e.state != errandDone {
+			return
+		}
+	}
+	a.gatheringTold = true
+	a.timers.Stop(timerGathered)
+	a.emit(GatheringDone{})
+}
+
+// sendAgain repeats the errands after a restart; allocations stay.
+func (a *Agent) sendAgain(now time.Time) {
+	a.gatheringTold = false
+	for _, e := range a.errands {
+		relays := slices.ContainsFunc(a.locals, func(l *local) bool { return l.relay == e })
+		if e.state == errandDone && !relays {
+			e.state, e.client = errandWaiting, nil
+		}
+	}
+	for _, l := range a.locals {
+		l.reflexives = nil
+	}
+	a.sendNext(now)
+	a.checkGathered(now)
+}
+
+// forgetErrands ends the errands of a base that is gone, or all of them if l is nil.
+func (a *Agent) forgetErrands(now time.Time, l *local) {
+	a.errands = slices.DeleteFunc(a.errands, func(e *errand) bool { return l == nil || e.base == l })
+	a.checkGathered(now)
+}
+
+// advanceErrands fires the timers of their clients.
+func (a *Agent) advanceErrands(now time.Time) {
+	for i := 0; i < len(a.errands); i++ {
+		e := a.errands[i]
+		if next := e.nextTimeout(); next.IsZero() || next.After(now) {
+			continue
+		}
+		a.ready = true
+		if e.binding != nil {
+			e.binding.Advance(now)
+		} else {
+			e.client.Advance(now)
+		}
+		a.serve(now, e)
+	}
+}
+
+func (e *errand) nextTimeout() time.Time {
+	switch {
+	case e.binding != nil:
+		return e.binding.NextTimeout()
+	case e.client != nil:
+		return e.client.NextTimeout()
+	}
+	return time.Time{}
+}
+
+// appendErrand appends the next request to a server.
+func (a *Agent) appendErrand(now time.Time, b []byte) ([]byte, Path) {
+	start := len(b)
+	for _, e := range a.errands {
+		switch {
+		case e.binding != nil:
+			b = e.binding.AppendPacket(now, b)
+		case e.client != nil:
+			b = e.client.AppendPacket(now, b)
+		}
+		if len(b) > start {
+			return b, Path{e.base.addr, e.Addr}
+		}
+	}
+	return b, Path{}
+}
+
+// receiveErrand takes a server's answer, and reports whether it is one.
+func (a *Agent) receiveErrand(now time.Time, path Path, packet []byte) bool {
+	if len(a.errands) == 0 {
+		return false
+	}
+	m, err := stun.Parse(packet)
+	if err != nil || m.Class() != stun.SuccessResponse && m.Class() != stun.ErrorResponse {
+		return false
+	}
+	if _, check := a.transaction(m.TransactionID()); check != nil {
+		return false
+	}
+	var client *errand
+	for _, e := range a.errands {
+		switch {
+		case e.base.addr != path.Local || e.Addr != path.Remote:
+		case e.binding != nil && e.id == m.TransactionID():
+			e.binding.Receive(now, packet)
+			a.serve(now, e)
+			return true
+		case e.client != nil:
+			client = e
+		}
+	}
+	if client == nil {
+		return false
+	}
+	client.client.Receive(now, packet)
+	a.ready = true
+	a.serve(now, client)
+	return true
+}
+
+// serve takes what the client of an errand has to say.
+func (a *Agent) serve(now time.Time, e *errand) {
+	if e.binding != nil {
+		if event, ok := e.binding.NextEvent(); ok {
+			done := event.(stun.Finished)
+			e.state, e.binding = errandDone, nil
+			if done.Err != nil {
+				a.note(now, "the STUN server "+e.Addr.String()+" is of no use: "+done.Err.Error())
+			} else if mapped, ok := done.Response.XORMappedAddress(); ok {
+				a.addReflexive(now, e, unmap(mapped))
+			}
+			a.checkGathered(now)
+		}
+		return
+	}
+	for e.client != nil {
+		event, ok := e.client.NextEvent()
+		if !ok {
+			break
+		}
+		a.clientEvent(now, e, event)
+	}
+}
+
+func (a *Agent) clientEvent(now time.Time, e *errand, event turn.ClientEvent) {
+	switch event := event.(type) {
+	case turn.Allocated:
+		if e.state == errandDone {
+			return // too late
+		}
+		e.state = errandDone
+		a.addReflexive(now, e, unmap(event.Mapped))
+		a.addRelayed(now, e, unmap(event.Relayed), unmap(event.Mapped))
+		a.addRelayed(now, e, unmap(event.Additional), unmap(event.Mapped))
+		a.checkGathered(now)
+	case turn.TryAlternate:
+		to := unmap(event.Server)
+		if e.state == errandDone || !usable(to) || to.Addr().Is4() != e.base.addr.Addr().Is4() {
+			// After 437 another port would help, but the base is what it is.
+			a.note(now, "the TURN server "+e.Addr.String()+" is of no use: "+event.Err.Error())
+			e.client.Close(now)
+			return
+		}
+		e.Addr = to
+		e.client.Restart(now, to)
+		a.ready = true
+	case turn.PermissionCreated:
+		e.permissions[event.Peer] = permissionGranted
+		a.ready = true
+	case turn.PermissionEnded:
+		delete(e.permissions, event.Peer)
+		if event.Err != nil {
+			a.note(now, "the TURN server "+e.Addr.String()+" does not relay to "+event.Peer.String()+": "+event.Err.Error())
+			e.permissions[event.Peer] = permissionRefused
+			a.refuse(now, e, event.Peer)
+		}
+	case turn.Closed:
+		if event.Err != nil {
+			a.note(now, "the TURN server "+e.Addr.String()+" is of no use: "+event.Err.Error())
+		}
+		e.state, e.client = errandDone, nil
+		a.loseRelayed(now, func(l *local) bool { return l.relay == e })
+		a.checkGathered(now)
+	}
+}
+
+func (a *Agent) note(now time.Time, text string) {
+	if a.trace != nil {
+		a.trace.Note(now, trace.ICE, text)
+	}
+}
+
+// addReflexive takes the address that a server sees instead of a base.
+//
+// "The agent MUST eliminate redundant candidates. [...] a candidate is
+// redundant if and only if its transport address and base equal those of
+// another candidate." RFC 8445, Section 5.1.3: without a NAT, that is the host
+// candidate. Checks are sent from the base, so there are no pairs of its own.
+func (a *Agent) addReflexive(now time.Time, e *errand, addr netip.AddrPort) {
+	l := e.base
+	if a.config.Policy == PolicyRelay || l.options.Hidden || !usable(addr) || addr.Addr().Is4() != l.addr.Addr().Is4() || a.localAt(addr) != nil ||
+		slices.ContainsFunc(l.reflexives, func(c Candidate) bool { return c.Addr == addr }) {
+		return
+	}
+	c := Candidate{
+		Foundation:  a.serverFoundation(ServerReflexive, l.addr.Addr(), e.Addr.Addr()),
+		Component:   1,
+		Protocol:    UDP,
+		Priority:    priority(ServerReflexive, l.preference, 1),
+		Addr:        addr,
+		Type:        ServerReflexive,
+		Related:     l.addr,
+		NetworkID:   int(l.options.NetworkID),
+		NetworkCost: int(l.options.NetworkCost),
+		URL:         e.URL,
+		Ufrag:       a.session.local.Ufrag,
+		Generation:  a.generation,
+	}
+	l.reflexives = append(l.reflexives, c)
+	a.emit(CandidateGathered{c})
+}
+
+// addRelayed takes an address that a server relays for: a base of its own.
+func (a *Agent) addRelayed(now time.Time, e *errand, addr, mapped netip.AddrPort) {
+	if !usable(addr) || a.localAt(addr) != nil || len(a.locals) == maxLocals {
+		return
+	}
+	related := mapped // "the mapped address": RFC 8839, Section 5.1
+	if a.config.Policy == PolicyRelay {
+		related = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+		if addr.Addr().Is6() {
+			related = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+		}
+	}
+	l := &local{addr: addr, options: e.base.options, preference: e.base.preference - uint16(min(int(e.base.preference), e.rank)), relay: e}
+	l.candidate = Candidate{
+		Foundation:  a.serverFoundation(Relayed, addr.Addr(), e.Addr.Addr()),
+		Component:   1,
+		Protocol:    UDP,
+		Priority:    priority(Relayed, l.preference, 1),
+		Addr:        addr,
+		Type:        Relayed,
+		Related:     related,
+		NetworkID:   int(l.options.NetworkID),
+		NetworkCost: int(l.options.NetworkCost),
+		URL:         e.URL,
+	}
+	a.locals = append(a.locals, l)
+	a.gather(l)
+	for _, r := range a.remotes {
+		a.formPair(now, l, r)
+	}
+}
+
+// loseRelayed takes back relayed candidates.
+func (a *Agent) loseRelayed(now time.Time, which func(*local) bool) {
+	n := len(a.locals)
+	a.locals = slices.DeleteFunc(a.locals, which)
+	if len(a.locals) < n && !a.ended() {
+		a.lose(now, func(p *pair) bool { return which(p.local) })
+	}
+}
+
+// A fate is what candidates share if they have one foundation: "they are of the
+// same type", "their bases have the same IP address" and "the STUN or TURN
+// servers used to obtain them have the same IP address". RFC 8445, Section 5.1.1.3.
+type fate struct {
+	kind         CandidateType
+	base, server netip.Addr
+	foundation   string
+}
+
+// maxFates bounds how many are remembered: servers and networks change.
+const maxFates = 128
+
+// endErrands says goodbye to the servers; a restart asks them again.
+func (a *Agent) endErrands(now time.Time) {
+	a.locals = slices.DeleteFunc(a.locals, func(l *local) bool { return l.relay != nil })
+	a.ready = false
+	for _, e := range a.errands {
+		e.state, e.binding = errandDone, nil
+		if e.client != nil {
+			e.client.Close(now)
+			a.ready = true
+		}
+	}
+}
