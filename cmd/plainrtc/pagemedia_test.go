@@ -491,3 +491,24 @@ func TestPlayerSkipsToKeyFrames(t *testing.T) {
 		last = video.due()
 	}
 }
+
+// Sound and picture of a recording go together by when they were captured, if the peer
+// has said that of both, and by when they were due otherwise.
+func TestRecordingIsInStep(t *testing.T) {
+	tp := newTape(t, "vp8.ivf", "opus.ogg")
+	video, audio := tp.live[0], tp.live[1]
+	video.pts, audio.pts = 5*time.Second, 2*time.Second
+	video.captured, audio.captured = tp.at, tp.at.Add(100*time.Millisecond)
+	video.read, audio.read = tp.at.Add(300*time.Millisecond), tp.at.Add(310*time.Millisecond)
+	for _, want := range []time.Duration{100 * time.Millisecond, 10 * time.Millisecond} {
+		r, err := newRecorder(tp.store, tp.at, tp.live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (audio.pts + r.tracks[1].offset) - (video.pts + r.tracks[0].offset); got != want {
+			t.Errorf("the sound comes %v behind the picture, want %v", got, want)
+		}
+		r.finish()
+		video.captured = time.Time{}
+	}
+}
