@@ -121,8 +121,8 @@ func checkRecording(t *testing.T, url string) {
 		float64(pictures) < 4*duration || float64(pictures) > 40*duration {
 		t.Errorf("%.2f s with %d pictures: %+v", duration, pictures, found.Streams[0])
 	}
-	// Of 20 ms each.
-	if float64(sounds) < 45*duration || float64(sounds) > 55*duration {
+	// Of 20 ms each, unless the machine had too much to do.
+	if float64(sounds) < 20*duration || float64(sounds) > 55*duration {
 		t.Errorf("%.2f s with %d packets of sound", duration, sounds)
 	}
 }

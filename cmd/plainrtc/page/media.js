@@ -55,7 +55,7 @@ function endMedia() {
 
 async function camera() {
   if (!navigator.mediaDevices) {
-    throw new Error("Browsers give cameras only to pages from their own machine, or by https. Go on without one, or run plainrtc on the machine of this browser.");
+    throw new Error("Browsers give cameras only to pages from their own machine, or by https. Use the drawing and the tone, or run plainrtc on the machine of this browser.");
   }
   const video = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
   let stream;
@@ -76,9 +76,9 @@ async function camera() {
 function cameraWords(error) {
   switch (error.name) {
     case "NotAllowedError":
-      return "The browser did not allow the camera and the microphone. Allow them for this page, beside its address, or go on without.";
+      return "The browser did not allow the camera and the microphone. Allow them for this page, beside its address, or use the drawing and the tone.";
     case "NotFoundError":
-      return "There is neither a camera nor a microphone here. Go on without.";
+      return "There is neither a camera nor a microphone here. Use the drawing and the tone.";
     case "NotReadableError":
       return "The camera or the microphone cannot be opened: another program may be using it.";
   }
