@@ -334,8 +334,10 @@ func TestRelayPathDoesNotAllocate(t *testing.T) {
 		t.Fatal(err)
 	}
 	var id turn.RelayID
+	s.mu.Lock()
 	for id = range s.relays {
 	}
+	s.mu.Unlock()
 	fromClient, fromPeer := make([]udp.Packet, 32), make([]udp.Packet, 32)
 	for i := range fromClient {
 		fromClient[i] = udp.Packet{Data: packet, From: addrPortOf(c.conn.LocalAddr())}

@@ -34,12 +34,39 @@ type run struct {
 // for each datagram. What does not fit is sent at once.
 const slabSize = 640 << 10
 
-var batches = sync.Pool{New: func() any { return new(batch) }}
+// spare keeps batches for the next ones, so that a busy server makes none.
+type spare struct {
+	mu      sync.Mutex
+	batches []*batch
+}
+
+// maxSpare is how many are kept: there are as many at a time as goroutines that send.
+const maxSpare = 8
+
+func (s *spare) get() *batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.batches)
+	if n == 0 {
+		return new(batch)
+	}
+	b := s.batches[n-1]
+	s.batches = s.batches[:n-1]
+	return b
+}
+
+func (s *spare) put(b *batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.batches) < maxSpare {
+		s.batches = append(s.batches, b)
+	}
+}
 
 // enter takes a batch behind the lock, not before it: those who wait hold none.
 func (s *Server) enter() *batch {
 	s.mu.Lock()
-	b := batches.Get().(*batch)
+	b := s.spare.get()
 	b.now = time.Now()
 	return b
 }
@@ -55,7 +82,7 @@ func (s *Server) leave(b *batch) {
 	}
 	clear(b.closing)
 	b.closing = b.closing[:0]
-	batches.Put(b)
+	s.spare.put(b)
 }
 
 // drain carries out the core's wishes and gathers its responses.

@@ -53,6 +53,7 @@ type Server struct {
 	listeners []net.Listener
 	running   sync.WaitGroup // accepts, and serves of connections
 	drained   chan struct{}  // closed once the core says Drained
+	spare     spare
 
 	mu          sync.Mutex
 	core        *turn.Server
