@@ -5,6 +5,7 @@
 //
 //	make bench                     everything, five times, into interop/bench/README.md
 //	go run ./bench -only setup     one figure, on the terminal, from interop/
+//	go run ./bench -only turn      the table of TURN servers, from interop/
 //	go run ./bench -only simulations   the table of simulated paths, from interop/
 //
 // Each run of each measurement is a process of its own, so that none inherits
@@ -62,6 +63,7 @@ func main() {
 	end := flag.String("end", "", "be one end of a connection, as told on standard input: STACK (used by bench itself)")
 	forward := flag.String("forward", "", "forward media, as told on standard input: STACK (used by bench itself)")
 	simulation := flag.String("simulate", "", "do a simulation of Pion: ROW/SEED (used by bench itself)")
+	turnServer := flag.String("turnserver", "", "be a TURN server: NAME (used by bench itself)")
 	child := flag.String("child", "", "run one measurement in this process: STACK/MEASUREMENT (used by bench itself)")
 	flag.Parse()
 	var err error
@@ -70,6 +72,8 @@ func main() {
 		err = runChild(*child)
 	case *simulation != "":
 		err = simulateChild(*simulation)
+	case *turnServer != "":
+		err = runTurnServer(*turnServer)
 	case *forward != "":
 		err = runForwarder(*forward)
 	case *end != "":
@@ -87,6 +91,11 @@ func main() {
 func run(runs int, only, readme, libdatachannelDir string) error {
 	if only == "simulations" {
 		text, err := simulate()
+		fmt.Print(text)
+		return err
+	}
+	if only == "turn" {
+		text, err := measureTurn(runs)
 		fmt.Print(text)
 		return err
 	}
@@ -134,7 +143,11 @@ func run(runs int, only, readme, libdatachannelDir string) error {
 	if err != nil {
 		return err
 	}
-	text += "\n" + simulated
+	turned, err := measureTurn(runs)
+	if err != nil {
+		return err
+	}
+	text += "\n" + turned + "\n" + simulated
 	fmt.Print(text)
 	return replaceBetweenMarks(readme, text)
 }
