@@ -361,3 +361,27 @@ func TestSectionPauses(t *testing.T) {
 		t.Errorf("what left is %v", g.out)
 	}
 }
+
+// A packet of a codec that nobody knows may be a key frame or not: it does not answer the peer's
+// request for one, though it left a moment before.
+func TestUnknownPacketsAreNoKeyFrames(t *testing.T) {
+	s, _, video := newSession(t, 1, fullSections())
+	s.rtt.sample(100 * time.Millisecond)
+	now := testStart
+	for i := range uint16(3) {
+		b := rtp.NewBuilder(nil, rtp.Header{SSRC: 9, SequenceNumber: i, Timestamp: 1})
+		p, err := NewPacket(append(b.Bytes(), "payload"...), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if taken, err := video.WritePacket(now, 0, p); !taken || err != nil {
+			t.Fatalf("packet %d: taken %v, %v", i, taken, err)
+		}
+		events(s)
+		now = now.Add(10 * time.Millisecond)
+	}
+	s.ReceiveRTCP(now, rtcp.AppendPLI(nil, 77, video.Encodings()[0].SSRC))
+	if all := events(s); len(all) != 1 || all[0] != (KeyframeRequested{video, 0}) {
+		t.Errorf("the peer's request gives %v", all)
+	}
+}

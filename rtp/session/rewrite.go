@@ -134,8 +134,8 @@ func (x *Sender) WritePacket(now time.Time, encoding int, p Packet) (taken bool,
 	if p.Marker() || x.section.Kind == Audio {
 		e.stats.frames++
 	}
-	if p.Start && p.Key && x.section.Kind == Video {
-		e.requested.answered(now)
+	if p.Start && p.Key && x.section.Kind == Video && p.Codec != nil && p.Codec.Format != 0 {
+		e.requested.answered(now) // of others nobody knows
 	}
 	s.queue.push(e, v)
 	return true, nil
