@@ -51,17 +51,19 @@ func (c *core) newTransceiver(kind Kind, direction Direction, track *Track, stre
 	t.receiver = &Receiver{pc: c.pc, transceiver: t}
 	t.receiver.track = &Track{id: c.newID(), kind: kind, receiver: t.receiver}
 	// Browsers refuse descriptions with two tracks of one id.
-	if track != nil && isStreamID(track.id) && !c.hasTrackID(track.id) {
-		t.sender.id = track.id
-	} else {
+	if track != nil {
+		t.sender.id = track.ID()
+	}
+	if !isStreamID(t.sender.id) || c.hasTrackID(t, t.sender.id) {
 		t.sender.id = c.newID()
 	}
 	t.sender.setTrack(track)
 	return t
 }
 
-func (c *core) hasTrackID(id string) bool {
-	return slices.ContainsFunc(c.transceivers, func(t *Transceiver) bool { return t.sender.id == id })
+// hasTrackID reports whether another transceiver's sender has that id.
+func (c *core) hasTrackID(but *Transceiver, id string) bool {
+	return slices.ContainsFunc(c.transceivers, func(t *Transceiver) bool { return t != but && t.sender.id == id })
 }
 
 // random reads from the connection's source of randomness.
@@ -209,7 +211,7 @@ func (c *core) remoteTrack(t *Transceiver, theirs *rtpDescription, sending bool)
 	t.streams = theirs.streams
 	if sending && !t.receiving {
 		if theirs.track != "" {
-			t.receiver.track.id = theirs.track
+			t.receiver.rename(theirs.track)
 		}
 		c.unacceptedTracks = append(c.unacceptedTracks, t)
 		c.trackArrived.signal()

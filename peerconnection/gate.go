@@ -30,13 +30,25 @@ func (g *gate) signal() {
 
 // wait blocks until the next signal, or returns why ctx ended before that. The
 // lock is held on entry and on return.
-func (g *gate) wait(ctx context.Context, mu *sync.Mutex) (err error) {
+func (g *gate) wait(ctx context.Context, mu *sync.Mutex) error {
+	w := g.join()
+	mu.Unlock()
+	return g.sleep(ctx, mu, w)
+}
+
+// join is the first half of wait, for who has something to do before it waits: signals count from
+// now on. The lock is held.
+func (g *gate) join() *waiter {
 	w := g.spare
 	if g.spare = nil; w == nil {
 		w = &waiter{make(chan struct{}, 1)}
 	}
 	g.waiting = append(g.waiting, w)
-	mu.Unlock()
+	return w
+}
+
+// sleep is the second half. The lock is not held on entry, and is on return.
+func (g *gate) sleep(ctx context.Context, mu *sync.Mutex, w *waiter) (err error) {
 	select {
 	case <-w.woken:
 		mu.Lock()

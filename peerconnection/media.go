@@ -126,13 +126,17 @@ func (c *core) pumpMedia(now time.Time) (anything bool) {
 		}
 		if t := c.transceiverOf(st.MID); t != nil {
 			anything = true
-			c.takeFrom(t.receiver.layer(st.RID), st)
+			c.takeFrom(now, t.receiver.layer(st.RID), st)
 		}
 	}
 }
 
+// maxRelayAge is how old audio may be that is passed on. What was kept for whoever comes
+// late would only be a delay to those it is sent to; of video they need the key frame.
+const maxRelayAge = 200 * time.Millisecond
+
 // takeFrom takes what has come on a stream, as the track is used.
-func (c *core) takeFrom(track *Track, st *session.Stream) {
+func (c *core) takeFrom(now time.Time, track *Track, st *session.Stream) {
 	if track.stream != st {
 		return
 	}
@@ -148,7 +152,7 @@ func (c *core) takeFrom(track *Track, st *session.Stream) {
 		if !ok {
 			return
 		}
-		if relayed {
+		if relayed && (track.kind == KindVideo || now.Sub(p.Arrival) < maxRelayAge) {
 			c.relayed = append(c.relayed, relayedPacket{track, p})
 		}
 		if track.reads&readsPackets != 0 {
@@ -166,10 +170,13 @@ func (c *core) rtpEvent(now time.Time, e session.Event) {
 	case session.StreamEnded:
 		// The track goes on: another stream may take its place, and W3C's tracks are
 		// muted then, not ended.
+		if t := c.transceiverOf(e.Stream.MID); t != nil {
+			c.feedInstead(now, t.receiver.layer(e.Stream.RID), e.Stream)
+		}
 	case session.KeyframeRequested:
 		t := c.transceiverOf(e.Sender.MID())
-		if t == nil || t.sender.track == nil {
-			return
+		if t == nil || t.sender.track == nil || t.sender.rtp != e.Sender || e.Encoding >= len(t.encodings) {
+			return // what was asked for is not sent any more
 		}
 		w := wantedKeyframe{t.sender.track, t.encodings[e.Encoding].RID}
 		if !slices.Contains(c.wanted, w) {
@@ -180,5 +187,19 @@ func (c *core) rtpEvent(now time.Time, e session.Event) {
 			t.receiver.track.heard(Tone{Key: e.Tone, Duration: e.Duration})
 		}
 	case session.ToneSent:
+	}
+}
+
+// feedInstead has a track go on with the newest of the streams that are left, if it was fed by
+// the one that has ended.
+func (c *core) feedInstead(now time.Time, track *Track, ended *session.Stream) {
+	if track.stream != ended || c.ended {
+		return
+	}
+	for _, st := range slices.Backward(c.rtp.Streams()) {
+		if st.MID == ended.MID && track.receiver.layer(st.RID) == track {
+			track.feed(now, st)
+			return
+		}
 	}
 }

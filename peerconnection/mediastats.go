@@ -135,7 +135,7 @@ func (c *core) mediaStats(s *Stats) {
 			source := ""
 			if track := t.sender.track; track != nil {
 				source = fmt.Sprint("SV", t.mid)
-				s.MediaSources = append(s.MediaSources, MediaSourceStats{ID: source, TrackIdentifier: track.id, Kind: t.kind})
+				s.MediaSources = append(s.MediaSources, MediaSourceStats{ID: source, TrackIdentifier: track.ID(), Kind: t.kind})
 			}
 			for i := range t.encodings {
 				c.outboundStats(s, t, source, x.Stats(i))

@@ -44,7 +44,9 @@ func (r *Receiver) setLayers(rids []string) {
 		return
 	}
 	if r.track.rid == "" {
+		r.track.mu.Lock()
 		r.track.rid = rids[0]
+		r.track.mu.Unlock()
 	}
 	for _, rid := range rids {
 		if r.layer(rid).rid != rid {
@@ -61,6 +63,14 @@ func (r *Receiver) layer(rid string) *Track {
 		}
 	}
 	return r.track
+}
+
+// rename gives all tracks the id that the peer says.
+func (r *Receiver) rename(id string) {
+	r.track.rename(id)
+	for _, t := range r.layers {
+		t.rename(id)
+	}
 }
 
 // endTracks ends the receiver's tracks.

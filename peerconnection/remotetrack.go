@@ -26,8 +26,13 @@ const (
 	maxUnreadTones   = 64
 )
 
-// feed makes a stream the one that the track is read from.
+// feed makes a stream the one that the track is read from. The one before is told that nobody
+// reads it any more, so that it keeps nothing.
 func (t *Track) feed(now time.Time, st *session.Stream) {
+	if t.stream != nil && t.stream != st {
+		t.stream.Deliver(now, session.Nothing)
+		t.clock.another = true
+	}
 	t.stream = st
 	t.deliver(now)
 }
@@ -42,10 +47,10 @@ func (t *Track) use(now time.Time, r reads) {
 
 // deliver tells the stream how it is read.
 func (t *Track) deliver(now time.Time) {
-	if t.stream == nil || t.reads&^readsTones == 0 {
-		return // the latest packets are kept, for who comes late
+	if t.stream == nil {
+		return
 	}
-	var d session.Delivery
+	d := session.Latest // for who comes late
 	if t.reads&readsFrames != 0 {
 		d |= session.Frames
 	}
@@ -138,35 +143,6 @@ func (t *Track) nextFrame(now time.Time) (Frame, bool) {
 			rate = codec.ClockRate
 		}
 	}
-	out.PTS = t.clock.pts(f.Timestamp, rate)
+	out.PTS = t.clock.pts(now, f.Timestamp, rate)
 	return out, true
-}
-
-// A mediaClock turns RTP timestamps, which wrap, into times since the track's first frame.
-type mediaClock struct {
-	started bool
-	last    uint32
-	ticks   int64
-	rate    uint32
-	base    time.Duration // of the time before the clock rate changed
-}
-
-func (c *mediaClock) pts(timestamp, rate uint32) time.Duration {
-	if !c.started || rate != c.rate {
-		if c.started {
-			c.base = c.at()
-		}
-		c.started, c.last, c.ticks, c.rate = true, timestamp, 0, rate
-	}
-	c.ticks += int64(int32(timestamp - c.last))
-	c.last = timestamp
-	return c.at()
-}
-
-func (c *mediaClock) at() time.Duration {
-	if c.rate == 0 {
-		return c.base
-	}
-	seconds, rest := c.ticks/int64(c.rate), c.ticks%int64(c.rate)
-	return c.base + time.Duration(seconds)*time.Second + time.Duration(rest)*time.Second/time.Duration(c.rate)
 }

@@ -89,7 +89,7 @@ func (s *Sender) setTrack(track *Track) {
 	if s.track = track; track != nil {
 		track.attach(s)
 		if track.Remote() {
-			s.pc.core.wanted = append(s.pc.core.wanted, wantedKeyframe{track, track.rid})
+			s.pc.core.wanted = append(s.pc.core.wanted, wantedKeyframe{track, track.RID()})
 		}
 	}
 }

@@ -19,13 +19,9 @@ import (
 // a [Receiver] and is read; given to senders of other connections, it is forwarded
 // to them.
 type Track struct {
-	id   string
 	kind Kind
 	// receiver feeds a remote track; nil for a local one.
 	receiver *Receiver
-
-	// rid is the layer of a simulcast that a remote track is; "" without one.
-	rid string
 
 	// What a remote track has, under its connection's lock.
 	stream      *session.Stream // that feeds it; nil before the first packet
@@ -38,7 +34,10 @@ type Track struct {
 	tones       []Tone // that were not read
 	readable    gate   // any of these has changed
 
+	// What other connections look at too, as senders of theirs have the track.
 	mu      sync.Mutex
+	id      string    // of a remote track, it is changed with its connection locked as well
+	rid     string    // the layer of a simulcast that a remote track is, likewise; "" without one
 	senders []*Sender // never changed in place
 	// wanted are the layers of a local track of which a peer needs a key frame.
 	wanted    []string
@@ -51,11 +50,16 @@ func NewTrack(kind Kind, id string) *Track { return &Track{kind: kind, id: id} }
 
 // ID identifies the track: of a remote one it is what the peer says, or else made up here.
 func (t *Track) ID() string {
-	if t.receiver != nil {
-		t.receiver.pc.mu.Lock()
-		defer t.receiver.pc.mu.Unlock()
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	return t.id
+}
+
+// rename gives a remote track the id that its peer says.
+func (t *Track) rename(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.id = id
 }
 
 // Kind is what the track carries.
@@ -93,7 +97,11 @@ func (t *Track) end() {
 }
 
 // RID is the layer of the peer's simulcast that a remote track is; "" without one.
-func (t *Track) RID() string { return t.rid }
+func (t *Track) RID() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rid
+}
 
 // ReadFrame blocks until the next frame of a remote track is due, and returns it. A jitter
 // buffer puts frames in their order and keeps their time, and marks what is missing. It
@@ -132,30 +140,36 @@ func (t *Track) NextTone(ctx context.Context) (tone Tone, err error) {
 	return tone, err
 }
 
-// read blocks until one of the ways of reading has something.
+// read blocks until one of the ways of reading has something. It leaves the connection
+// before it waits: a jitter buffer that was asked knows when to be asked again, and
+// may want a key frame.
 func (t *Track) read(ctx context.Context, by reads, next func(now time.Time) bool) error {
 	if t.receiver == nil {
-		return fmt.Errorf("peerconnection: the track %q is a local one, which is written and not read", t.id)
+		return fmt.Errorf("peerconnection: the track %q is a local one, which is written and not read", t.ID())
 	}
 	pc := t.receiver.pc
 	now := pc.enter()
 	t.use(now, by)
-	var ok bool
-	err := pc.await(ctx, &t.readable, func() bool {
+	for !next(now) {
+		if t.ended {
+			pc.leave(now)
+			return fmt.Errorf("peerconnection: the track %q is not read: %w", t.ID(), ErrTrackEnded)
+		}
+		w := t.readable.join()
+		pc.leave(now)
+		if err := t.readable.sleep(ctx, &pc.mu, w); err != nil {
+			pc.mu.Unlock()
+			return err
+		}
 		now = pc.now()
-		ok = next(now)
-		return ok || t.ended
-	})
-	if err == nil && !ok {
-		err = fmt.Errorf("peerconnection: the track %q is not read: %w", t.id, ErrTrackEnded)
 	}
 	pc.leave(now)
-	return err
+	return nil
 }
 
 // RequestKeyframe asks the source of the track for a key frame: the peer, if the track is a
 // remote one, as often as one likes. What asks is a reader that can't decode.
-func (t *Track) RequestKeyframe() { t.requestKeyframe(t.rid) }
+func (t *Track) RequestKeyframe() { t.requestKeyframe(t.RID()) }
 
 // wantKeyframe notes that a layer of a local track needs a key frame. It is called
 // with the track locked.
@@ -177,7 +191,7 @@ func (t *Track) wantKeyframe(rid string) {
 // makes its next frame a key frame then.
 func (t *Track) NextKeyframeRequest(ctx context.Context) (rid string, err error) {
 	if t.receiver != nil {
-		return "", fmt.Errorf("peerconnection: the track %q is a remote one: requests for key frames go to its peer by themselves", t.id)
+		return "", fmt.Errorf("peerconnection: the track %q is a remote one: requests for key frames go to its peer by themselves", t.ID())
 	}
 	for {
 		t.mu.Lock()
@@ -205,7 +219,7 @@ func (t *Track) NextKeyframeRequest(ctx context.Context) (rid string, err error)
 // negotiated, or it is malformed. The others get it all the same.
 func (t *Track) WriteFrame(f Frame) error {
 	if t.receiver != nil {
-		return fmt.Errorf("peerconnection: the track %q is a remote one, which only its peer writes", t.id)
+		return fmt.Errorf("peerconnection: the track %q is a remote one, which only its peer writes", t.ID())
 	}
 	var failed error
 	for _, s := range t.attached() {
@@ -222,11 +236,11 @@ func (t *Track) WriteFrame(f Frame) error {
 // its header extensions none is passed on. It is borrowed for the call.
 func (t *Track) WriteRTP(packet []byte) error {
 	if t.receiver != nil {
-		return fmt.Errorf("peerconnection: the track %q is a remote one, which only its peer writes", t.id)
+		return fmt.Errorf("peerconnection: the track %q is a remote one, which only its peer writes", t.ID())
 	}
 	p, err := session.NewPacket(slices.Clone(packet), nil, nil)
 	if err != nil {
-		return fmt.Errorf("peerconnection: what was written to the track %q is no RTP packet: %w", t.id, err)
+		return fmt.Errorf("peerconnection: what was written to the track %q is no RTP packet: %w", t.ID(), err)
 	}
 	var failed error
 	for _, s := range t.attached() {

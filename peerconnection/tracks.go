@@ -106,7 +106,7 @@ func (pc *PeerConnection) AddTrack(track *Track, streams ...string) (*Sender, er
 	}
 	for _, t := range c.transceivers {
 		if t.sender.track == track && !t.stopping {
-			return nil, fmt.Errorf("peerconnection: the track %q is sent on this connection already", track.id)
+			return nil, fmt.Errorf("peerconnection: the track %q is sent on this connection already", track.ID())
 		}
 	}
 	for _, t := range c.transceivers {
