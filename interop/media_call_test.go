@@ -60,6 +60,14 @@ async function connected(pc) {
 }
 const codecsOf = (kind, mimeType) =>
 	RTCRtpReceiver.getCapabilities(kind).codecs.filter(c => c.mimeType.toLowerCase() === mimeType.toLowerCase());
+// addCodecs adds a section for each codec, with a quarter of the camera's picture.
+function addCodecs(pc, mimeTypes) {
+	for (const mimeType of mimeTypes) {
+		const [kind] = mimeType.split("/"), sendEncodings = kind === "video" ? [{scaleResolutionDownBy: 4}] : undefined;
+		const track = stream.getTracks().find(t => t.kind === kind).clone();
+		pc.addTransceiver(track, {sendEncodings}).setCodecPreferences(codecsOf(kind, mimeType));
+	}
+}
 // streams are the RTP streams of a type, with what the transceiver knows of them.
 async function streams(pc, type) {
 	const found = [];

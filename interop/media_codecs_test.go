@@ -26,40 +26,43 @@ func TestMediaBothWays(t *testing.T) {
 	}
 }
 
-// mediaClips are what we play for each codec.
-var mediaClips = []struct{ mimeType, clip string }{
+// A mediaClip is what we play for a codec.
+type mediaClip struct{ mimeType, clip string }
+
+var mediaClips = []mediaClip{
 	{"audio/opus", "mono.ogg"}, {"audio/PCMU", "pcmu.wav"},
 	{"video/VP8", "vp8.ivf"}, {"video/VP9", "vp9.ivf"}, {"video/H264", "h264.h264"}, {"video/AV1", "av1.ivf"},
 }
 
-func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
-	// A section for each codec, with a quarter of the camera's picture.
-	var mimeTypes []string
-	var frames [][]mediafile.Frame
+// pageCodecs are those of mediaClips that the browser has.
+func (c *mediaCall) pageCodecs() (mimeTypes []string) {
+	c.t.Helper()
 	for _, m := range mediaClips {
 		var has bool
-		c.do(&has, `
-			const [kind, mimeType, weOffer] = args, codecs = codecsOf(kind, mimeType);
-			if (codecs.length > 0 && !weOffer) {
-				const sendEncodings = kind === "video" ? [{scaleResolutionDownBy: 4}] : undefined;
-				pc.addTransceiver(stream.getTracks().find(t => t.kind === kind).clone(), {sendEncodings}).setCodecPreferences(codecs);
-			}
-			return codecs.length > 0;`, m.mimeType[:5], m.mimeType, weOffer)
+		c.do(&has, `return codecsOf(args[0], args[1]).length > 0`, m.mimeType[:5], m.mimeType)
 		if !has {
-			t.Logf("the browser does not have %s", m.mimeType)
+			c.t.Logf("the browser does not have %s", m.mimeType)
 			continue
 		}
 		mimeTypes = append(mimeTypes, m.mimeType)
-		clip := clipNamed(t, m.clip)
+	}
+	return mimeTypes
+}
+
+func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
+	mimeTypes := c.pageCodecs()
+	var frames [][]mediafile.Frame
+	for _, mimeType := range mimeTypes {
+		clip := clipNamed(t, mediaClips[slices.IndexFunc(mediaClips, func(m mediaClip) bool { return m.mimeType == mimeType })].clip)
 		frames = append(frames, readClip(t, clip, encoded(t, clip)))
 		if weOffer {
-			kind := peerconnection.Kind(m.mimeType[:5])
+			kind := peerconnection.Kind(mimeType[:5])
 			x, err := c.pc.AddTransceiverOf(kind, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			codecs := slices.DeleteFunc(peerconnection.Capabilities(kind).Codecs, func(c peerconnection.Codec) bool {
-				return !strings.EqualFold(c.MimeType, m.mimeType)
+				return !strings.EqualFold(c.MimeType, mimeType)
 			})
 			if err := x.SetCodecPreferences(codecs); err != nil {
 				t.Fatal(err)
@@ -94,6 +97,7 @@ func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
 		}`)
 		c.offer(nil)
 	} else {
+		c.do(nil, `addCodecs(pc, args[0])`, mimeTypes)
 		c.answerWith(give)
 	}
 	var recordings []*recording
@@ -185,12 +189,14 @@ func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
 	}
 }
 
-// watch waits for two seconds in which the browser decodes every video that arrives without
+// watch waits, in a call all of whose sections come back, for two seconds in which the browser decodes every video that arrives without
 // dropping a picture or a freeze. A machine that is busy with others gets five of them.
 func (c *mediaCall) watch() {
 	c.t.Helper()
 	c.until("the browser decodes every video", func() bool {
-		return !slices.ContainsFunc(c.received(), func(s pageStream) bool { return s.Kind == "video" && s.FramesDecoded < 5 })
+		all := c.received()
+		return len(all) == len(c.pc.Transceivers()) &&
+			!slices.ContainsFunc(all, func(s pageStream) bool { return s.Kind == "video" && s.FramesDecoded < 5 })
 	})
 	var said []string
 	for range 5 {

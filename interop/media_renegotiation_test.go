@@ -14,16 +14,17 @@ import (
 // What changes in mid-call, with a sound that goes on all the while and of which no
 // packet is lost.
 func TestRenegotiationInMidCall(t *testing.T) {
+	clip := clipNamed(t, "vp8.ivf")
+	frames := readClip(t, clip, encoded(t, clip))
 	for _, name := range []string{"Chromium", "Firefox"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			page := openMediaPage(t, name)
 			for _, test := range []struct {
 				name string
 				run  func(c *mediaCall, frames []mediafile.Frame)
 			}{{"tracks", tracksComeAndGo}, {"directions", directionsChange}, {"glare", offersCross}, {"rollback", offersAreTakenBack}} {
 				t.Run(test.name, func(t *testing.T) {
-					clip := clipNamed(t, "vp8.ivf")
-					frames := readClip(t, clip, encoded(t, clip))
 					c := newMediaCall(t, page, peerconnection.Config{})
 					c.do(nil, `pc.addTransceiver(stream.getAudioTracks()[0])`)
 					c.answerWith(c.echo)

@@ -12,6 +12,7 @@ import (
 func TestICERestartInMidCall(t *testing.T) {
 	for _, name := range []string{"Chromium", "Firefox"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newMediaCall(t, openMediaPage(t, name), peerconnection.Config{})
 			c.do(nil, `for (const t of stream.getTracks()) pc.addTransceiver(t)`)
 			c.answerWith(c.echo)

@@ -13,6 +13,7 @@ import (
 func TestTones(t *testing.T) {
 	for _, name := range []string{"Chromium", "Firefox"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newMediaCall(t, openMediaPage(t, name), peerconnection.Config{})
 			keyboard := peerconnection.NewTrack(audio, "keyboard")
 			// What is muted Chromium says has no energy.
