@@ -24,10 +24,10 @@
 // # How to read it
 //
 // The wire is packet, chunktype, chunks, idata, params, extensions and errors.
-// The receive side is [receiver]: tracker (which TSNs came), sack (when to say
+// The receive side is receiver: tracker (which TSNs came), sack (when to say
 // so), reassembly and interleaving (fragments of DATA and of I-DATA to
 // messages), delivery (messages in order), window (the memory this takes). The
-// send side is [sender]: sendqueue and scheduler (messages that wait),
+// send side is sender: sendqueue and scheduler (messages that wait),
 // outstanding (chunks that are not acknowledged), rack (which of them are lost),
 // rate and rto (what acknowledgements measure), congestion (when packets may leave)
 // with bbr, cubic, hystart and newreno, pacer, forward (messages given up). The two know nothing of each other. association

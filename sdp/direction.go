@@ -5,6 +5,7 @@ package sdp
 // theirs & ours.
 type Direction uint8
 
+// The directions.
 const (
 	Inactive Direction = 0
 	SendOnly Direction = 1

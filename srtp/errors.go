@@ -16,13 +16,14 @@ var errMKI = errors.New("srtp: a master key identifier has at most 255 bytes")
 // of OpenRTP and OpenRTCP.
 type Drop uint8
 
+// The reasons.
 const (
-	_ Drop = iota
-	DropMalformed
-	DropMKI
-	DropReplayed
-	DropNotAuthentic
-	DropKeySpent
+	_                Drop = iota
+	DropMalformed         // not a packet of RTP or RTCP, or too short to be a protected one
+	DropMKI               // of another master key than the session's
+	DropReplayed          // its index was there before, or is older than the window
+	DropNotAuthentic      // its authentication tag is not what the keys make of it
+	DropKeySpent          // the key has protected as much as it may
 )
 
 var dropReasons = [...]string{

@@ -13,9 +13,10 @@ const ExporterLabel = "EXTRACTOR-dtls_srtp"
 // A Role is which end of the DTLS connection a side was.
 type Role uint8
 
+// The roles.
 const (
-	Client Role = iota
-	Server
+	Client Role = iota // sent the ClientHello
+	Server             // answered it
 )
 
 // A MasterKey is the secret that the keys of one direction are derived from.

@@ -1,7 +1,7 @@
 package srtp
 
-// A transform encrypts and authenticates (RFC 3711, Section 4): [aesCM] or
-// [aesGCM]. It works in place on a packet p of n bytes, its tail behind it at
+// A transform encrypts and authenticates (RFC 3711, Section 4): aesCM or
+// aesGCM. It works in place on a packet p of n bytes, its tail behind it at
 // p[n:], with the MKI and the SRTCP index filled in. It writes, or checks, the
 // tag. After an open function failed p holds garbage.
 type transform interface {

@@ -78,14 +78,6 @@ func family(m stun.Message, t stun.AttributeType) (f byte, present bool) {
 
 func addFamily(b *stun.Builder, t stun.AttributeType, f byte) { b.AddUint32(t, uint32(f)<<24) }
 
-// familyOf is an address's family.
-func familyOf(a netip.Addr) byte {
-	if a.Is4() {
-		return familyIPv4
-	}
-	return familyIPv6
-}
-
 // channelNumber reads CHANNEL-NUMBER: the number, and 16 bits that are ignored.
 // RFC 8656, Section 18.1.
 func channelNumber(m stun.Message) (n uint16, ok bool) {

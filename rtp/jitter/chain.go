@@ -41,8 +41,6 @@ const history = historyWords * 64
 // allLayers is more temporal layers than there can be.
 const allLayers = 8
 
-func (c *chain) reset() { *c = chain{} }
-
 // gap notes that packets were given up, of which nobody knows what they were.
 func (c *chain) gap() {
 	c.broken = true

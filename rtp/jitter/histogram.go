@@ -24,8 +24,6 @@ const (
 // forget is what makes the weight of an old time shrink from one to the next.
 const forget = 1 + 1.0/memory
 
-func (h *histogram) reset() { *h = histogram{} }
-
 // add counts a time.
 func (h *histogram) add(t time.Duration) {
 	if h.total == 0 {

@@ -23,9 +23,6 @@ func (f *fifo[T]) push(v T) {
 	f.n++
 }
 
-// front returns the first, of which there must be one.
-func (f *fifo[T]) front() *T { return &f.ring[f.head] }
-
 func (f *fifo[T]) pop() (v T, ok bool) {
 	if f.n == 0 {
 		return v, false
