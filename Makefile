@@ -32,7 +32,7 @@ test: ## Everything, after installing what it needs: unit, golden, simulation, r
 	@$(MAKE) --no-print-directory interop
 	@echo "make test: everything passed"
 
-deps: ## Install what the tests need beside Go: browsers, OpenSSL, GnuTLS, tshark, ffmpeg, libsrtp, usrsctp, a C compiler
+deps: ## Install what the tests need beside Go: browsers, OpenSSL, GnuTLS, coturn, tshark, ffmpeg, libsrtp, usrsctp, a C compiler
 	@.ci/deps
 
 format: ## Fail if gofmt would change a file
@@ -58,7 +58,7 @@ golden: ## Rewrite the golden transcripts; then review the diff
 golden-check: ## Fail if `make golden` would change a transcript
 	@GO="$(GO)" .ci/golden --check
 
-sim: ## Whole stacks on the simulated network, a thousand seeds
+sim: ## Simulations: each layer and whole stacks on bad networks, hundreds of seeds each
 	$(GO) test -count=1 -v -run Simulat ./...
 
 interop: ## Real browsers and other stacks, against us

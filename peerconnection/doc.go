@@ -143,6 +143,27 @@
 //  6. Connected: consent to send is renewed every few seconds (RFC 7675), and
 //     nothing else is sent unless the user has something to say.
 //
+// # How to read it
+//
+// Begin with core.go, which is the picture above, and doors.go, which is how anybody
+// gets in and out; peerconnection.go has the configuration and the state that users see.
+// The rest in groups, each in the order in which to read it:
+//
+//   - Around the core: mux and route (sockets, shared or not), demux, mtu, trickle
+//     (candidates), gate (where calls wait), tracer, stats and mediastats.
+//   - Negotiation: description (its words), negotiate (the state of offer and answer),
+//     section (a media description that both know), describe (making ours), remote
+//     (reading the peer's), associate (sections and transceivers), bundle, numbering
+//     (payload types and ids), codecs, codecmatch, headerextension, rtpsection, simulcast,
+//     negotiationneeded, release (when no section is left).
+//   - Media: tracks (the calls that make them), transceiver, sender, receiver, parameters,
+//     track and remotetrack, mediaframe; below these mediasection (what was negotiated, for
+//     the session), media, srtp, forward.
+//   - Data channels: datachannel (the user's half), channel (the core's), dcep, inbox, closing.
+//
+// Of the tests, ladder_test.go shows set-ups packet by packet, in testdata, and sim_test.go
+// lets whole stacks live on bad networks.
+//
 // # Watching it
 //
 // A [Capture] writes a file that Wireshark opens, with the messages in clear; a

@@ -29,7 +29,9 @@
 //
 // # Below and beside
 //
-// Package rtcp has the control packets, package payload the payload formats.
+// Package rtcp has the control packets, package payload the payload formats, package
+// session what sends and receives all of these, package jitter the jitter buffer, and
+// package mediafile files of frames. None of them is needed to use this one.
 //
 // # Out of scope
 //

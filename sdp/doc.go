@@ -65,6 +65,13 @@
 // one allocation of 16 bytes each. A Session may be changed freely: appending to
 // one section's Attributes never disturbs another's.
 //
+// # How to read it
+//
+// session has the types, parse reads and write writes them, cursor is what parses a line
+// and error says where that failed. attributes has the list and those that are a name alone;
+// the others are in files of their idea: transport, bundle, direction, datachannel, codec,
+// extmap, source, simulcast.
+//
 // # Out of scope
 //
 // What an offer may contain and which answer fits it (RFC 3264, RFC 9429) is

@@ -35,6 +35,14 @@
 // processor helps, it is four times as fast. Cryptex (RFC 9335) encrypts header extensions and contributing
 // sources too; it is switched on in each half when signalling has agreed on it.
 //
+// # How to read it
+//
+// session makes both halves from what was exported (keys) for a profile; outbound and
+// inbound are the two; header is what they must know of a packet, sources and rollover
+// what they remember of its source. transform is what they ask of aescm, which stands on
+// ctr and bulk, and of aesgcm; cryptex moves what it encrypts beside the payload. errors
+// has the reasons for not opening a packet.
+//
 // # Out of scope
 //
 // AES-f8, NULL ciphers, TESLA and SDES keys: RFC 8827 asks for DTLS-SRTP with

@@ -2,6 +2,7 @@
 //
 //	plainrtc serve    a page that connects its browser to this program, and shows how
 //	plainrtc echo     an interop server that echoes data channels and media, and its client
+//	plainrtc turn     a TURN server: relays for those whom no direct path reaches
 //	plainrtc dtls     DTLS alone over UDP, client or server: line in, line out
 //	plainrtc lab      experiments on a simulated network, printed and drawn
 //
@@ -19,6 +20,11 @@
 // into many, on all processors; labreport.go tells what came of them, in words,
 // JSON and pictures. labjitter.go does all that for the jitter buffer, with
 // rtp/jitter/jitterlab.
+//
+// turn.go turns flags into users, ports and limits for internal/relay, which is the server.
+//
+// main.go has the list of commands, command.go what all have in common: flags, help, exit
+// statuses. capture.go is the file of --trace, dtlskeylog.go that of --keylog.
 //
 // Every command says what it takes with -h. The exit status is 0 when it did
 // what it was asked, 1 when that failed, 2 when the command line made no sense.

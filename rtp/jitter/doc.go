@@ -87,6 +87,14 @@
 // captured together is due together, by the clock that both have in RTCP sender
 // reports.
 //
+// # How to read it
+//
+// A packet comes in by receive: timeline and order give it a time and a place, ring keeps
+// it there. delay says how long to wait, by histogram; playout moves the offset to that.
+// buffer is what a user sees, audio and video take what is due, out of a frame's packets;
+// hole and chain decide what becomes of what is not there, and pcm, g711 and conceal make up
+// sound. sync is lip sync, freeze and stats count, drop has the reasons.
+//
 // # Out of scope
 //
 // Asking for packets again: that is the session's, and [Buffer.FirstWanted] tells

@@ -52,6 +52,12 @@
 // A file of packets has other things to tell than frames: see [DumpReader] and
 // [DumpWriter].
 //
+// # How to read it
+//
+// frame has what all readers and writers share. A file format is a file: ivf, ogg, annexb,
+// wav, webm, rtpdump, over output. opus, av1, h264 and h265 know what containers must
+// be told of a codec, picture asks them, and bits reads their fields.
+//
 // # Out of scope
 //
 // Reading WebM, and MP4 and Matroska with other codecs: every tool that makes them
