@@ -28,6 +28,7 @@ type H264Packetizer struct {
 	nal, rest []byte
 	sent      int // of nal, when it is fragmented; its header counts
 	limit     int
+	cut       cutter // of nal
 }
 
 // Start begins an access unit, in Annex B. What is no NAL unit of H.264 is left out.
@@ -46,7 +47,7 @@ func (p *H264Packetizer) Start(frame []byte, limit int) error {
 		}
 	}
 	p.nal, p.rest = nextH264(frame)
-	p.sent, p.limit = 0, limit
+	p.sent, p.limit, p.cut = 0, limit, cutter{}
 	if p.nal == nil {
 		return ErrFrame
 	}
@@ -81,7 +82,7 @@ func (p *H264Packetizer) Append(b []byte) (_ []byte, last bool) {
 // advance goes on to the next NAL unit.
 func (p *H264Packetizer) advance(b []byte) (_ []byte, last bool) {
 	p.nal, p.rest = nextH264(p.rest)
-	p.sent = 0
+	p.sent, p.cut = 0, cutter{}
 	return b, p.nal == nil
 }
 
@@ -119,7 +120,7 @@ func (p *H264Packetizer) appendFragment(b []byte) (_ []byte, last bool) {
 	if p.sent == 1 {
 		header |= 0x80
 	}
-	n := nextPiece(len(p.nal)-p.sent, p.limit-2)
+	n := p.cut.next(len(p.nal)-p.sent, p.limit-2)
 	if p.sent+n == len(p.nal) {
 		header |= 0x40
 	}

@@ -31,6 +31,7 @@ type H265Packetizer struct {
 	nal, rest []byte
 	sent      int // of nal, when it is fragmented; its header counts
 	limit     int
+	cut       cutter // of nal
 }
 
 // Start begins an access unit, in Annex B. What is no NAL unit of H.265 is left out.
@@ -42,7 +43,7 @@ func (p *H265Packetizer) Start(frame []byte, limit int) error {
 		return ErrEmpty
 	}
 	p.nal, p.rest = nextH265(frame)
-	p.sent, p.limit = 0, limit
+	p.sent, p.limit, p.cut = 0, limit, cutter{}
 	if p.nal == nil {
 		return ErrFrame
 	}
@@ -75,7 +76,7 @@ func (p *H265Packetizer) Append(b []byte) (_ []byte, last bool) {
 // advance goes on to the next NAL unit.
 func (p *H265Packetizer) advance(b []byte) (_ []byte, last bool) {
 	p.nal, p.rest = nextH265(p.rest)
-	p.sent = 0
+	p.sent, p.cut = 0, cutter{}
 	return b, p.nal == nil
 }
 
@@ -118,7 +119,7 @@ func (p *H265Packetizer) appendFragment(b []byte) (_ []byte, last bool) {
 	if p.sent == h265Header {
 		header |= 0x80
 	}
-	n := nextPiece(len(p.nal)-p.sent, p.limit-3)
+	n := p.cut.next(len(p.nal)-p.sent, p.limit-3)
 	if p.sent+n == len(p.nal) {
 		header |= 0x40
 	}

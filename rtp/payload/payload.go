@@ -156,10 +156,16 @@ func (f Format) Inspect(payload []byte) (Info, error) {
 	panic("BUG: no such payload format")
 }
 
-// nextPiece tells how to cut what is left of a frame: into as few pieces as room
-// allows, of nearly the same size, so that no packet is much smaller than the
-// others.
-func nextPiece(left, room int) int {
-	count := (left + room - 1) / room
-	return (left + count - 1) / count
+// A cutter says how what is left of a frame is cut: into as few pieces as room allows, all of
+// the same size but the last, which is a little shorter; so that no packet is much smaller
+// than the others, and all leave, here and at whoever forwards them, in one system call.
+type cutter struct{ size, room int }
+
+// next tells how much of what is left the next piece has.
+func (c *cutter) next(left, room int) int {
+	if c.room != room {
+		count := (left + room - 1) / room
+		*c = cutter{(left + count - 1) / count, room}
+	}
+	return min(c.size, left)
 }

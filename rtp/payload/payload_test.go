@@ -376,6 +376,29 @@ func TestRandomFrames(t *testing.T) {
 	}
 }
 
+// All payloads of a frame have one size but for the last, so that one system call sends them.
+func TestPiecesOfOneSize(t *testing.T) {
+	const size, limit = 23000, 1171
+	for _, f := range []Format{VP8, VP9, H264, H265, AV1} {
+		frame := bytes.Repeat([]byte{1}, size)
+		switch f {
+		case H264, H265:
+			frame = append([]byte{0, 0, 1, 0x41, 1}, frame...)
+		case AV1:
+			frame = append(appendLEB128([]byte{0x32}, size), frame...)
+		}
+		payloads := cut(t, f, f.NewPacketizer(), frame, limit)
+		if len(payloads) != (size+limit-1)/limit {
+			t.Errorf("%v: %d payloads, want %d: no more than there must be", f, len(payloads), (size+limit-1)/limit)
+		}
+		for i, p := range payloads {
+			if last := i == len(payloads)-1; len(p) != len(payloads[0]) && !last || len(p) > len(payloads[0]) {
+				t.Errorf("%v: payload %d of %d has %d bytes, the first has %d", f, i, len(payloads), len(p), len(payloads[0]))
+			}
+		}
+	}
+}
+
 func randomFrame(random *rand.Rand, f Format) (frame []byte) {
 	fill := func(n int) []byte { return bytes.Repeat([]byte{byte(1 + random.IntN(255))}, n) }
 	switch f {

@@ -130,6 +130,7 @@ type VP8Packetizer struct {
 
 	left  []byte
 	limit int
+	cut   cutter
 }
 
 // Start begins a frame.
@@ -140,7 +141,7 @@ func (p *VP8Packetizer) Start(frame []byte, limit int) error {
 	if len(frame) == 0 {
 		return ErrEmpty
 	}
-	p.left, p.limit = frame, limit
+	p.left, p.limit, p.cut = frame, limit, cutter{}
 	p.Descriptor.Start, p.Descriptor.Partition = true, 0
 	return nil
 }
@@ -149,7 +150,7 @@ func (p *VP8Packetizer) Start(frame []byte, limit int) error {
 func (p *VP8Packetizer) Append(b []byte) (_ []byte, last bool) {
 	at := len(b)
 	b = p.Descriptor.Append(b)
-	n := nextPiece(len(p.left), p.limit-(len(b)-at))
+	n := p.cut.next(len(p.left), p.limit-(len(b)-at))
 	b = append(b, p.left[:n]...)
 	p.left = p.left[n:]
 	p.Descriptor.Start = false

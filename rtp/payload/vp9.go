@@ -225,6 +225,7 @@ type VP9Packetizer struct {
 
 	left  []byte
 	limit int
+	cut   cutter
 }
 
 // Start begins a frame.
@@ -235,7 +236,7 @@ func (p *VP9Packetizer) Start(frame []byte, limit int) error {
 	if len(frame) == 0 {
 		return ErrEmpty
 	}
-	p.left, p.limit = frame, limit
+	p.left, p.limit, p.cut = frame, limit, cutter{}
 	p.Descriptor.Start, p.Descriptor.End = true, false
 	if !p.Descriptor.Flexible && !p.Descriptor.HasLayers {
 		p.Descriptor.InterPredicted = !vp9Key(frame)
@@ -261,7 +262,7 @@ func (p *VP9Packetizer) Append(b []byte) (_ []byte, last bool) {
 	if room := p.limit - (len(b) - at); room < 1 { // a scalability structure of hundreds of bytes
 		panic("BUG: the VP9 descriptor leaves no room for the frame")
 	}
-	n := nextPiece(len(p.left), p.limit-(len(b)-at))
+	n := p.cut.next(len(p.left), p.limit-(len(b)-at))
 	if d.End = n == len(p.left); d.End {
 		b[at] |= 0x04
 	}
