@@ -147,6 +147,7 @@ func (e *encoding) sentPacket(now time.Time, at time.Duration, v *slot, body, si
 		e.stats.repairedBytes += uint64(body)
 	} else {
 		v.sent = true
+		e.answered.credit = min(e.answered.credit+size, maxCredit)
 		e.report.packets++
 		e.report.octets += uint32(body)
 		e.report.latest = now

@@ -50,6 +50,7 @@ func (s *Session) newEncoding(x *Sender, i int, o Encoding) *encoding {
 	e.rewrite.next = s.random16() & 0x7fff
 	e.rtxSequence = s.random16() & 0x7fff
 	e.rewrite.timestamp = s.random32()
+	e.answered.credit = firstCredit
 	return e
 }
 
