@@ -3,6 +3,7 @@ package interop
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/plainrtc/plainrtc/peerconnection"
 )
@@ -17,7 +18,7 @@ func TestMediaIsEchoed(t *testing.T) {
 			c.do(nil, `addCodecs(pc, args[0])`, mimeTypes)
 			c.answerWith(c.echo)
 			c.connected()
-			c.watch()
+			c.watch(2 * time.Second)
 			for i, s := range c.received() {
 				want := mimeTypes[i]
 				t.Logf("%s: %d packets, %d lost, %d pictures of %d × %d, %d freezes; %.2f s of sound, %.0f samples concealed",

@@ -110,7 +110,7 @@ func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
 	for i, track := range tracks {
 		go func() { errs <- perform(playing, track, frames[i]) }()
 	}
-	c.watch()
+	c.watch(2 * time.Second)
 	stop()
 	for range tracks {
 		if err := <-errs; err != context.Canceled {
@@ -189,9 +189,10 @@ func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
 	}
 }
 
-// watch waits, in a call all of whose sections come back, for two seconds in which the browser decodes every video that arrives without
-// dropping a picture or a freeze. A machine that is busy with others gets five of them.
-func (c *mediaCall) watch() {
+// watch waits, in a call all of whose sections come back, for as long as is said, in which
+// the browser decodes every video that arrives without dropping a picture or a freeze. A
+// machine that is busy with others gets five such times.
+func (c *mediaCall) watch(length time.Duration) {
 	c.t.Helper()
 	c.until("the browser decodes every video", func() bool {
 		all := c.received()
@@ -201,11 +202,11 @@ func (c *mediaCall) watch() {
 	var said []string
 	for range 5 {
 		before := c.received()
-		time.Sleep(2 * time.Second)
+		time.Sleep(length)
 		steady := true
 		for i, s := range c.received() {
 			b := before[i]
-			if s.Kind == "video" && (s.FramesDecoded-b.FramesDecoded < 20 || s.FramesDropped != b.FramesDropped || s.FreezeCount != b.FreezeCount) {
+			if s.Kind == "video" && (s.FramesDecoded-b.FramesDecoded < int(length.Seconds()*10) || s.FramesDropped != b.FramesDropped || s.FreezeCount != b.FreezeCount) {
 				steady = false
 				said = append(said, fmt.Sprintf("%s: %d pictures, %d dropped, %d freezes", s.Codec,
 					s.FramesDecoded-b.FramesDecoded, s.FramesDropped-b.FramesDropped, s.FreezeCount-b.FreezeCount))
@@ -215,7 +216,7 @@ func (c *mediaCall) watch() {
 			return
 		}
 	}
-	c.t.Errorf("video does not go on without a freeze: in two seconds each the browser has\n%s", strings.Join(said, "\n"))
+	c.t.Errorf("video does not go on without a freeze: in %v each the browser has\n%s", length, strings.Join(said, "\n"))
 }
 
 // inbound is what we say of the streams of a section.

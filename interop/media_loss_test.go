@@ -116,7 +116,7 @@ func TestLossIsRepaired(t *testing.T) {
 			c.until("the browser sees its camera", func() bool { s := c.received(); return len(s) > 0 && s[0].FramesDecoded > 20 })
 			before := r.count()
 			path.lose(0.05)
-			c.watch()
+			c.watch(4 * time.Second)
 			c.until("both sides have sent packets again", func() bool {
 				// Firefox does not count what it is sent again.
 				theirs, s := c.received()[0], c.pc.Stats()
