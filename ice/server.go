@@ -142,7 +142,7 @@ func (a *Agent) send(now time.Time, l *local, s ServerConfig, rank int) {
 		return // no way
 	case s.Kind == TURN && l.options.Shared:
 		return // an allocation is one five-tuple's, and who else sends from here may have one
-	case s.Kind == STUN && a.config.Policy == PolicyRelay:
+	case s.Kind == STUN && (a.config.Policy == PolicyRelay || l.options.Hidden):
 		return
 	}
 	a.errands = append(a.errands, &errand{ServerConfig: s, rank: rank, base: l})

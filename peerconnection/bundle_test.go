@@ -135,7 +135,7 @@ func TestCandidatesStandInTheFirstSection(t *testing.T) {
 	a, offer := threeOffers(t, Config{})
 	_ = offer
 	now := simStart
-	a.core.gather(now, loopbackPorts)
+	a.core.gather(now, loopbackPorts, false)
 	s, err := sdp.Parse(a.LocalDescription().SDP)
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestCandidatesStandInTheFirstSection(t *testing.T) {
 		return lines
 	}))
 	z.mustSet(t, true, answerOf(t, z))
-	z.core.gather(now, loopbackPorts)
+	z.core.gather(now, loopbackPorts, false)
 	if c := z.core.localCandidates[0]; c.SDPMid != "1" || c.SDPMLineIndex != 1 {
 		t.Errorf("candidate %+v", c)
 	}
@@ -182,7 +182,7 @@ func TestCandidatesOfOtherSections(t *testing.T) {
 	trickle("0", "candidate:1 1 udp 1 192.0.2.1 1000 typ host")
 	trickle("2", "")
 	z.mustSet(t, true, answerOf(t, z))
-	z.core.gather(simStart, loopbackPorts)
+	z.core.gather(simStart, loopbackPorts, false)
 	trickle("2", "candidate:1 1 udp 1 192.0.2.1 1002 typ host")
 	trickle("", "candidate:1 1 udp 1 192.0.2.1 1003 typ host") // no telling: it may be of use
 	trickle("data", "candidate:1 1 udp 1 192.0.2.1 1004 typ host")

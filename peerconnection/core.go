@@ -22,11 +22,14 @@ type core struct {
 	pc  *PeerConnection // for the data channels that the core makes
 
 	ice        *ice.Agent
-	dtls       *dtls.Conn        // nil until the roles are negotiated
-	dtlsClient bool              // valid with dtls
-	sctp       *sctp.Association // nil until DTLS is established
-	sctpUp     bool              // the association is established
-	sctpEnded  bool              // and is no more: there will be no data channel
+	former     *ice.Agent         // closed by releaseTransport, with something left to say; or nil
+	servers    []ice.ServerConfig // to gather candidates from
+	unresolved int                // servers whose names are being resolved
+	dtls       *dtls.Conn         // nil until the roles are negotiated
+	dtlsClient bool               // valid with dtls
+	sctp       *sctp.Association  // nil until DTLS is established
+	sctpUp     bool               // the association is established
+	sctpEnded  bool               // and is no more: there will be no data channel
 	// early holds DTLS datagrams that overtook the remote description.
 	early []earlyDatagram
 
@@ -68,8 +71,9 @@ type coreConfig struct {
 	Trace       *trace.Tracer
 	Certificate *dtls.Certificate
 	// MaxMessageSize is the largest message we take, in bytes.
-	MaxMessageSize int
-	BundlePolicy   BundlePolicy
+	MaxMessageSize     int
+	BundlePolicy       BundlePolicy
+	ICETransportPolicy ICETransportPolicy
 
 	MaxDTLSVersion dtls.Version
 	DTLSGroups     []dtls.Group
@@ -93,7 +97,7 @@ const maxEarlyDatagrams = 4
 func (c *core) init(pc *PeerConnection, cfg coreConfig) error {
 	c.cfg, c.pc = cfg, pc
 	c.channels = make(map[uint16]*DataChannel)
-	c.ice = ice.New(ice.Config{Rand: cfg.Rand, Trace: cfg.Trace})
+	c.ice = c.newAgent()
 	c.credentials = c.ice.LocalCredentials()
 	return c.negotiation.init(cfg.Rand)
 }
@@ -106,6 +110,10 @@ func (c *core) Receive(now time.Time, path ice.Path, b []byte) {
 	c.packetsReceived++
 	c.bytesReceived += uint64(len(b))
 	c.cfg.Trace.Packet(now, trace.UDP, trace.In, path.Local, path.Remote, b)
+	if b, path = c.ice.Unwrap(now, path, b); len(b) == 0 {
+		c.pump(now)
+		return
+	}
 	switch classify(b) {
 	case datagramSTUN:
 		if c.ended {
@@ -193,26 +201,29 @@ func (c *core) AppendPacket(now time.Time, b []byte) ([]byte, ice.Path) {
 	start := len(b)
 	c.mayFragment = false
 	var path ice.Path
-	if !c.ended {
+	if c.former != nil {
+		if b, path = c.former.AppendPacket(now, b); len(b) == start {
+			c.former = nil
+		}
+	}
+	if len(b) == start && (!c.ended || c.closed) { // closed: goodbyes to servers
 		b, path = c.ice.AppendPacket(now, b)
 	}
-	if len(b) == start && c.dtls != nil {
+	for len(b) == start && c.dtls != nil {
 		var ok bool
 		if path, ok = c.ice.SelectedPath(); !ok {
 			return b, path
 		}
-		if c.ended && c.rtp != nil {
-			b = c.appendRTP(now, b, path) // goodbyes, before the alert after which nobody listens
+		if !c.ice.Relayed(path) {
+			b = c.appendUpper(now, b, path)
+			break
 		}
-		if len(b) == start {
-			b = c.dtls.AppendPacket(now, b)
+		body := start + len(headroom)
+		if b = c.appendUpper(now, append(b, headroom[:]...), path); len(b) == body {
+			b = b[:start]
+			break
 		}
-		if len(b) == start && c.rtp != nil {
-			b = c.appendRTP(now, b, path)
-		}
-		if len(b) == start && c.sctp != nil {
-			b = c.appendSCTP(now, b, path)
-		}
+		b, path = c.ice.Wrap(now, path, b, start) // or it is lost, and the next one's turn
 	}
 	if len(b) > start {
 		c.packetsSent++
@@ -220,6 +231,24 @@ func (c *core) AppendPacket(now time.Time, b []byte) ([]byte, ice.Path) {
 		c.cfg.Trace.Packet(now, trace.UDP, trace.Out, path.Local, path.Remote, b[start:])
 	}
 	return b, path
+}
+
+// appendUpper appends what goes on the selected path.
+func (c *core) appendUpper(now time.Time, b []byte, path ice.Path) []byte {
+	start := len(b)
+	if c.ended && c.rtp != nil {
+		b = c.appendRTP(now, b, path) // goodbyes, before the alert after which nobody listens
+	}
+	if len(b) == start {
+		b = c.dtls.AppendPacket(now, b)
+	}
+	if len(b) == start && c.rtp != nil {
+		b = c.appendRTP(now, b, path)
+	}
+	if len(b) == start && c.sctp != nil {
+		b = c.appendSCTP(now, b, path)
+	}
+	return b
 }
 
 // appendSCTP builds an SCTP packet where its record's plaintext will be, and

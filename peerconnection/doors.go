@@ -7,6 +7,7 @@ import (
 
 	"github.com/plainrtc/plainrtc/ice"
 	"github.com/plainrtc/plainrtc/internal/trace"
+	"github.com/plainrtc/plainrtc/turn"
 )
 
 // The three doors into the core, and what leaving by one of them does.
@@ -97,7 +98,7 @@ func onBeat(t time.Time) time.Time {
 // takes, and the first of the next. Slabs belong to nobody between flushes.
 const (
 	maxBatch = 65507 // the most that UDP_SEGMENT cuts
-	slabSize = maxBatch + maxDatagram
+	slabSize = maxBatch + maxDatagram + turn.Headroom
 )
 
 var slabs = sync.Pool{New: func() any { return new([slabSize]byte) }}
@@ -130,7 +131,7 @@ func (pc *PeerConnection) flush(now time.Time) {
 			break
 		}
 		if pc.mux != nil {
-			pc.mux.learn(pc, to, b[n:])
+			pc.socketsOf(to).learn(pc, to, b[n:])
 		}
 		if n > 0 && (to != path || size > segment || pc.core.mayFragment) {
 			pc.send(path, b[:n], segment, false)
@@ -156,7 +157,7 @@ func (pc *PeerConnection) send(path ice.Path, b []byte, segment int, inFragments
 	if pc.mux == nil || len(b) == 0 {
 		return
 	}
-	if err := pc.mux.send(path, b, segment, inFragments); err != nil {
+	if err := pc.socketsOf(path).send(path, b, segment, inFragments); err != nil {
 		pc.core.cfg.Trace.Note(pc.now(), trace.UDP, "not sent: "+err.Error())
 	}
 }

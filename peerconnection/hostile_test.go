@@ -124,11 +124,11 @@ func TestEarlyDTLSOfStrangers(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	offer := offerOf(t, a)
 	a.mustSet(t, true, offer)
-	a.core.gather(now, []netip.AddrPort{addrA})
+	a.core.gather(now, []netip.AddrPort{addrA}, false)
 	z.mustSet(t, false, *a.LocalDescription())
 	z.mustSet(t, true, answerOf(t, z))
 	zAddr := netip.MustParseAddrPort("192.0.2.2:2000")
-	z.core.gather(now, []netip.AddrPort{zAddr})
+	z.core.gather(now, []netip.AddrPort{zAddr}, false)
 	record := append([]byte{22, 0xfe, 0xfd}, make([]byte, 60000)...)
 	a.core.Receive(now, ice.Path{Local: addrA, Remote: netip.MustParseAddrPort("203.0.113.9:9")}, record)
 	if len(a.core.early) != 0 {

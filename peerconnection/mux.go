@@ -8,6 +8,7 @@ import (
 
 	"github.com/plainrtc/plainrtc/ice"
 	"github.com/plainrtc/plainrtc/internal/udp"
+	"github.com/plainrtc/plainrtc/stun"
 )
 
 type packet = udp.Packet
@@ -32,6 +33,7 @@ type UDPMux struct {
 	ufrags  map[string]*PeerConnection
 	routes  map[ice.Path]route
 	members map[*PeerConnection]*member
+	asked   map[stun.TransactionID]*PeerConnection // what was asked of servers
 	closed  bool
 }
 
@@ -44,6 +46,7 @@ func ListenUDPMux(addresses ...netip.AddrPort) (*UDPMux, error) {
 		ufrags:  make(map[string]*PeerConnection),
 		routes:  make(map[ice.Path]route),
 		members: make(map[*PeerConnection]*member),
+		asked:   make(map[stun.TransactionID]*PeerConnection),
 	}
 	if len(addresses) == 0 {
 		addresses = []netip.AddrPort{
@@ -107,6 +110,14 @@ func (m *UDPMux) listen(addresses []netip.AddrPort) error {
 
 // Addresses are the local addresses of the sockets.
 func (m *UDPMux) Addresses() []netip.AddrPort { return m.addresses() }
+
+// addrsOf are the addresses without their ports.
+func addrsOf(all []netip.AddrPort) (addrs []netip.Addr) {
+	for _, a := range all {
+		addrs = append(addrs, a.Addr())
+	}
+	return addrs
+}
 
 func (m *UDPMux) addresses() []netip.AddrPort {
 	all := make([]netip.AddrPort, len(m.sockets))

@@ -40,6 +40,9 @@ var (
 
 func stunMessage(typ stun.Type) []byte {
 	b := stun.NewBuilder(nil, typ, stun.TransactionID{1})
+	if typ == stun.BindingRequest {
+		b.AddString(stun.AttrUsername, "theirs:ours") // as checks have
+	}
 	b.AddFingerprint()
 	return b.Bytes()
 }
@@ -174,5 +177,37 @@ func TestClosedConnectionsLeaveNoRoutes(t *testing.T) {
 	}
 	if len(m.members)+len(m.ufrags)+len(m.routes) != 0 {
 		t.Errorf("closed connections leave %d members, %d ufrags, %d routes behind", len(m.members), len(m.ufrags), len(m.routes))
+	}
+}
+
+// Two connections ask one server: each answer finds who asked, and nobody owns
+// the server's address for it. What one asks is forgotten with it, and bounded.
+func TestServersAnswersAreToldApart(t *testing.T) {
+	m, path, pcs := newTestMux(t)
+	request := func(n int) []byte {
+		b := stun.NewBuilder(nil, stun.BindingRequest, stun.TransactionID{byte(n), byte(n >> 8), 7})
+		return b.Bytes()
+	}
+	answer := func(n int) []byte {
+		b := stun.NewBuilder(nil, stun.BindingSuccessResponse, stun.TransactionID{byte(n), byte(n >> 8), 7})
+		return b.Bytes()
+	}
+	m.learn(pcs[0], path, request(1))
+	m.learn(pcs[1], path, request(2))
+	m.expect(t, "the first answer", path, answer(1), pcs[0])
+	m.expect(t, "the second answer", path, answer(2), pcs[1])
+	m.expect(t, "the answer to nobody", path, answer(3))
+	m.expect(t, "data", path, sentData)
+	for n := range 3 * maxAsked {
+		m.learn(pcs[0], path, request(10+n))
+	}
+	if len(m.asked) > maxAsked+1 {
+		t.Errorf("%d transactions are remembered", len(m.asked))
+	}
+	m.expect(t, "the newest answer", path, answer(10+3*maxAsked-1), pcs[0])
+	m.forget(pcs[0])
+	m.forget(pcs[1])
+	if len(m.asked) != 0 {
+		t.Errorf("%d transactions of connections that are gone are remembered", len(m.asked))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,12 @@ type Config struct {
 	// empty, they are those of the host's interfaces that are up, and of the
 	// loopback interface when there is no other.
 	Addresses []netip.Addr
+
+	// ICEServers help to find paths where the two ends are not in one network.
+	ICEServers []ICEServer
+
+	// ICETransportPolicy says which candidates there are: all if empty.
+	ICETransportPolicy ICETransportPolicy
 
 	// BundlePolicy says how offers treat a peer that may not bundle: balanced if empty.
 	BundlePolicy BundlePolicy
@@ -69,18 +76,22 @@ type PeerConnection struct {
 	mu   sync.Mutex
 	core core
 
-	mux        *UDPMux
-	ownMux     bool
-	addresses  []netip.Addr
-	sockets    bool     // gathering has begun
-	lastRoute  ice.Path // what the mux was last told of
-	lastClaim  claim
-	path       ice.Path // whose MTU the core was told
-	timer      *time.Timer
-	timerAt    time.Time // when the timer fires; zero when it is not set
-	isClosed   bool
-	done       chan struct{}
-	doneClosed bool
+	mux           *UDPMux
+	ownMux        bool
+	relays        *UDPMux // where mux is shared: the sockets to ask TURN servers from
+	addresses     []netip.Addr
+	sockets       bool        // gathering has begun
+	names         []serverURL // of ICE servers, to be resolved when gathering begins
+	stopResolving context.CancelFunc
+	wantsRelays   bool     // there is a TURN server
+	lastRoute     ice.Path // what the mux was last told of
+	lastClaim     claim
+	path          ice.Path // whose MTU the core was told
+	timer         *time.Timer
+	timerAt       time.Time // when the timer fires; zero when it is not set
+	isClosed      bool
+	done          chan struct{}
+	doneClosed    bool
 }
 
 // New makes a PeerConnection. It opens no socket and starts no goroutine yet:
@@ -108,9 +119,20 @@ func New(cfg Config) (*PeerConnection, error) {
 	default:
 		return nil, fmt.Errorf("peerconnection: BundlePolicy is balanced, max-compat or max-bundle, not %q", cfg.BundlePolicy)
 	}
-	err := pc.core.init(pc, coreConfig{
+	switch cfg.ICETransportPolicy {
+	case "", ICETransportAll, ICETransportRelay:
+	default:
+		return nil, fmt.Errorf("peerconnection: ICETransportPolicy is all or relay, not %q", cfg.ICETransportPolicy)
+	}
+	servers, err := parseServers(cfg.ICEServers)
+	if err != nil {
+		return nil, err
+	}
+	pc.names = pc.core.takeServers(servers)
+	pc.wantsRelays = slices.ContainsFunc(servers, func(u serverURL) bool { return u.Kind == ice.TURN })
+	err = pc.core.init(pc, coreConfig{
 		Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate, MaxMessageSize: cfg.MaxMessageSize,
-		BundlePolicy:   cfg.BundlePolicy,
+		BundlePolicy: cfg.BundlePolicy, ICETransportPolicy: cfg.ICETransportPolicy,
 		MaxDTLSVersion: cfg.MaxDTLSVersion, DTLSGroups: cfg.DTLSGroups,
 	})
 	return pc, err
@@ -171,9 +193,17 @@ func (pc *PeerConnection) gather(now time.Time) error {
 			}
 			pc.mux, pc.ownMux = mux, true
 		}
+		if err := pc.listenForRelays(); err != nil {
+			pc.sockets = false
+			return err
+		}
+		pc.resolve()
 	}
 	if pc.core.gathering == ICEGatheringNew && pc.core.wantsCandidates() {
-		pc.core.gather(now, pc.mux.addresses())
+		if pc.relays != nil {
+			pc.core.addHidden(now, pc.relays.addresses())
+		}
+		pc.core.gather(now, pc.mux.addresses(), pc.mux.only == nil)
 	}
 	return pc.mux.register(pc, pc.core.localUfrag())
 }
@@ -406,11 +436,15 @@ func (pc *PeerConnection) Close() error {
 	pc.core.close(now)
 	pc.flush(now)
 	pc.core.stop(now)
+	pc.flush(now)
 	pc.isClosed = true
+	if pc.stopResolving != nil {
+		pc.stopResolving()
+	}
 	if pc.timer != nil {
 		pc.timer.Stop()
 	}
-	mux, own := pc.mux, pc.ownMux
+	mux, own, relays := pc.mux, pc.ownMux, pc.relays
 	pc.leave(now)
 	if mux == nil {
 		return nil
@@ -418,6 +452,9 @@ func (pc *PeerConnection) Close() error {
 	mux.forget(pc)
 	if own {
 		return mux.Close()
+	}
+	if relays != nil {
+		return relays.Close()
 	}
 	return nil
 }

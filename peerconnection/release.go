@@ -22,7 +22,8 @@ func (c *core) releaseTransport(now time.Time) {
 	}
 	c.cfg.Trace.Note(now, trace.PC, "no media description is left: the transport is released")
 	c.ice.Close(now)
-	c.ice = ice.New(ice.Config{Rand: c.cfg.Rand, Trace: c.cfg.Trace})
+	c.former = c.ice // it has servers to say goodbye to
+	c.ice = c.newAgent()
 	c.iceState = ice.StateNew
 	c.selected, c.linkMTU = ice.Path{}, 0
 	c.formerUfrag = c.remoteCredentials.Ufrag

@@ -174,7 +174,7 @@ func TestRollbackKeepsCandidates(t *testing.T) {
 	a.CreateDataChannel("x", nil)
 	a.mustSet(t, false, answered(t, a, z, func(s string) string { return s }))
 	now := time.Unix(1e9, 0)
-	z.core.gather(now, []netip.AddrPort{netip.MustParseAddrPort("192.0.2.7:7")})
+	z.core.gather(now, []netip.AddrPort{netip.MustParseAddrPort("192.0.2.7:7")}, false)
 	a.mustSet(t, true, offerOf(t, a))
 	z.mustSet(t, false, *a.LocalDescription())
 	if err := z.core.addICECandidate(now, ICECandidate{Candidate: "candidate:1 1 udp 1 192.0.2.1 1000 typ host"}); err != nil {

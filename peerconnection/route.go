@@ -52,6 +52,7 @@ type route struct {
 type member struct {
 	ufrags []string
 	routes map[ice.Path]struct{} // those that it owns or is the rival in
+	asked  []stun.TransactionID  // of servers, the newest last
 }
 
 // maxRoutes is how many addresses one connection may lead to: more than ICE
@@ -64,6 +65,12 @@ func (m *UDPMux) route(local netip.AddrPort, p packet) (to [2]*PeerConnection) {
 	defer m.mu.RUnlock()
 	isSTUN := classify(p.Data) == datagramSTUN
 	if isSTUN {
+		if len(m.asked) > 0 && len(p.Data) >= 20 && p.Data[0] == 1 {
+			if pc := m.asked[stun.TransactionID(p.Data[8:20])]; pc != nil {
+				to[0] = pc
+				return to
+			}
+		}
 		if ufrag, ok := requestUfrag(p.Data); ok {
 			if pc := m.ufrags[string(ufrag)]; pc != nil {
 				to[0] = pc
@@ -146,6 +153,9 @@ func (m *UDPMux) learn(pc *PeerConnection, path ice.Path, sent []byte) {
 	if mine == nil {
 		return
 	}
+	if by == claimGuessed && m.asks(pc, mine, sent) {
+		return
+	}
 	r, old := m.routes[path], m.routes[path]
 	switch {
 	case r.owner == pc:
@@ -178,6 +188,30 @@ func (m *UDPMux) learn(pc *PeerConnection, path ice.Path, sent []byte) {
 	}
 }
 
+// maxAsked is how many requests to servers of one connection are remembered.
+const maxAsked = 64
+
+// asks notes who asks a server, and reports whether that is what is sent: a
+// request without a USERNAME is no check. Many connections ask the same
+// server from the same socket, so it is the transaction that tells the answers apart.
+func (m *UDPMux) asks(pc *PeerConnection, mine *member, sent []byte) bool {
+	msg, err := stun.Parse(sent)
+	if err != nil || msg.Type() != stun.BindingRequest || msg.Has(stun.AttrUsername) {
+		return false
+	}
+	id := msg.TransactionID()
+	if m.asked[id] != nil {
+		return true
+	}
+	if len(mine.asked) == maxAsked {
+		delete(m.asked, mine.asked[0])
+		mine.asked = append(mine.asked[:0], mine.asked[1:]...)
+	}
+	mine.asked = append(mine.asked, id)
+	m.asked[id] = pc
+	return true
+}
+
 // forget takes everything of pc's out of the mux.
 func (m *UDPMux) forget(pc *PeerConnection) {
 	if m.only != nil {
@@ -194,6 +228,9 @@ func (m *UDPMux) forget(pc *PeerConnection) {
 	}
 	for path := range mine.routes {
 		m.leave(pc, path)
+	}
+	for _, id := range mine.asked {
+		delete(m.asked, id)
 	}
 	delete(m.members, pc)
 }

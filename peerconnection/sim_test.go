@@ -108,7 +108,7 @@ func (p *simPeer) exchange(t testing.TB, now time.Time, z *simPeer, o *OfferOpti
 		err = a.setLocalDescription(now, offer)
 	}
 	if err == nil && addrP != nil {
-		a.gather(now, addrP)
+		a.gather(now, addrP, false)
 	}
 	if err == nil {
 		err = b.setRemoteDescription(now, p.says(*a.localDescription()))
@@ -121,7 +121,7 @@ func (p *simPeer) exchange(t testing.TB, now time.Time, z *simPeer, o *OfferOpti
 		err = b.setLocalDescription(now, answer)
 	}
 	if err == nil && addrZ != nil {
-		b.gather(now, addrZ)
+		b.gather(now, addrZ, false)
 	}
 	if err == nil {
 		err = a.setRemoteDescription(now, z.says(*b.localDescription()))

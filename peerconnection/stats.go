@@ -110,6 +110,10 @@ type ICECandidateStats struct {
 	RelatedAddress   string `json:"relatedAddress,omitempty"`
 	RelatedPort      uint16 `json:"relatedPort,omitempty"`
 	TCPType          string `json:"tcpType,omitempty"`
+
+	// Of local candidates that a server told: its URL, and how we reach a TURN server.
+	URL           string `json:"url,omitempty"`
+	RelayProtocol string `json:"relayProtocol,omitempty"`
 }
 
 // CertificateStats is RTCCertificateStats.
@@ -241,7 +245,10 @@ func (c *core) iceStats(s *Stats) {
 		st := ICECandidateStats{
 			TransportID: transportID, Address: candidate.Host,
 			Protocol: candidate.Protocol.String(), CandidateType: candidate.Type.String(), Priority: candidate.Priority,
-			Foundation: candidate.Foundation, UsernameFragment: candidate.Ufrag, TCPType: candidate.TCPType.String(),
+			Foundation: candidate.Foundation, UsernameFragment: candidate.Ufrag, TCPType: candidate.TCPType.String(), URL: candidate.URL,
+		}
+		if prefix == "L" && candidate.Type == ice.Relayed {
+			st.RelayProtocol = "udp"
 		}
 		if candidate.Addr.IsValid() {
 			st.Address, st.Port = candidate.Addr.Addr().String(), candidate.Addr.Port()

@@ -13,14 +13,27 @@ import (
 
 // Candidates on their way between the peers (trickle ICE, RFC 8838; RFC 8840).
 
-// gather gives ICE our addresses: each is a host candidate.
-func (c *core) gather(now time.Time, addresses []netip.AddrPort) {
+// gather gives ICE our addresses, each of which is a host candidate, and the
+// servers to ask from there. Shared addresses are others' too.
+func (c *core) gather(now time.Time, addresses []netip.AddrPort, shared bool) {
 	c.gathering = ICEGatheringGathering
 	for _, a := range addresses {
-		c.ice.AddLocalAddress(now, a, ice.LocalOptions{})
+		c.ice.AddLocalAddress(now, a, ice.LocalOptions{Shared: shared})
 	}
-	c.ice.EndOfLocalCandidates(now)
+	for _, s := range c.servers {
+		c.addServer(now, s)
+	}
+	if c.unresolved == 0 {
+		c.ice.EndOfLocalCandidates(now)
+	}
 	c.pump(now)
+}
+
+// addHidden gives ICE addresses to ask TURN servers from, and for nothing else.
+func (c *core) addHidden(now time.Time, addresses []netip.AddrPort) {
+	for _, a := range addresses {
+		c.ice.AddLocalAddress(now, a, ice.LocalOptions{Hidden: true})
+	}
 }
 
 // described are the sections of the newest local description.

@@ -1,0 +1,198 @@
+package peerconnection
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/internal/trace"
+	"github.com/plainrtc/plainrtc/turn"
+)
+
+// An ICEServer helps to find paths (W3C RTCIceServer). A STUN server tells what
+// address it sees us at, and a TURN server relays, too.
+type ICEServer struct {
+	// URLs have the form of RFC 7064 and RFC 7065: stun:host, stun:host:port,
+	// turn:host, turn:host:port, and turn:host:port?transport=udp. The host is a name, an
+	// IPv4 address, or an IPv6 address in brackets; the port is 3478 if not said. Over
+	// TCP, TLS and DTLS (transport=tcp, stuns: and turns:) there is no way yet.
+	URLs []string
+
+	// Username and Credential are for TURN servers, which need them.
+	Username, Credential string
+}
+
+// An ICETransportPolicy says which candidates a connection has (W3C
+// RTCIceTransportPolicy).
+type ICETransportPolicy string
+
+// The policies.
+const (
+	ICETransportAll   ICETransportPolicy = "all"   // every kind; what an empty one stands for
+	ICETransportRelay ICETransportPolicy = "relay" // those on TURN servers alone, so that the peer learns no address of ours
+)
+
+// A serverURL is one of an ICEServer's, whose host is a name or an address.
+type serverURL struct {
+	host string
+	port uint16
+	ice.ServerConfig
+}
+
+const defaultServerPort = 3478
+
+// maxServerURLs bounds them: each is asked from each address.
+const maxServerURLs = 8
+
+// parseServers reads what the user says of servers.
+func parseServers(servers []ICEServer) (all []serverURL, err error) {
+	for _, s := range servers {
+		if len(s.URLs) == 0 {
+			return nil, errors.New("peerconnection: an ICEServer has no URL")
+		}
+		for _, text := range s.URLs {
+			u, err := parseServerURL(text)
+			if err != nil {
+				return nil, fmt.Errorf("peerconnection: the ICE server %.80q: %w", text, err)
+			}
+			if u.Kind == ice.TURN {
+				if s.Username == "" || s.Credential == "" {
+					return nil, fmt.Errorf("peerconnection: the ICE server %.80q needs a Username and a Credential", text)
+				}
+				u.Username, u.Password = s.Username, s.Credential
+			}
+			all = append(all, u)
+		}
+	}
+	if len(all) > maxServerURLs {
+		return nil, fmt.Errorf("peerconnection: %d URLs of ICE servers are more than %d, which is what makes sense to ask", len(all), maxServerURLs)
+	}
+	return all, nil
+}
+
+// parseServerURL reads
+//
+//	stunURI       = scheme ":" host [ ":" port ]
+//	turnURI       = scheme ":" host [ ":" port ] [ "?transport=" transport ]
+//
+// RFC 7064, Section 3.1; RFC 7065, Section 3.1.
+func parseServerURL(text string) (u serverURL, err error) {
+	u.URL, u.port = text, defaultServerPort
+	scheme, rest, ok := strings.Cut(text, ":")
+	switch scheme = strings.ToLower(scheme); {
+	case ok && scheme == "stun":
+	case ok && scheme == "turn":
+		u.Kind = ice.TURN
+	case ok && (scheme == "stuns" || scheme == "turns"):
+		return u, fmt.Errorf("%s: is not supported: stun: and turn: are, over UDP", scheme)
+	default:
+		return u, errors.New("it does not begin with stun: or turn:")
+	}
+	rest, query, asked := strings.Cut(rest, "?")
+	switch {
+	case !asked, u.Kind == ice.TURN && strings.EqualFold(query, "transport=udp"):
+	case u.Kind == ice.TURN && strings.HasPrefix(strings.ToLower(query), "transport="):
+		return u, fmt.Errorf("%.40s is not supported: transport=udp is", query)
+	default:
+		return u, fmt.Errorf("%.40q has no meaning there", "?"+query)
+	}
+	host, port := rest, ""
+	if strings.HasPrefix(rest, "[") {
+		end := strings.IndexByte(rest, ']')
+		if end < 0 {
+			return u, errors.New("a bracket is not closed")
+		}
+		addr, err := netip.ParseAddr(rest[1:end])
+		if err != nil || !addr.Is6() {
+			return u, errors.New("what stands in brackets is no IPv6 address")
+		}
+		host, port = addr.String(), rest[end+1:]
+		if port != "" && port[0] != ':' {
+			return u, errors.New("behind the bracket there is something else than a port")
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else if i := strings.IndexByte(rest, ':'); i >= 0 {
+		host, port = rest[:i], rest[i+1:]
+	}
+	if host == "" || strings.ContainsAny(host, "/@ ") {
+		return u, errors.New("there is no host in it, or more than that and a port")
+	}
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return u, fmt.Errorf("%.20q is no port", port)
+		}
+		u.port = uint16(n)
+	}
+	u.host = host
+	return u, nil
+}
+
+// resolved is the server at an address of its host.
+func (u serverURL) resolved(a netip.Addr) ice.ServerConfig {
+	s := u.ServerConfig
+	s.Addr = netip.AddrPortFrom(a.Unmap(), u.port)
+	return s
+}
+
+// takeServers takes the servers to ask, and returns those whose names must be
+// resolved first: each is to be told to serverResolved.
+func (c *core) takeServers(urls []serverURL) (names []serverURL) {
+	for _, u := range urls {
+		if a, err := netip.ParseAddr(u.host); err == nil {
+			c.servers = append(c.servers, u.resolved(a))
+		} else {
+			names = append(names, u)
+			c.unresolved++
+		}
+	}
+	return names
+}
+
+// serverResolved tells the addresses of a server whose name was to be resolved,
+// or that it has none. One of each family is enough.
+func (c *core) serverResolved(now time.Time, u serverURL, addresses []netip.Addr, err error) {
+	c.unresolved--
+	if err != nil {
+		c.cfg.Trace.Note(now, trace.ICE, "the ICE server "+u.URL+" is not asked: "+err.Error())
+	}
+	var seen4, seen6 bool
+	for _, a := range addresses {
+		a = a.Unmap()
+		if a.Is4() && seen4 || a.Is6() && seen6 {
+			continue
+		}
+		seen4, seen6 = seen4 || a.Is4(), seen6 || a.Is6()
+		s := u.resolved(a)
+		c.servers = append(c.servers, s)
+		if c.gathering != ICEGatheringNew {
+			c.addServer(now, s)
+		}
+	}
+	if c.unresolved == 0 && c.gathering != ICEGatheringNew {
+		c.ice.EndOfLocalCandidates(now)
+	}
+	c.pump(now)
+}
+
+func (c *core) addServer(now time.Time, s ice.ServerConfig) {
+	if err := c.ice.AddServer(now, s); err != nil {
+		c.cfg.Trace.Note(now, trace.ICE, "the ICE server "+s.URL+" is not asked: "+err.Error())
+	}
+}
+
+// headroom is room for a relay's header.
+var headroom [turn.Headroom]byte
+
+// newAgent makes the ICE agent.
+func (c *core) newAgent() *ice.Agent {
+	policy := ice.PolicyAll
+	if c.cfg.ICETransportPolicy == ICETransportRelay {
+		policy = ice.PolicyRelay
+	}
+	return ice.New(ice.Config{Rand: c.cfg.Rand, Trace: c.cfg.Trace, Policy: policy})
+}
