@@ -116,7 +116,10 @@
 //	                                      └──► channel    data channels, DCEP
 //	                                                 (channel.go, inbox.go, closing.go, dcep.go)
 //
-// and the other way, core.AppendPacket asks them in turn for the next datagram:
+// What a TURN server has relayed, ice.Agent unwraps before anybody looks at it, and wraps on
+// its way out (iceserver.go).
+//
+// The other way, core.AppendPacket asks them in turn for the next datagram:
 // ICE first, which sends on paths of its own; then the DTLS handshake; then media, as its
 // pacer lets it go, sealed where it stands; then SCTP, whose packet is built where its
 // record's plaintext will be and sealed there.
@@ -127,7 +130,8 @@
 // PeerConnection is the shell around that core, and the only place with a clock
 // and a lock. There are three doors: a datagram (mux.go), the timer, a call of
 // the user's. Each enters, does one thing and leaves; leaving sends what there is to send,
-// wakes whoever waits and sets the timer. No goroutine belongs to a connection.
+// wakes whoever waits and sets the timer. No goroutine belongs to a connection, but for the
+// moments in which the names of servers are resolved (resolve.go).
 //
 // # The life of a connection
 //
@@ -174,5 +178,6 @@
 //
 // All media is bundled on one transport with RTCP multiplexed, as every browser does; what
 // would need another transport is rejected. No codec is in here, and no redundancy but
-// retransmission (RFC 4588). Candidates are the host's own addresses.
+// retransmission (RFC 4588). Candidates are the host's own addresses, and what STUN and TURN
+// servers over UDP add to them ([Config].ICEServers); over TCP and TLS there is no way yet.
 package peerconnection
