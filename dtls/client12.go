@@ -164,20 +164,24 @@ func (h *handshake) readServerHelloDone12(now time.Time, body []byte) error {
 	if len(body) != 0 {
 		return malformed(typeServerHelloDone)
 	}
-	cert := h.c.config.Certificate
+	asked := h.signature != nil // by a CertificateRequest
 	h.reply(now)
-	h.send(0, typeCertificate, &certificateMessage{cert.DER})
+	if asked {
+		h.send(0, typeCertificate, &certificateMessage{h.c.config.Certificate.DER})
+	}
 	h.send(0, typeClientKeyExchange, &clientKeyExchange{h.key.PublicKey().Bytes()})
 	if err := h.deriveKeys(now); err != nil {
 		return err
 	}
-	// RFC 5246, Section 7.4.8: the signature is over all handshake messages so
-	// far.
-	signature, err := h.sign(h.transcript)
-	if err != nil {
-		return err
+	if asked {
+		// RFC 5246, Section 7.4.8: the signature is over all handshake messages so
+		// far.
+		signature, err := h.sign(h.transcript)
+		if err != nil {
+			return err
+		}
+		h.send(0, typeCertificateVerify, &certificateVerify{h.signature.scheme, signature})
 	}
-	h.send(0, typeCertificateVerify, &certificateVerify{h.signature.scheme, signature})
 	h.c.flight.changeCipherSpec()
 	h.c.writeEpoch = 1
 	v := h.secrets.finished(clientFinishedLabel, h.hashed(len(h.transcript)))

@@ -166,8 +166,10 @@ func (h *handshake) readServerFinished13(now time.Time, body []byte) error {
 		return err
 	}
 	h.reply(now)
-	if err := h.sendCertificate(h.requestContext, clientVerifyContext); err != nil {
-		return err
+	if h.signature != nil { // a CertificateRequest asked for it
+		if err := h.sendCertificate(h.requestContext, clientVerifyContext); err != nil {
+			return err
+		}
 	}
 	h.sendFinished(h.clientFinishedKey)
 	if err := h.install(epochApplication, true); err != nil {

@@ -26,6 +26,11 @@ type Config struct {
 	// alone has to refuse. Its error is shown to the user behind "the peer's
 	// certificate is refused: ".
 	VerifyPeer func(der []byte) error
+	// NoClientCertificate makes a server ask for no certificate, so that any client
+	// is served, as TURN over DTLS has it (RFC 8656, Section 3.1); a server then
+	// needs neither Fingerprints nor VerifyPeer. A client goes on if its server does
+	// not ask. In WebRTC both must know each other.
+	NoClientCertificate bool
 	// MinVersion and MaxVersion are the oldest and the newest version to speak.
 	// DTLS12 and DTLS13 if zero. A version without a cipher suite and a group is
 	// not spoken.
@@ -73,7 +78,7 @@ func (c Config) withDefaults(isClient bool) (Config, error) {
 		return c, errors.New("dtls: Config.Certificate is too large")
 	case c.Rand == nil:
 		return c, errors.New("dtls: Config.Rand is required")
-	case len(c.Fingerprints) == 0 && c.VerifyPeer == nil:
+	case len(c.Fingerprints) == 0 && c.VerifyPeer == nil && (isClient || !c.NoClientCertificate):
 		return c, errors.New("dtls: Config needs the peer's Fingerprints, or VerifyPeer")
 	}
 	if err := c.Certificate.check(); err != nil {

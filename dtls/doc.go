@@ -35,7 +35,7 @@
 // 5746 that renegotiation is secure. Both with use_srtp (RFC 5764) and the record
 // size limit (RFC 8449). Both ends show
 // certificates, which are known by their fingerprints: no authority is asked, no
-// date is looked at. Their keys are ECDSA's, as RFC 8827 wants WebRTC's to be, or
+// date is looked at (but see Config.NoClientCertificate, for what is not WebRTC). Their keys are ECDSA's, as RFC 8827 wants WebRTC's to be, or
 // RSA's of 2048 to 8192 bits, as a page may ask its browser for, in either role
 // and at either end.
 //

@@ -264,6 +264,9 @@ func (c *Conn) receiveFragment(now time.Time, rec record, f fragment) (drop stri
 // receiveMessage takes the next message and makes the step it is for.
 func (c *Conn) receiveMessage(now time.Time, seq uint16, typ handshakeType, body []byte) {
 	h := c.hs
+	if c.config.NoClientCertificate {
+		h.skipCertificateRequest(now, typ)
+	}
 	s := steps[c.state]
 	var err error
 	switch {
@@ -283,6 +286,16 @@ func (c *Conn) receiveMessage(now time.Time, seq uint16, typ handshakeType, body
 		return
 	}
 	c.timers.Stop(timerAlert)
+}
+
+// skipCertificateRequest makes a client's step over a request that its server does not make.
+func (h *handshake) skipCertificateRequest(now time.Time, typ handshakeType) {
+	switch {
+	case h.c.state == StateAwaitCertificateRequest && typ == typeServerHelloDone:
+		h.c.setState(now, StateAwaitServerHelloDone)
+	case h.c.state == StateAwaitCertificateRequest13 && typ == typeCertificate:
+		h.c.setState(now, StateAwaitServerCertificate13)
+	}
 }
 
 // receiveAfterHandshake takes a fragment when no handshake is going on.

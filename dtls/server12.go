@@ -106,6 +106,11 @@ func (h *handshake) sendServerFlight12(now time.Time, hello *serverHello) error 
 	h.send(0, typeServerHello, hello)
 	h.send(0, typeCertificate, &certificateMessage{cert.DER})
 	h.send(0, typeServerKeyExchange, &exchange)
+	if h.c.config.NoClientCertificate {
+		h.send(0, typeServerHelloDone, &serverHelloDone{})
+		h.c.setState(now, StateAwaitClientKeyExchange)
+		return nil
+	}
 	h.send(0, typeCertificateRequest, &certificateRequest{[]byte{ecdsaSign, rsaSign}, signatureSchemeList})
 	h.send(0, typeServerHelloDone, &serverHelloDone{})
 	h.c.setState(now, StateAwaitClientCertificate)
@@ -136,6 +141,10 @@ func (h *handshake) readClientKeyExchange12(now time.Time, body []byte) error {
 	h.preMaster = secret
 	if err := h.deriveKeys(now); err != nil {
 		return err
+	}
+	if h.c.config.NoClientCertificate {
+		h.c.setState(now, StateAwaitClientFinished)
+		return nil
 	}
 	h.c.setState(now, StateAwaitCertificateVerify)
 	return nil

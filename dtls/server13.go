@@ -114,7 +114,9 @@ func (h *handshake) sendServerFlight13(now time.Time, m *clientHello, suite Ciph
 		answers.extensions.recordSizeLimit = recordLimit13
 	}
 	h.send(epochHandshake, typeEncryptedExtensions, &answers)
-	h.send(epochHandshake, typeCertificateRequest, &certificateRequest13{schemes: signatureSchemeList})
+	if !config.NoClientCertificate {
+		h.send(epochHandshake, typeCertificateRequest, &certificateRequest13{schemes: signatureSchemeList})
+	}
 	if err := h.sendCertificate(nil, serverVerifyContext); err != nil {
 		return err
 	}
@@ -124,6 +126,10 @@ func (h *handshake) sendServerFlight13(now time.Time, m *clientHello, suite Ciph
 		return err
 	}
 	h.c.writeEpoch = epochApplication
+	if config.NoClientCertificate {
+		h.c.setState(now, StateAwaitClientFinished13)
+		return nil
+	}
 	h.c.setState(now, StateAwaitClientCertificate13)
 	return nil
 }

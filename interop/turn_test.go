@@ -31,7 +31,7 @@ func TestTurnServesCoturnsClient(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
 		t.Fatalf("building plainrtc: %v\n%s", err, out)
 	}
-	udp, tcp := freePort(t), ""
+	udp := freePort(t)
 	server := exec.Command(binary, "turn", "--user", "alice:wonderland", "--secret", "looking glass", "--realm", "example.org",
 		"--listen", udp, "--tls", "127.0.0.1:0", "--cert", cert, "--key", key, "--relay", "127.0.0.1", "--allow", "127.0.0.0/8")
 	stderr, err := server.StderrPipe()
@@ -49,11 +49,11 @@ func TestTurnServesCoturnsClient(t *testing.T) {
 	if !lines.Scan() {
 		t.Fatal("the server says nothing")
 	}
-	found := regexp.MustCompile(`tcp="\[\S+ 127\.0\.0\.1:(\d+)\]"`).FindStringSubmatch(lines.Text())
+	found := regexp.MustCompile(`udp="\[\S+ 127\.0\.0\.1:(\d+)\]" tcp="\[\S+ 127\.0\.0\.1:(\d+)\]"`).FindStringSubmatch(lines.Text())
 	if found == nil {
-		t.Fatalf("the server does not say where TLS is: %s", lines.Text())
+		t.Fatalf("the server does not say where DTLS and TLS are: %s", lines.Text())
 	}
-	tcp = found[1]
+	dtls, tls := found[1], found[2]
 	go func() {
 		for lines.Scan() {
 			t.Log(lines.Text())
@@ -76,7 +76,8 @@ func TestTurnServesCoturnsClient(t *testing.T) {
 		{"UDP, in indications", append(password, "-p", port, "-s")},
 		{"UDP, time-limited", []string{"-u", "alice", "-W", "looking glass", "-p", port}},
 		{"TCP", append(password, "-p", port, "-t")},
-		{"TLS", append(password, "-p", tcp, "-t", "-S")},
+		{"DTLS", append(password, "-p", dtls, "-S")},
+		{"TLS", append(password, "-p", tls, "-t", "-S")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name != "TLS" { // whose client is easily confused when it has to wait

@@ -47,8 +47,8 @@ waits for the others until --drain has passed; a second one ends it.`,
 		})
 		flags.StringVar(&t.config.Turn.Realm, "realm", "plainrtc", "the `REALM` that clients see")
 		flags.StringVar(&t.listen, "listen", ":3478", "serve UDP and TCP on this `address`; :3478 means all of this machine's")
-		flags.StringVar(&t.tls, "tls", "", "serve TLS on this `address`, such as :5349")
-		flags.StringVar(&t.cert, "cert", "", "the certificate for TLS, and those that signed it: a PEM `file`")
+		flags.StringVar(&t.tls, "tls", "", "serve TLS over TCP and DTLS over UDP on this `address`, such as :5349")
+		flags.StringVar(&t.cert, "cert", "", "the certificate for TLS and DTLS, and those that signed it: a PEM `file`")
 		flags.StringVar(&t.key, "key", "", "its key: a PEM `file`")
 		addresses := func(to *[]netip.Addr) func(string) error {
 			return func(s string) error {
@@ -123,6 +123,7 @@ func (t *turnOptions) run(ctx context.Context, out output) error {
 		if t.config.TLS, err = listenAddresses("tls", t.tls); err != nil {
 			return err
 		}
+		t.config.DTLS = t.config.TLS
 		certificate, err := tls.LoadX509KeyPair(t.cert, t.key)
 		if err != nil {
 			return fmt.Errorf("the certificate can't be used: %w", err)

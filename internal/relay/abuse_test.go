@@ -294,7 +294,7 @@ func TestListensOnEverything(t *testing.T) {
 	port := addrPort(l.Addr()).Port()
 	l.Close()
 	s := listenOn(t, func(c *Config) {
-		c.UDP, c.TLS = nil, nil
+		c.UDP, c.TLS, c.DTLS = nil, nil, nil
 		c.TCP = []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), port), netip.AddrPortFrom(netip.IPv6Unspecified(), port)}
 	})
 	if _, streams := s.Addresses(); len(streams) != 2 || streams[0].Addr().Is6() || streams[1].Addr().Is4() {

@@ -1,7 +1,7 @@
 // Package relay is the shell of a TURN server: sockets, a clock and a lock around the core
 // that package turn has (RFC 8656).
 //
-// [Listen] opens the doors that clients come in by: UDP, TCP and TLS. The core says when to
+// [Listen] opens the doors that clients come in by: UDP, TCP, TLS and DTLS. The core says when to
 // open a socket for a client's allocation, and what to send from it. [Server.Drain]
 // ends the service without ending anybody's call; [Server.Close] ends it.
 //
@@ -13,7 +13,8 @@
 //
 // UDP costs no goroutine (see package udp). A TCP connection has two: one reads and
 // enters, one writes what waits for it, so that a client that does not read holds up
-// nobody else; what does not fit its queue is lost, as a datagram would be.
+// nobody else; what does not fit its queue is lost, as a datagram would be. A client on
+// DTLS is a dtls.Conn and no goroutine; before it has shown a cookie it is nothing at all.
 //
 // # Hard to abuse
 //
@@ -25,6 +26,7 @@
 //
 // # Out of scope
 //
-// DTLS between client and server, TCP allocations (RFC 6062), several processors for one
-// listening socket.
+// TCP allocations (RFC 6062), several processors for one listening socket. A client on DTLS
+// that begins anew from the same port has to wait until its old session has ended; the
+// intermediate certificates of an authority are not shown over DTLS.
 package relay

@@ -104,7 +104,7 @@ func (s *Server) drain(b *batch) {
 }
 
 func (s *Server) setTimer(now time.Time) {
-	next := s.core.NextTimeout()
+	next := earlier(s.core.NextTimeout(), s.sessions.next)
 	if s.closed || next.IsZero() || !s.timerAt.IsZero() && !next.Before(s.timerAt) {
 		return
 	}
@@ -122,6 +122,7 @@ func (s *Server) timeout() {
 	s.timerAt = time.Time{}
 	if !s.closed {
 		s.core.Advance(b.now)
+		s.advanceSessions(b)
 	}
 	s.leave(b)
 }
@@ -171,6 +172,10 @@ func (s *Server) fromPeers(id turn.RelayID, packets []udp.Packet) {
 
 // toClient gathers a packet for a client, by the door that it came in by.
 func (s *Server) toClient(b *batch, to turn.FiveTuple, packet []byte) {
+	if to.Protocol == turn.DTLS {
+		s.seal(b, to, packet)
+		return
+	}
 	if to.Protocol.Stream() {
 		if c := s.clients[to]; c != nil {
 			c.queue(packet)

@@ -10,12 +10,12 @@ import (
 // WriteMetrics writes the counters in the text format of Prometheus.
 func (s *Server) WriteMetrics(w io.Writer) error {
 	s.mu.Lock()
-	v, connections := s.core.Stats(), len(s.connections)
+	v, connections := s.core.Stats(), len(s.connections)+len(s.sessions.all)
 	s.mu.Unlock()
 	m := metrics{w: w}
 	m.header("plainrtc_turn_allocations", "gauge", "Allocations that there are.")
 	m.sample("plainrtc_turn_allocations", "", uint64(v.Allocations))
-	m.header("plainrtc_turn_connections", "gauge", "TCP and TLS connections of clients that there are.")
+	m.header("plainrtc_turn_connections", "gauge", "TCP, TLS and DTLS connections of clients that there are.")
 	m.sample("plainrtc_turn_connections", "", uint64(connections))
 	m.header("plainrtc_turn_allocations_total", "counter", "Allocations that were made.")
 	m.sample("plainrtc_turn_allocations_total", "", v.AllocationsTotal)

@@ -32,7 +32,7 @@ func listenOn(t *testing.T, change func(*Config)) *Server {
 			Realm: "example.org", Users: map[string]string{"alice": "wonderland"},
 			AllowedPeers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		},
-		UDP: any, TCP: any, TLS: any, Certificate: selfSigned(t), Relays: []netip.Addr{loopback},
+		UDP: any, TCP: any, TLS: any, DTLS: any, Certificate: selfSigned(t), Relays: []netip.Addr{loopback},
 	}
 	if change != nil {
 		change(&config)
@@ -86,6 +86,8 @@ func dial(t *testing.T, s *Server, protocol turn.Protocol) *client {
 		c.conn, err = net.Dial("tcp", streams[0].String())
 	case turn.TLS:
 		c.conn, err = tls.Dial("tcp", streams[1].String(), &tls.Config{InsecureSkipVerify: true})
+	case turn.DTLS:
+		c.conn, err = dialDTLS(t, datagrams[1].String(), 0)
 	}
 	if err == nil {
 		c.core, err = turn.NewClient(turn.ClientConfig{Username: "alice", Password: "wonderland", Stream: c.stream, Rand: rand.Reader})
@@ -175,7 +177,7 @@ func TestRelay(t *testing.T) {
 	}
 	defer peer.Close()
 	at := peer.LocalAddr().(*net.UDPAddr).AddrPort()
-	for _, protocol := range []turn.Protocol{turn.UDP, turn.TCP, turn.TLS} {
+	for _, protocol := range []turn.Protocol{turn.UDP, turn.TCP, turn.TLS, turn.DTLS} {
 		t.Run(protocol.String(), func(t *testing.T) {
 			c := dial(t, s, protocol)
 			c.t = t
@@ -215,7 +217,7 @@ func TestRelay(t *testing.T) {
 		})
 	}
 	var text strings.Builder
-	if err := s.WriteMetrics(&text); err != nil || !strings.Contains(text.String(), "plainrtc_turn_relayed_packets_total{to=\"peer\"} 60\n") {
+	if err := s.WriteMetrics(&text); err != nil || !strings.Contains(text.String(), "plainrtc_turn_relayed_packets_total{to=\"peer\"} 80\n") {
 		t.Errorf("the metrics are %v\n%s", err, &text)
 	}
 }
@@ -325,7 +327,8 @@ func TestConfigIsChecked(t *testing.T) {
 		{func(c *Config) { c.Relays = append(c.Relays, loopback) }, "one address of each family"},
 		{func(c *Config) { c.MinPort, c.MaxPort = 2, 1 }, "no port from 2 to 1"},
 		{func(c *Config) { c.Certificate = nil }, "TLS needs a certificate"},
-		{func(c *Config) { c.UDP, c.TCP, c.TLS = nil, nil, nil }, "no address to listen on"},
+		{func(c *Config) { c.DTLS = c.UDP }, "no key that DTLS can sign with"},
+		{func(c *Config) { c.UDP, c.TCP, c.TLS, c.DTLS = nil, nil, nil, nil }, "no address to listen on"},
 	} {
 		any := []netip.AddrPort{netip.AddrPortFrom(loopback, 0)}
 		config := Config{Turn: turn.ServerConfig{Realm: "r", Users: map[string]string{"a": "b"}}, UDP: any, TLS: any, Certificate: &tls.Certificate{}, Relays: []netip.Addr{loopback}}

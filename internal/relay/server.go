@@ -23,10 +23,11 @@ type Config struct {
 	// families there are.
 	Turn turn.ServerConfig
 
-	// UDP, TCP and TLS are the addresses to listen on. The unspecified address stands for
-	// all that the host has. Port 0 is any that is free.
-	UDP, TCP, TLS []netip.AddrPort
-	// Certificate is what TLS shows to clients.
+	// UDP, TCP, TLS and DTLS are the addresses to listen on. The unspecified address stands
+	// for all that the host has. Port 0 is any that is free.
+	UDP, TCP, TLS, DTLS []netip.AddrPort
+	// Certificate is what TLS and DTLS show to clients; DTLS only its first, which is the
+	// server's own.
 	Certificate *tls.Certificate
 
 	// Relays are the host's addresses to open relays on: one of each family at most.
@@ -37,7 +38,7 @@ type Config struct {
 	// Section 7.2).
 	MinPort, MaxPort uint16
 
-	// MaxConnections bounds the TCP connections, MaxAddressConnections those of one address:
+	// MaxConnections bounds the connections of TCP, TLS and DTLS, MaxAddressConnections those of one address:
 	// 10,000 and 64 if zero.
 	MaxConnections, MaxAddressConnections int
 
@@ -63,6 +64,7 @@ type Server struct {
 	clients     map[turn.FiveTuple]*connection
 	relays      map[turn.RelayID]*relay
 	connections map[*connection]struct{}
+	sessions    sessions
 	perAddress  map[netip.Addr]int // connections, by subscriber
 	ports       *mathrand.Rand
 	warned      map[string]time.Time // when each warning was given last
@@ -100,7 +102,7 @@ func Listen(config Config) (s *Server, err error) {
 		return nil, errors.New("relay: there is no address to open relays on")
 	case config.MinPort > config.MaxPort:
 		return nil, fmt.Errorf("relay: there is no port from %d to %d", config.MinPort, config.MaxPort)
-	case len(config.TLS) > 0 && config.Certificate == nil:
+	case len(config.TLS)+len(config.DTLS) > 0 && config.Certificate == nil:
 		return nil, errors.New("relay: TLS needs a certificate")
 	case len(config.Advertised) > len(config.Relays):
 		return nil, errors.New("relay: more addresses are advertised than relays are opened on")
@@ -133,14 +135,28 @@ func Listen(config Config) (s *Server, err error) {
 			server.Close()
 		}
 	}()
-	for _, a := range expand(config.UDP) {
-		socket, err := udp.Listen(a, s.fromClients)
-		if err != nil {
-			return nil, fmt.Errorf("relay: %w", err)
+	if len(config.DTLS) > 0 {
+		if s.sessions, err = newSessions(config.Certificate); err != nil {
+			return nil, err
 		}
-		s.mu.Lock() // the first may have clients already
-		s.sockets = append(s.sockets, socket)
-		s.mu.Unlock()
+	}
+	listen := func(at []netip.AddrPort, receive func(*udp.Socket, []udp.Packet)) error {
+		for _, a := range expand(at) {
+			socket, err := udp.Listen(a, receive)
+			if err != nil {
+				return fmt.Errorf("relay: %w", err)
+			}
+			s.mu.Lock() // the first may have clients already
+			s.sockets = append(s.sockets, socket)
+			s.mu.Unlock()
+		}
+		return nil
+	}
+	if err := listen(config.UDP, s.fromClients); err != nil {
+		return nil, err
+	}
+	if err := listen(config.DTLS, s.fromSessions); err != nil {
+		return nil, err
 	}
 	for _, a := range config.TCP {
 		if err := s.listen(a, turn.TCP, nil); err != nil {
@@ -181,7 +197,7 @@ func expand(addresses []netip.AddrPort) (all []netip.AddrPort) {
 	return all
 }
 
-// Addresses are where clients come in: of UDP, and of the listeners of TCP and TLS.
+// Addresses are where clients come in: of UDP and DTLS, and of the listeners of TCP and TLS.
 func (s *Server) Addresses() (datagrams, streams []netip.AddrPort) {
 	for _, socket := range s.sockets {
 		datagrams = append(datagrams, socket.Local())

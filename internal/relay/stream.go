@@ -110,11 +110,7 @@ func (s *Server) refused(err error) bool {
 func (s *Server) admit(c *connection) bool {
 	b := s.enter()
 	defer s.leave(b)
-	who := subscriber(c.from.Client.Addr())
-	if s.closed || len(s.connections) >= s.config.MaxConnections || s.perAddress[who] >= s.config.MaxAddressConnections {
-		if !s.closed {
-			s.warn(b.now, "connections are refused: there are too many", "all", len(s.connections), "client", who, "of the client", s.perAddress[who])
-		}
+	if s.closed || !s.count(b, c.from) {
 		return false
 	}
 	if s.clients[c.from] != nil {
@@ -123,18 +119,8 @@ func (s *Server) admit(c *connection) bool {
 		s.core.Disconnected(b.now, c.from)
 	}
 	s.connections[c] = struct{}{}
-	s.perAddress[who]++
 	s.clients[c.from] = c
 	return true
-}
-
-// subscriber is whose address one is: of IPv6 a subscriber has a whole /64.
-func subscriber(a netip.Addr) netip.Addr {
-	if a.Is6() {
-		p, _ := a.Prefix(64)
-		return p.Addr()
-	}
-	return a
 }
 
 // read takes the client's messages until the connection ends.
@@ -299,11 +285,7 @@ func (c *connection) end() {
 	s := c.server
 	b := s.enter()
 	delete(s.connections, c)
-	if who := subscriber(c.from.Client.Addr()); s.perAddress[who] > 1 {
-		s.perAddress[who]--
-	} else {
-		delete(s.perAddress, who)
-	}
+	s.discount(c.from)
 	if s.clients[c.from] == c { // and not another's, from the same port
 		delete(s.clients, c.from)
 		if !s.closed {
