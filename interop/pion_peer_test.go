@@ -44,9 +44,10 @@ func newPionMux(t testing.TB) *pionMux {
 
 func (m *pionMux) NewPeer(t testing.TB) peer { return newPionPeer(t, m.engine) }
 
-func newPionPeer(t testing.TB, engine webrtc.SettingEngine) *pionPeer {
+// newPionPeer makes one, with the configuration if there is one.
+func newPionPeer(t testing.TB, engine webrtc.SettingEngine, configuration ...webrtc.Configuration) *pionPeer {
 	t.Helper()
-	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(engine)).NewPeerConnection(webrtc.Configuration{})
+	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(engine)).NewPeerConnection(append(configuration, webrtc.Configuration{})[0])
 	if err != nil {
 		t.Fatal(err)
 	}
