@@ -470,3 +470,25 @@ func TestRelayedDataAllocatesNothing(t *testing.T) {
 		t.Errorf("Unwrap allocates %v times and returns %q", allocations, data)
 	}
 }
+
+// The way over the relay is there before the direct one, which is slow to open:
+// data takes it, and moves on without a gap.
+func TestMovesFromTheRelayToADirectPath(t *testing.T) {
+	w := newNATWorld(t, 7, [2]natKind{natKinds[3], natKinds[3]}, ice.PolicyAll)
+	here, there := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2")
+	w.Path(here, there).Profile.Delay = 400 * time.Millisecond
+	w.Path(there, here).Profile.Delay = 400 * time.Millisecond
+	w.introduce(t)
+	if !w.Run(func() bool { return len(w.a.selected) > 0 && len(w.z.selected) > 0 }, 2*time.Second) || !w.relayed() {
+		t.Fatalf("not over the relay at first: a has %+v, z has %+v", w.a.selected, w.z.selected)
+	}
+	if !w.talk(150 * time.Millisecond) {
+		t.Errorf("the relay carries no data yet: a has %q, z has %q", w.a.data, w.z.data)
+	}
+	if !w.Run(w.completed, 10*time.Second) || w.relayed() {
+		t.Fatalf("not on a direct path in the end: a is %v, z is %v", w.a.State(), w.z.State())
+	}
+	if !w.talk(time.Second) {
+		t.Errorf("the direct path carries no data: a has %q, z has %q", w.a.data, w.z.data)
+	}
+}
