@@ -3,6 +3,7 @@
 //	plainrtc serve    a page that connects its browser to this program, and shows how
 //	plainrtc echo     an interop server that echoes data channels and media, and its client
 //	plainrtc turn     a TURN server: relays for those whom no direct path reaches
+//	plainrtc stun     asks a STUN server how this machine is seen, and what its NAT is like
 //	plainrtc dtls     DTLS alone over UDP, client or server: line in, line out
 //	plainrtc lab      experiments on a simulated network, printed and drawn
 //
@@ -21,7 +22,8 @@
 // JSON and pictures. labjitter.go does all that for the jitter buffer, with
 // rtp/jitter/jitterlab.
 //
-// turn.go turns flags into users, ports and limits for internal/relay, which is the server.
+// turn.go turns flags into users, ports and limits for internal/relay, which is the server. stun.go
+// asks one, over and over (RFC 5780).
 //
 // main.go has the list of commands, command.go what all have in common: flags, help, exit
 // statuses. capture.go is the file of --trace, dtlskeylog.go that of --keylog.
