@@ -71,7 +71,8 @@ func TestServeMedia(t *testing.T) {
 			click("use-drawing")
 			await(t, page, `
 				const more = document.documentElement.dataset.decoded - args[0];
-				return more > 5 || more < 0 ? "decoded" : document.getElementById("media-trouble").textContent`, "decoded", before)
+				const shown = ["sent", "back"].every(p => document.getElementById(p).videoWidth > 160);
+				return shown && (more > 5 || more < 0) ? "shown" : document.getElementById("media-trouble").textContent`, "shown", before)
 			stop()
 			await(t, page, pageState, "closed ok The plainrtc program does not answer")
 		})

@@ -11,10 +11,11 @@
 // and client.go the client; answerer.go answers offers and outlives what they
 // lead to; http.go listens, and reads offers. The page is page/, plain HTML,
 // JavaScript and CSS; page.go serves it, timeline.go tells it what this side
-// saw, throughput.go is the other end of its measurement. Its media goes through
-// pagemedia.go: back to it, or clips (clip.go) that player.go plays, and into files
-// that recorder.go writes and recordings.go keeps. dtls.go turns flags
-// into a configuration, which dtlsshell.go gives a socket, a clock and a lock.
+// saw, throughput.go is the other end of its measurement. media.go sends media back,
+// and clientmedia.go checks that it came. What the page sends goes through
+// pagemedia.go: back to it, unless player.go plays it clips (clip.go), and into files
+// that recorder.go writes and recordings.go keeps. dtls.go turns flags into a
+// configuration, which dtlsshell.go gives a socket, a clock and a lock.
 //
 // lab.go is what experiments have in common, and quantity.go reads rates, sizes
 // and shares. labsctp.go turns flags into an experiment of internal/lab, labsweep.go

@@ -15,7 +15,7 @@ const (
 	together = 500 * time.Millisecond
 	// keyframePause is how soon after a key frame the next one is played because
 	// somebody asks for it.
-	keyframePause = 500 * time.Millisecond
+	keyframePause = 200 * time.Millisecond
 )
 
 // A player plays clips to one connection, over and over, while it runs. Frames leave when

@@ -24,7 +24,7 @@ function mediaTrouble(text) {
 function offerMedia() {
   setMedia("off");
   $("clip-name").title = $("use-clip").title = clips.join(", ");
-  $("sources").hidden = $("use-clip").hidden = !clips.length;
+  $("use-clip").hidden = !clips.length;
   $("use-camera").onclick = () => startMedia(camera);
   $("use-drawing").onclick = () => startMedia(drawing);
   $("use-clip").onclick = () => startMedia(null);
@@ -145,7 +145,7 @@ async function startMedia(source) {
   try {
     local = source && (await source());
     if (over) return endMedia();
-    $("sent").srcObject = local && local.stream;
+    display("sent", local && local.stream);
     selectSource(local ? "echo" : "clip");
     await change({ source: local ? "echo" : "clip" }, true);
     for (const kind of ["audio", "video"]) {
@@ -159,9 +159,14 @@ async function startMedia(source) {
       }
     }
     await negotiate();
-    $("back").srcObject = new MediaStream(Object.values(transceivers).map((t) => t.receiver.track));
+    // It stays: Chromium shows nothing of tracks that have been inactive in a player that
+    // is given them anew.
+    if (!$("back").srcObject) display("back", new MediaStream(Object.values(transceivers).map((t) => t.receiver.track)));
     if (over) return endMedia();
     tell("browser", ["Media", "negotiated"], mediaLines(pc.currentRemoteDescription.sdp));
+    // Who only watches has nothing to be recorded or sent back.
+    $("sources").hidden = !clips.length || !local;
+    $("record").hidden = !local;
     setMedia("on");
     startGraphs();
   } catch (error) {
@@ -173,12 +178,18 @@ async function startMedia(source) {
   }
 }
 
+// Shows a stream, or nothing. A player that has had one does not begin by itself again.
+function display(player, stream) {
+  $(player).srcObject = stream;
+  if (stream) $(player).play().catch(() => {}); // interrupted by the next
+}
+
 async function stopMedia() {
   if (root.dataset.media !== "on") return;
   setMedia("starting");
   stopGraphs();
   try {
-    if (recording) await change({ record: false });
+    await change({ record: false, source: "echo" });
     local?.end();
     for (const t of Object.values(transceivers)) {
       await t.sender.replaceTrack(null);
@@ -189,7 +200,7 @@ async function stopMedia() {
     mediaTrouble(error.message);
   }
   local = null;
-  $("sent").srcObject = $("back").srcObject = null;
+  display("sent", null);
   if (!over) setMedia("off");
 }
 
