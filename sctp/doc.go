@@ -30,7 +30,7 @@
 // send side is sender: sendqueue and scheduler (messages that wait),
 // outstanding (chunks that are not acknowledged), rack (which of them are lost),
 // rate and rto (what acknowledgements measure), congestion (when packets may leave)
-// with bbr, cubic, hystart and newreno, pacer, forward (messages given up). The two know nothing of each other. association
+// with bbr, cubic, hystart and newreno, pacer, transmit (as they leave), forward (messages given up). The two know nothing of each other. association
 // joins them: state, connect, snap, cookie and collision, receive, build, shutdown,
 // reset, reconfig, heartbeat, pmtud.
 //
