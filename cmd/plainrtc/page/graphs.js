@@ -122,7 +122,7 @@ function stopGraphs() {
 
 async function sample(compute) {
   const [here, response] = await Promise.all([pc.getStats(), fetch(`/connections/${id}/stats`, { cache: "no-store" }).catch(() => null)]);
-  const there = response?.ok ? await response.json() : null;
+  const there = response?.ok ? await response.json().catch(() => null) : null;
   if (over) return;
   const all = [...here.values()];
   const of = (type) => all.filter((s) => s.type === type);

@@ -204,16 +204,22 @@ async function stopMedia() {
   if (!over) setMedia("off");
 }
 
+// All that is posted can be posted twice. A request breaks off when the network of the
+// machine changes, and the program is there all the same.
 async function post(path, body) {
-  let response;
-  try {
-    response = await fetch(`/connections/${id}/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  } catch {
-    serverGone();
-    throw new Error("The program does not answer.");
+  for (let again = true; ; again = false) {
+    let refused;
+    try {
+      const response = await fetch(`/connections/${id}/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+      if (response.ok) return await response.json();
+      refused = (await response.text()).trim();
+    } catch {
+      if (again && (await serverAnswers())) continue;
+      serverGone();
+      refused = "The program does not answer.";
+    }
+    throw new Error(refused);
   }
-  if (!response.ok) throw new Error((await response.text()).trim());
-  return response.json();
 }
 
 async function negotiate() {
@@ -253,7 +259,8 @@ async function change(what, throws = false) {
 
 async function lookAtMedia() {
   const response = await fetch(`/connections/${id}/media`, { cache: "no-store" }).catch(() => null);
-  if (response?.ok) showMedia(await response.json());
+  const state = response?.ok && (await response.json().catch(() => null));
+  if (state) showMedia(state);
 }
 
 // Shows the program's mediaState.
