@@ -269,17 +269,18 @@ func perform(ctx context.Context, track *peerconnection.Track, frames []mediafil
 type recording struct {
 	mu        sync.Mutex
 	codec     mediafile.Codec
-	frames    []mediafile.Frame // clock and missing say more
-	stamps    []uint32
+	frames    []mediafile.Frame
 	missing   int // packets
 	concealed int // frames of audio
 	err       error
+	stop      context.CancelFunc
 	done      chan struct{}
 }
 
 // record reads a track's frames until it ends, or the context.
 func record(ctx context.Context, track *peerconnection.Track) *recording {
-	r := &recording{done: make(chan struct{})}
+	ctx, stop := context.WithCancel(ctx)
+	r := &recording{stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		for {
@@ -298,13 +299,18 @@ func record(ctx context.Context, track *peerconnection.Track) *recording {
 				_, name, _ := strings.Cut(f.Codec.MimeType, "/")
 				r.codec = mediafile.Codec{Name: name, ClockRate: int(f.Codec.ClockRate), Channels: int(f.Codec.Channels)}
 				r.frames = append(r.frames, mediafile.Frame{Data: bytes.Clone(f.Data), PTS: f.PTS, KeyFrame: f.KeyFrame})
-				r.stamps = append(r.stamps, f.Timestamp)
 				r.missing += f.Missing
 			}
 			r.mu.Unlock()
 		}
 	}()
 	return r
+}
+
+// end ends the recording: what is there may be looked at without a lock.
+func (r *recording) end() {
+	r.stop()
+	<-r.done
 }
 
 func (r *recording) count() int {

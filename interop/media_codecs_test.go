@@ -156,6 +156,7 @@ func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
 		for deadline := time.Now().Add(2 * time.Second); r.count() < total && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond)
 		}
+		r.end()
 		got, file := r.count(), r.file(t)
 		in := c.inbound(s.MID)
 		t.Logf("%s of the browser: %d sent in %d packets; we have %v, %d packets too late", want, total, s.PacketsSent, r, in.PacketsDiscarded)

@@ -156,12 +156,12 @@ func (c *pionCall) play(from int) {
 			for deadline := time.Now().Add(2 * time.Second); r.count() < len(frames) && time.Now().Before(deadline); {
 				time.Sleep(20 * time.Millisecond)
 			}
+			r.end()
 			c.compare(e.Track.ID()+" from Pion", r.frames, frames)
 		})
 
-		frames = c.clips[c.ours[i].track.Kind()]
 		all.Go(func() {
-			for _, f := range frames {
+			for _, f := range c.clips[c.ours[i].track.Kind()] {
 				if err := c.ours[i].track.WriteFrame(peerconnection.Frame{Data: f.Data, PTS: f.PTS, KeyFrame: f.KeyFrame}); err != nil {
 					c.t.Error(err)
 				}
@@ -271,6 +271,7 @@ func TestSimulcastFromPion(t *testing.T) {
 		for deadline := time.Now().Add(2 * time.Second); r.count() < len(frames) && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond)
 		}
+		r.end()
 		c.compare("layer "+rids[i], r.frames, frames)
 	}
 }

@@ -62,6 +62,7 @@ func layersRecorded(c *mediaCall, rids []string) {
 		return !slices.ContainsFunc(recordings, func(r *recording) bool { return r.count() < 40 })
 	})
 	for i, r := range recordings {
+		r.end()
 		file, want := r.file(t), 960>>(len(rids)-1-i)
 		got, pieces := probe(t, file).Streams[0], decoded(t, file)
 		t.Logf("layer %s: %v; ffmpeg decodes %d pictures of %d × %d", rids[i], r, len(pieces), got.Width, got.Height)
