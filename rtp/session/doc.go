@@ -70,7 +70,8 @@
 // where that was negotiated (RFC 5506), and otherwise behind a report.
 //
 // Audio is not paced; video is, behind it, so that a key frame is spread over some
-// time rather than lost in a queue on the way. The pacer never holds back for long: congestion
+// time rather than lost in a queue on the way; but for packets that arrived in a session and
+// are passed on, which their sender has paced. The pacer never holds back for long: congestion
 // control is the encoder's, which [Session.AvailableOutgoingBitrate] tells what the path carries, by
 // transport-wide feedback, RFC 8888 or REMB.
 //

@@ -15,6 +15,9 @@ const (
 	// pacerBurst is what may leave at once: about twenty packets, an ordinary frame,
 	// which the shell sends in one system call.
 	pacerBurst = 24 << 10
+	// pacerPassOn is how much that others have paced may leave at once. Arbitrary: more than
+	// arrives at once.
+	pacerPassOn = 512 << 10
 	// pacerLump is how long the bucket fills before it is used again: fewer, larger
 	// bursts cost less than many small ones.
 	pacerLump = 5 * time.Millisecond
@@ -46,6 +49,13 @@ func (p *pacer) ready(now time.Time, queued int, target float64) time.Time {
 		return now
 	}
 	return now.Add(time.Duration(float64(lump-p.level)/rate*float64(time.Second)) + 1)
+}
+
+// passOn makes room for a packet that arrived in another session, where its sender has paced
+// it: a second pacer would only keep it longer. What cannot leave, because there is no path,
+// does not make room for ever.
+func (p *pacer) passOn(size int) {
+	p.level = min(p.level+size, max(p.level, pacerPassOn))
 }
 
 func (p *pacer) sent(size int) {

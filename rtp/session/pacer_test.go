@@ -84,6 +84,47 @@ func TestPacerSpreadsKeyFrames(t *testing.T) {
 	}
 }
 
+// What its sender has paced is passed on as it arrives: a large key frame takes no longer over
+// two hops than over one: here it arrives all at once.
+func TestPassedOnAtOnce(t *testing.T) {
+	source, _, video := newSession(t, 1, fullSections())
+	in, _, _ := newSession(t, 2, fullSections())
+	out, _, forwarded := newSession(t, 3, fullSections())
+	if err := video.WriteFrame(testStart, 0, Frame{Data: vp8Frame(100e3, true), KeyFrame: true}); err != nil {
+		t.Fatal(err)
+	}
+	arrival := testStart.Add(time.Second)
+	arrived := 0
+	leave(t, source, testStart, time.Second/2, func(_ time.Time, p rtp.Packet) {
+		in.ReceiveRTP(arrival, p.Bytes())
+		arrived++
+	})
+	for st, ok := in.NextStream(); ok; st, ok = in.NextStream() {
+		st.Deliver(arrival, Packets)
+		for p, ok := st.NextPacket(); ok; p, ok = st.NextPacket() {
+			if taken, err := forwarded.WritePacket(arrival, 0, p); !taken || err != nil {
+				t.Fatalf("a packet is not passed on: %v", err)
+			}
+		}
+	}
+	left := 0
+	leave(t, out, arrival, time.Second/2, func(at time.Time, _ rtp.Packet) {
+		if left++; at != arrival {
+			t.Errorf("packet %d leaves %v after it arrived", left, at.Sub(arrival))
+		}
+	})
+	if left != arrived || left < 80 {
+		t.Errorf("%d packets left of %d that arrived", left, arrived)
+	}
+	// Where there is no path, packets make no room for a burst later.
+	for range 10 * pacerPassOn / 1000 {
+		out.queue.pacer.passOn(1000)
+	}
+	if level := out.queue.pacer.level; level > pacerPassOn {
+		t.Errorf("%d bytes may leave at once, want at most %d", level, pacerPassOn)
+	}
+}
+
 // What nobody takes does not pile up without end.
 func TestQueueIsBounded(t *testing.T) {
 	s, audio, video := newSession(t, 1, fullSections())

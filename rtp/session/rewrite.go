@@ -138,6 +138,9 @@ func (x *Sender) WritePacket(now time.Time, encoding int, p Packet) (taken bool,
 		e.requested.answered(now) // of others nobody knows
 	}
 	s.queue.push(e, v)
+	if p.source != nil && !e.audio() {
+		s.queue.pacer.passOn(len(p.Bytes()))
+	}
 	return true, nil
 }
 
