@@ -227,10 +227,10 @@ var sending atomic.Int64 // who sends: the newest
 
 func (c *forwardedCall) sendFor(rate float64, d time.Duration) (frames int) {
 	me := sending.Add(1)
-	for start := time.Now(); sending.Load() == me; frames++ {
+	for start := time.Now(); ; frames++ {
 		at := time.Duration(float64(frames) / rate * float64(time.Second))
 		time.Sleep(time.Until(start.Add(at)))
-		if at >= d || time.Since(start) >= d {
+		if at >= d || time.Since(start) >= d || sending.Load() != me {
 			return frames
 		}
 		key := c.key.Swap(false)
@@ -241,7 +241,6 @@ func (c *forwardedCall) sendFor(rate float64, d time.Duration) (frames int) {
 		copy(c.frame, head)
 		c.source.WriteFrame(peerconnection.Frame{Data: c.frame, PTS: time.Since(forwardEpoch), KeyFrame: key})
 	}
-	return frames
 }
 
 var forwardEpoch = time.Now()
