@@ -112,8 +112,8 @@
 // state.go lists the states and the step that each waits for; hello.go opens a
 // handshake and chooses the version; client12.go and server12.go, client13.go,
 // server13.go and retry.go are the steps in the order of the wire, and
-// handshake13.go and keyshare.go what those of 1.3 have in common; certificate.go
-// and signature.go say who may prove what how, in both. messages.go,
+// handshake13.go and keyshare.go what those of 1.3 have in common; certificate.go,
+// fingerprint.go and signature.go say who may prove what how, in both. messages.go,
 // messages13.go and extensions.go are what the steps read and write. Underneath,
 // flight.go sends and repeats, ack.go spares it from that, fragment.go reassembles,
 // record.go and record13.go protect. conn.go, receive.go and receive13.go move

@@ -3,7 +3,7 @@ package peerconnection
 import "fmt"
 
 // An SDPType says what a session description is in the offer/answer exchange
-// (RFC 9429, Section 4.1.8; W3C RTCSdpType).
+// (RFC 9429, Section 4.1.10; W3C RTCSdpType).
 type SDPType string
 
 // The types of session description.

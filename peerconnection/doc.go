@@ -154,7 +154,7 @@
 // The rest in groups, each in the order in which to read it:
 //
 //   - Around the core: mux and route (sockets, shared or not), demux, mtu, trickle
-//     (candidates), gate (where calls wait), tracer, stats and mediastats.
+//     (candidates), iceserver and resolve (STUN and TURN servers), gate (where calls wait), tracer, stats and mediastats.
 //   - Negotiation: description (its words), negotiate (the state of offer and answer),
 //     section (a media description that both know), describe (making ours), remote
 //     (reading the peer's), associate (sections and transceivers), bundle, numbering
@@ -162,7 +162,7 @@
 //     negotiationneeded, release (when no section is left).
 //   - Media: tracks (the calls that make them), transceiver, sender, receiver, parameters,
 //     track and remotetrack, mediaframe; below these mediasection (what was negotiated, for
-//     the session), media, srtp, forward.
+//     the session), media, mediaclock, srtp, forward.
 //   - Data channels: datachannel (the user's half), channel (the core's), dcep, inbox, closing.
 //
 // Of the tests, ladder_test.go shows set-ups packet by packet, in testdata, and sim_test.go

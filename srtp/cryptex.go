@@ -46,7 +46,7 @@ func wrapCryptex(b []byte, start int, h *header) []byte {
 	return b
 }
 
-// unwrapCryptex recognises a packet that was sent with Cryptex and sets h.body
+// unwrapCryptex recognizes a packet that was sent with Cryptex and sets h.body
 // accordingly. The tag is left for plainExtensions: it is authenticated.
 func unwrapCryptex(b []byte, h *header) bool {
 	if !h.extension {

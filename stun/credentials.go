@@ -16,7 +16,7 @@ import (
 // OpaqueString prepares a username, realm or password by the profile of that
 // name (RFC 8265, Section 4.2), so that two ends which typed the same words get
 // the same key: spaces other than ASCII's become ASCII's, and characters that
-// are no text, such as controls and invisible ones, are refused. Normalisation
+// are no text, such as controls and invisible ones, are refused. Normalization
 // to NFC, the profile's last step, is left to whoever typed the words.
 func OpaqueString(s string) (string, error) {
 	if s == "" {

@@ -31,5 +31,5 @@
 // mechanism's challenge lives with the TURN server, the one place that uses it,
 // while its keys, USERHASH and PASSWORD-ALGORITHMS are here. RFC 3489 clients,
 // which have no magic cookie, are not answered. [OpaqueString] does not
-// normalise to NFC, for which the standard library has no tables.
+// normalize to NFC, for which the standard library has no tables.
 package stun

@@ -86,7 +86,7 @@
 // buffer and lip sync), packet. Outbound: sender, encoding, packetize and rewrite (where packets come
 // from), history, queue and pacer (where they wait), build (as they leave), nackanswer, dtmf. RTCP: reports
 // and control (out and in), rtt, clock, twcc and ccfb over arrivals (what we tell the peer), acks and estimate
-// (what it tells us), remb. section is what negotiation settled, session joins all.
+// (what it tells us), remb. section is what negotiation settled, session joins all, stats counts; fifo is what several of them keep packets in.
 //
 // # Memory
 //
