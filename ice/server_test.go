@@ -298,3 +298,20 @@ func playServer(t *testing.T, input []byte) {
 		t.Fatalf("a closed agent waits for %v", next)
 	}
 }
+
+// Whatever happens to one datagram between us and the server, both candidates
+// are there before gathering ends.
+func TestGatheringSurvivesAnySingleFault(t *testing.T) {
+	ladder.Sweep(t, "testdata/sweep/gather.ladder", `
+		nat z 203.0.113.7:40000
+		address a 10.0.0.1:5000
+		stun a
+		turn a
+		end a
+		run 6s`, setupServer, func(p *ladder.Pair) error {
+		if n := len(p.A.(*host).LocalCandidates()); n != 3 {
+			return fmt.Errorf("%d candidates, where a host, a server-reflexive and a relayed one should be", n)
+		}
+		return nil
+	})
+}

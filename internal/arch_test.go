@@ -259,7 +259,7 @@ func (f *file) checkEdges() {
 		case to == turnShell && from != "cmd" && !(from == "peerconnection" && f.test):
 			f.say(spec.Pos(), "%s imports %s: servers stand above everything but commands", f.dir, to)
 		case f.dir == laboratory:
-		case f.dir == turnShell && (top(to) == "turn" || to == "internal/udp"):
+		case f.dir == turnShell && (top(to) == "turn" || top(to) == "dtls" || to == "internal/udp"):
 		case from == "internal":
 			if top(to) != "internal" {
 				f.say(spec.Pos(), "%s imports %s: what is internal serves the layers and does not know them", f.dir, to)
