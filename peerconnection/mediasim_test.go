@@ -75,6 +75,9 @@ func (c *simCall) write() {
 		core.wanted = core.wanted[1:]
 	}
 	for i, track := range c.tracks {
+		if len(track.attached()) == 0 {
+			continue
+		}
 		s := track.attached()[0]
 		if !s.sends(track) {
 			continue

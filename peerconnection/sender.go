@@ -171,6 +171,9 @@ func (s *Sender) writeFrame(t *Track, f *Frame) error {
 			return fmt.Errorf("peerconnection: a frame of the layer %q is not sent: the sender has %q", f.RID, rids(s.transceiver.encodings))
 		}
 	}
+	if !s.transceiver.encodings[layer].Active {
+		return nil // it rests, by SetParameters or because the peer can do without it
+	}
 	return s.rtp.WriteFrame(now, layer, session.Frame{
 		Data: f.Data, PTS: f.PTS, KeyFrame: f.KeyFrame, CaptureTime: f.CaptureTime, AudioLevel: f.AudioLevel,
 	})
@@ -179,7 +182,7 @@ func (s *Sender) writeFrame(t *Track, f *Frame) error {
 func (s *Sender) writeRTP(t *Track, p session.Packet) error {
 	now := s.pc.enter()
 	defer s.pc.leave(now)
-	if !s.sends(t) {
+	if !s.sends(t) || !s.transceiver.encodings[0].Active {
 		return nil
 	}
 	_, err := s.rtp.WritePacket(now, 0, p)

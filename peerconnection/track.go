@@ -214,8 +214,8 @@ func (t *Track) NextKeyframeRequest(ctx context.Context) (rid string, err error)
 }
 
 // WriteFrame sends a frame to every peer that the track is sent to. To one that is not
-// connected, or with which nothing was negotiated yet, nothing is sent: media does not
-// wait. It is an error if a frame can't be sent as it is: because no codec of that name was
+// connected, or with which nothing was negotiated yet, nothing is sent, and nothing of a
+// layer that rests ([EncodingParameters]): media does not wait. It is an error if a frame can't be sent as it is: because no codec of that name was
 // negotiated, or it is malformed. The others get it all the same.
 func (t *Track) WriteFrame(f Frame) error {
 	if t.receiver != nil {
