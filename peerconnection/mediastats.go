@@ -76,6 +76,12 @@ type RemoteOutboundRTPStats struct {
 	BytesSent       uint32  `json:"bytesSent"`
 	RemoteTimestamp float64 `json:"remoteTimestamp"` // milliseconds since 1970, by the peer's clock
 	ReportsSent     uint64  `json:"reportsSent"`
+
+	// By the peer's answers to our own reports (RFC 3611, Section 4.5), which a side that sends
+	// nothing needs to know the round trip.
+	RoundTripTime             float64 `json:"roundTripTime,omitempty"` // seconds
+	TotalRoundTripTime        float64 `json:"totalRoundTripTime"`
+	RoundTripTimeMeasurements uint64  `json:"roundTripTimeMeasurements"`
 }
 
 // OutboundRTPStats is RTCOutboundRtpStreamStats: one encoding of a sender.
@@ -85,19 +91,21 @@ type OutboundRTPStats struct {
 	MID           string `json:"mid"`
 	RID           string `json:"rid,omitempty"`
 	RemoteID      string `json:"remoteId,omitempty"`
+	EncodingIndex int    `json:"encodingIndex"`
 	Active        bool   `json:"active"`
 
-	PacketsSent              uint64 `json:"packetsSent"`
-	BytesSent                uint64 `json:"bytesSent"` // of payload
-	HeaderBytesSent          uint64 `json:"headerBytesSent"`
-	RetransmittedPacketsSent uint64 `json:"retransmittedPacketsSent"`
-	RetransmittedBytesSent   uint64 `json:"retransmittedBytesSent"`
-	RTXSSRC                  uint32 `json:"rtxSsrc,omitempty"`
-	FramesSent               uint64 `json:"framesSent"`
-	KeyFramesEncoded         uint64 `json:"keyFramesEncoded"`
-	NACKCount                uint64 `json:"nackCount"`
-	PLICount                 uint64 `json:"pliCount"`
-	FIRCount                 uint64 `json:"firCount"`
+	PacketsSent              uint64  `json:"packetsSent"`
+	BytesSent                uint64  `json:"bytesSent"` // of payload
+	HeaderBytesSent          uint64  `json:"headerBytesSent"`
+	RetransmittedPacketsSent uint64  `json:"retransmittedPacketsSent"`
+	RetransmittedBytesSent   uint64  `json:"retransmittedBytesSent"`
+	RTXSSRC                  uint32  `json:"rtxSsrc,omitempty"`
+	TotalPacketSendDelay     float64 `json:"totalPacketSendDelay"` // seconds, in the pacer, summed
+	FramesSent               uint64  `json:"framesSent"`
+	KeyFramesEncoded         uint64  `json:"keyFramesEncoded"`
+	NACKCount                uint64  `json:"nackCount"`
+	PLICount                 uint64  `json:"pliCount"`
+	FIRCount                 uint64  `json:"firCount"`
 }
 
 // RemoteInboundRTPStats is RTCRemoteInboundRtpStreamStats: what the peer reports of an
@@ -107,8 +115,8 @@ type RemoteInboundRTPStats struct {
 	LocalID                   string  `json:"localId"`
 	PacketsLost               int32   `json:"packetsLost"`
 	FractionLost              float64 `json:"fractionLost"`
-	Jitter                    float64 `json:"jitter"`        // seconds
-	RoundTripTime             float64 `json:"roundTripTime"` // seconds
+	Jitter                    float64 `json:"jitter"`                  // seconds
+	RoundTripTime             float64 `json:"roundTripTime,omitempty"` // seconds
 	TotalRoundTripTime        float64 `json:"totalRoundTripTime"`
 	RoundTripTimeMeasurements uint64  `json:"roundTripTimeMeasurements"`
 }
@@ -138,7 +146,7 @@ func (c *core) mediaStats(s *Stats) {
 				s.MediaSources = append(s.MediaSources, MediaSourceStats{ID: source, TrackIdentifier: track.ID(), Kind: t.kind})
 			}
 			for i := range t.encodings {
-				c.outboundStats(s, t, source, x.Stats(i))
+				c.outboundStats(s, t, source, i, x.Stats(i))
 			}
 		}
 	}
@@ -149,14 +157,15 @@ func (c *core) mediaStats(s *Stats) {
 	}
 }
 
-func (c *core) outboundStats(s *Stats, t *Transceiver, source string, v session.OutboundStats) {
+func (c *core) outboundStats(s *Stats, t *Transceiver, source string, index int, v session.OutboundStats) {
 	id := fmt.Sprint("OT", v.SSRC)
 	stream := RTPStreamStats{ID: id, SSRC: v.SSRC, Kind: t.kind, TransportID: transportID, CodecID: codecStats(s, "O", t, v.Codec)}
 	out := OutboundRTPStats{
-		RTPStreamStats: stream, MediaSourceID: source, MID: v.MID, RID: v.RID, Active: v.Active,
+		RTPStreamStats: stream, MediaSourceID: source, MID: v.MID, RID: v.RID, EncodingIndex: index, Active: v.Active,
 		PacketsSent: v.PacketsSent, BytesSent: v.BytesSent, HeaderBytesSent: v.HeaderBytesSent,
 		RetransmittedPacketsSent: v.RetransmittedPackets, RetransmittedBytesSent: v.RetransmittedBytes, RTXSSRC: v.RTX,
-		FramesSent: v.FramesSent, KeyFramesEncoded: v.KeyFramesSent, NACKCount: v.NACKs, PLICount: v.PLIs, FIRCount: v.FIRs,
+		TotalPacketSendDelay: v.TotalSendDelay.Seconds(),
+		FramesSent:           v.FramesSent, KeyFramesEncoded: v.KeyFramesSent, NACKCount: v.NACKs, PLICount: v.PLIs, FIRCount: v.FIRs,
 	}
 	if r := v.Remote; r.ReportsReceived > 0 {
 		out.RemoteID = fmt.Sprint("RI", v.SSRC)
@@ -198,6 +207,7 @@ func (c *core) inboundStats(s *Stats, t *Transceiver, st *session.Stream) {
 		s.RemoteOutboundRTP = append(s.RemoteOutboundRTP, RemoteOutboundRTPStats{
 			RTPStreamStats: stream, LocalID: id, PacketsSent: r.PacketsSent, BytesSent: r.BytesSent,
 			RemoteTimestamp: milliseconds(r.RemoteTimestamp), ReportsSent: r.ReportsSent,
+			RoundTripTime: r.RoundTripTime.Seconds(), TotalRoundTripTime: r.TotalRoundTripTime.Seconds(), RoundTripTimeMeasurements: r.RoundTripTimeMeasurements,
 		})
 	}
 	s.InboundRTP = append(s.InboundRTP, in)
