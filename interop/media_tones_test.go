@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/webrtc/v4"
 	"github.com/plainrtc/plainrtc/peerconnection"
 	"github.com/plainrtc/plainrtc/rtp/mediafile"
 )
@@ -68,5 +69,67 @@ func TestTones(t *testing.T) {
 				t.Errorf("the browser has %d packets of six tones, and lost %d", s.PacketsReceived, s.PacketsLost)
 			}
 		})
+	}
+}
+
+// Pion gets the packets of the tones as RFC 4733 has them: each tone begins with a marked
+// packet, keeps its timestamp, grows, and has its end said three times.
+func TestTonesToPion(t *testing.T) {
+	var engine webrtc.MediaEngine
+	for i, mimeType := range []string{webrtc.MimeTypePCMU, "audio/telephone-event"} {
+		codec := webrtc.RTPCodecParameters{
+			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: mimeType, ClockRate: 8000},
+			PayloadType:        webrtc.PayloadType(101 * i),
+		}
+		if err := engine.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := testContext(t)
+	us, them := newPlainPeer(t, peerconnection.Config{}), pionPeerOf(t, webrtc.NewAPI(webrtc.WithMediaEngine(&engine)))
+	arrived := newQueue[*webrtc.TrackRemote]()
+	them.pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { arrived.push(track) })
+	sender, err := us.pc.AddTrack(peerconnection.NewTrack(audio, "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, answer := connect(t, ctx, us, them, signalling{})
+	const keys = "159#D*"
+	if err := sender.InsertDTMF(keys, 100*time.Millisecond, 50*time.Millisecond); err != nil {
+		t.Fatalf("%v\n%s", err, answer)
+	}
+	track, err := arrived.next(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	track.SetReadDeadline(time.Now().Add(10 * time.Second))
+	heard, ends, began, last := "", 0, uint32(0), 0
+	for len(heard) < len(keys) || ends < 3 {
+		p, _, err := track.ReadRTP()
+		if err != nil {
+			t.Fatalf("%v, after %q", err, heard)
+		}
+		if len(p.Payload) != 4 {
+			t.Fatalf("a packet of a tone is %v", p)
+		}
+		key, end, duration := "0123456789*#ABCD"[p.Payload[0]&15], p.Payload[1]&0x80 != 0, int(p.Payload[2])<<8|int(p.Payload[3])
+		switch {
+		case p.Marker:
+			heard += string(key)
+			ends, began, last = 0, p.Timestamp, 0
+		case len(heard) == 0 || heard[len(heard)-1] != key || p.Timestamp != began:
+			t.Fatalf("after %q comes a packet of %c at %d, which began at %d", heard, key, p.Timestamp, began)
+		case duration < last:
+			t.Errorf("the tone %c lasts for %d, after %d", key, duration, last)
+		}
+		last = duration
+		if end {
+			if ends++; duration < 800 || duration > 1000 {
+				t.Errorf("the tone %c lasted for %d, want 800", key, duration)
+			}
+		}
+	}
+	if heard != keys {
+		t.Errorf("Pion hears %s, want %s", heard, keys)
 	}
 }

@@ -47,7 +47,13 @@ func (m *pionMux) NewPeer(t testing.TB) peer { return newPionPeer(t, m.engine) }
 // newPionPeer makes one, with the configuration if there is one.
 func newPionPeer(t testing.TB, engine webrtc.SettingEngine, configuration ...webrtc.Configuration) *pionPeer {
 	t.Helper()
-	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(engine)).NewPeerConnection(append(configuration, webrtc.Configuration{})[0])
+	return pionPeerOf(t, webrtc.NewAPI(webrtc.WithSettingEngine(engine)), configuration...)
+}
+
+// pionPeerOf makes one by an API that was set up for the test.
+func pionPeerOf(t testing.TB, api *webrtc.API, configuration ...webrtc.Configuration) *pionPeer {
+	t.Helper()
+	pc, err := api.NewPeerConnection(append(configuration, webrtc.Configuration{})[0])
 	if err != nil {
 		t.Fatal(err)
 	}
