@@ -52,9 +52,8 @@ func TestMediaRenegotiated(t *testing.T) {
 	c.a.exchange(t, c.n.Now(), c.z, nil, nil, nil)
 	// The other kind, in the same place.
 	c.tracks[1] = NewTrack(KindAudio, "second")
-	if _, err := c.a.pc.AddTrack(c.tracks[1]); err != nil {
-		t.Fatal(err)
-	}
+	encodings, _ := checkEncodings(KindAudio, nil)
+	c.a.pc.core.newTransceiver(KindAudio, DirectionSendOnly, c.tracks[1], nil, encodings)
 	c.a.exchange(t, c.n.Now(), c.z, nil, nil, nil)
 	if len(c.z.pc.core.sections) != 2 {
 		t.Fatalf("there are %d sections", len(c.z.pc.core.sections))
@@ -69,7 +68,7 @@ func TestMediaRenegotiated(t *testing.T) {
 	if last.receiver.track.stream == track.stream {
 		t.Error("two tracks have one stream")
 	}
-	// By the shell, whose clock is not the call's: nothing comes after this.
+	// By the shell, whose clock is not that of the call, and so at its end.
 	if _, err := track.ReadFrame(t.Context()); !errors.Is(err, ErrTrackEnded) {
 		t.Errorf("a track whose transceiver is stopped reads as %v", err)
 	}
