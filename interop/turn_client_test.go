@@ -164,39 +164,78 @@ func TestTurnClientWithCoturn(t *testing.T) {
 		{turn.DTLS, limitedSecure, name, password},
 	} {
 		t.Run(fmt.Sprintf("%v, %s", c.protocol, map[bool]string{true: "time-limited", false: "password"}[c.user == name]), func(t *testing.T) {
-			s := newTurnShell(t, c.protocol, c.at, c.user, c.word)
-			s.core.Start(time.Now())
-			s.until("an allocation", func() bool { _, ok := s.event.(turn.Allocated); return ok })
-			if err := s.core.CreatePermission(time.Now(), echo.Addr()); err != nil {
-				t.Fatal(err)
-			}
-			s.until("a permission", func() bool { _, ok := s.event.(turn.PermissionCreated); return ok })
-			for i := range 60 {
-				if i == 20 { // from here on not in indications
-					if err := s.core.BindChannel(time.Now(), echo); err != nil {
-						t.Fatal(err)
-					}
-					s.until("a channel", func() bool { _, ok := s.event.(turn.ChannelBound); return ok })
-				}
-				want := bytes.Repeat([]byte{byte(i)}, 1+i*19)
-				packet, err := s.core.AppendData(time.Now(), nil, echo, want)
-				if err != nil {
-					t.Fatal(err)
-				}
-				s.data = nil
-				s.write(packet)
-				s.until("an echo", func() bool { return s.data != nil })
-				if !bytes.Equal(s.data, want) {
-					t.Fatalf("message %d came back as %d bytes, want %d", i, len(s.data), len(want))
-				}
-			}
-			s.core.Close(time.Now())
-			s.until("the end", func() bool { _, ok := s.event.(turn.Closed); return ok })
+			newTurnShell(t, c.protocol, c.at, c.user, c.word).relay(echo)
 		})
 	}
 	s := newTurnShell(t, turn.UDP, plain, "alice", "looking glass")
 	s.core.Start(time.Now())
 	s.until("a refusal", func() bool { _, ok := s.event.(turn.Closed); return ok })
+}
+
+// Our client, against Pion's server.
+func TestTurnClientWithPion(t *testing.T) {
+	datagrams, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	relays := &pionturn.RelayAddressGeneratorStatic{RelayAddress: net.IPv4(127, 0, 0, 1), Address: "127.0.0.1"}
+	key := pionturn.GenerateAuthKey("alice", "example.org", "wonderland")
+	s, err := pionturn.NewServer(pionturn.ServerConfig{
+		Realm: "example.org",
+		AuthHandler: func(a *pionturn.RequestAttributes) (string, []byte, bool) {
+			return a.Username, key, a.Username == "alice"
+		},
+		PacketConnConfigs: []pionturn.PacketConnConfig{{PacketConn: datagrams, RelayAddressGenerator: relays}},
+		ListenerConfigs:   []pionturn.ListenerConfig{{Listener: streams, RelayAddressGenerator: relays}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	echo := echoPeer(t)
+	for protocol, at := range map[turn.Protocol]string{turn.UDP: datagrams.LocalAddr().String(), turn.TCP: streams.Addr().String()} {
+		t.Run(protocol.String(), func(t *testing.T) {
+			newTurnShell(t, protocol, at, "alice", "wonderland").relay(echo)
+		})
+	}
+}
+
+// relay allocates, sends to the peer in indications and then on a channel, gets all of it
+// back, and ends.
+func (s *turnShell) relay(echo netip.AddrPort) {
+	t := s.t
+	t.Helper()
+	s.core.Start(time.Now())
+	s.until("an allocation", func() bool { _, ok := s.event.(turn.Allocated); return ok })
+	if err := s.core.CreatePermission(time.Now(), echo.Addr()); err != nil {
+		t.Fatal(err)
+	}
+	s.until("a permission", func() bool { _, ok := s.event.(turn.PermissionCreated); return ok })
+	for i := range 60 {
+		if i == 20 {
+			if err := s.core.BindChannel(time.Now(), echo); err != nil {
+				t.Fatal(err)
+			}
+			s.until("a channel", func() bool { _, ok := s.event.(turn.ChannelBound); return ok })
+		}
+		want := bytes.Repeat([]byte{byte(i)}, 5+i*19) // Pion waits for more over TCP if there are fewer
+		packet, err := s.core.AppendData(time.Now(), nil, echo, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.data = nil
+		s.write(packet)
+		s.until("an echo", func() bool { return s.data != nil })
+		if !bytes.Equal(s.data, want) {
+			t.Fatalf("message %d came back as %d bytes, want %d", i, len(s.data), len(want))
+		}
+	}
+	s.core.Close(time.Now())
+	s.until("the end", func() bool { _, ok := s.event.(turn.Closed); return ok })
 }
 
 // A turnShell gives a turn.Client a connection and a clock.
