@@ -57,7 +57,7 @@ type ServerConfig struct {
 	Secrets []string
 
 	// Algorithms are the password algorithms, the best first; nil means SHA-256
-	// and MD5. [MD5] alone does not offer any choice, as before RFC 8489.
+	// and MD5. MD5 alone does not offer any choice, as before RFC 8489.
 	Algorithms []stun.PasswordAlgorithm
 
 	// IPv6 says that the shell can open relays with IPv6 addresses, NoIPv4 that it
