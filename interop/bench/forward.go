@@ -30,8 +30,8 @@ const (
 	forwardPackets   = 20 // packets a frame
 	forwardPayload   = 1150
 	forwardWarm      = time.Second
-	forwardTime      = 3 * time.Second
-	forwardTry       = 800 * time.Millisecond
+	forwardTime      = 2500 * time.Millisecond
+	forwardTry       = 600 * time.Millisecond
 	forwardSettle    = 300 * time.Millisecond
 )
 
@@ -80,7 +80,7 @@ func measureForwardMost(s stack) (figures, error) {
 	}
 	defer call.close()
 	var most, packets, tooMuch float64
-	for rate := 40.0; tooMuch == 0 || tooMuch > 1.15*most; { // frames a second
+	for rate := 50.0; tooMuch == 0 || tooMuch > 1.15*most; { // frames a second
 		n, whole := call.try(rate)
 		if !whole { // once more: this machine may have had something else to do
 			n, whole = call.try(rate)
