@@ -8,43 +8,44 @@ import (
 	"github.com/plainrtc/plainrtc/peerconnection"
 )
 
-// Chromium sends its camera in three sizes at once; each is recorded and decoded, whoever
+// Browsers send their camera in three sizes at once; each is recorded and decoded, whoever
 // has offered it.
 func TestSimulcastIsRecorded(t *testing.T) {
-	// Chromium sends three layers of no less than 960 × 540.
-	page := browser.Chromium(t).Open(t, mediaJS, callJS)
-	var settings struct{ Width, Height int }
-	page.Do(&settings, `
-		globalThis.stream = await navigator.mediaDevices.getUserMedia({video: {width: 960, height: 540}});
-		globalThis.wide = stream.getVideoTracks()[0];
-		return wide.getSettings();`)
-	if settings.Width != 960 || settings.Height != 540 {
-		t.Fatalf("the camera's picture is of %d × %d", settings.Width, settings.Height)
-	}
-	rids := []string{"q", "h", "f"}
-	t.Run("it offers", func(t *testing.T) {
-		c := newMediaCall(t, page, peerconnection.Config{})
-		c.do(nil, `pc.addTransceiver(wide, {direction: "sendonly", sendEncodings: [
-			{rid: "q", scaleResolutionDownBy: 4, maxBitrate: 60e3}, {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 120e3}, {rid: "f", maxBitrate: 250e3}]})`)
-		c.answerWith(nil)
-		layersRecorded(c, rids)
-	})
-	t.Run("we offer", func(t *testing.T) {
-		c := newMediaCall(t, page, peerconnection.Config{})
-		if _, err := c.pc.AddTransceiverOf(video, &peerconnection.TransceiverInit{Direction: peerconnection.DirectionRecvOnly, ReceiveRIDs: rids}); err != nil {
-			t.Fatal(err)
+	for name, b := range map[string]*browser.Browser{"Chromium": browser.Chromium(t), "Firefox": browser.Firefox(t)} {
+		// Chromium sends three layers of no less than 960 × 540.
+		page := b.Open(t, mediaJS, callJS)
+		var settings struct{ Width, Height int }
+		page.Do(&settings, `
+			globalThis.stream = await navigator.mediaDevices.getUserMedia({video: {width: 960, height: 540}});
+			return stream.getVideoTracks()[0].getSettings();`)
+		if settings.Width != 960 || settings.Height != 540 {
+			t.Fatalf("the camera's picture is of %d × %d", settings.Width, settings.Height)
 		}
-		c.do(nil, `pc.answering = async () => {
-			const [t] = pc.getTransceivers();
-			t.direction = "sendonly";
-			const p = t.sender.getParameters();
-			p.encodings.forEach((e, i) => { e.scaleResolutionDownBy = 4 >> i; e.maxBitrate = [60e3, 120e3, 250e3][i]; });
-			await t.sender.setParameters(p);
-			await t.sender.replaceTrack(wide);
-		}`)
-		c.offer(nil)
-		layersRecorded(c, rids)
-	})
+		rids := []string{"q", "h", "f"}
+		t.Run(name+" offers", func(t *testing.T) {
+			c := newMediaCall(t, page, peerconnection.Config{})
+			c.do(nil, `pc.addTransceiver(stream.getVideoTracks()[0], {direction: "sendonly", sendEncodings: [
+				{rid: "q", scaleResolutionDownBy: 4, maxBitrate: 60e3}, {rid: "h", scaleResolutionDownBy: 2, maxBitrate: 120e3}, {rid: "f", maxBitrate: 250e3}]})`)
+			c.answerWith(nil)
+			layersRecorded(c, rids)
+		})
+		t.Run("we offer to "+name, func(t *testing.T) {
+			c := newMediaCall(t, page, peerconnection.Config{})
+			if _, err := c.pc.AddTransceiverOf(video, &peerconnection.TransceiverInit{Direction: peerconnection.DirectionRecvOnly, ReceiveRIDs: rids}); err != nil {
+				t.Fatal(err)
+			}
+			c.do(nil, `pc.answering = async () => {
+				const [t] = pc.getTransceivers();
+				t.direction = "sendonly";
+				const p = t.sender.getParameters();
+				p.encodings.forEach((e, i) => { e.scaleResolutionDownBy = 4 >> i; e.maxBitrate = [60e3, 120e3, 250e3][i]; });
+				await t.sender.setParameters(p);
+				await t.sender.replaceTrack(stream.getVideoTracks()[0]);
+			}`)
+			c.offer(nil)
+			layersRecorded(c, rids)
+		})
+	}
 }
 
 func layersRecorded(c *mediaCall, rids []string) {
