@@ -93,14 +93,14 @@ func TestFramesComeOutInTime(t *testing.T) {
 			}
 			time.Sleep(time.Second) // silence
 		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("a read that was given up: %v", err)
+		}
 		for i, l := range late {
 			if l == 0 || l > 250*time.Millisecond {
 				t.Errorf("frame %d comes out %v after it came", i, l)
 			}
-		}
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("a read that was given up: %v", err)
 		}
 		b.a.Close()
 		b.z.Close()
