@@ -510,3 +510,29 @@ func BenchmarkRelayed(b *testing.B) {
 		w.a.Unwrap(w.Now(), wirePath, wire)
 	}
 }
+
+// The server is started again in mid-call, and has forgotten every allocation.
+// An ICE restart, as soon as the silence is noticed, finds a way over it again.
+func TestServerForgets(t *testing.T) {
+	symmetric := natKinds[len(natKinds)-1]
+	w := newNATWorld(t, 8, [2]natKind{symmetric, symmetric}, ice.PolicyAll)
+	w.introduce(t)
+	if !w.Run(w.completed, 10*time.Second) || !w.relayed() {
+		t.Fatalf("a is %v, z is %v", w.a.State(), w.z.State())
+	}
+	w.server.Server, w.server.open = newServerNode(t).Server, map[netip.AddrPort]turn.RelayID{}
+	if !w.Run(func() bool { return w.a.State() == ice.StateDisconnected && w.z.State() == ice.StateDisconnected }, 20*time.Second) {
+		t.Fatalf("without allocations a is %v, z is %v", w.a.State(), w.z.State())
+	}
+	w.At(w.Now(), func() {
+		for i, agent := range []*agentNode{w.a, w.z} {
+			agent.Restart(w.Now(), ice.NewCredentials(w.Rand(fmt.Sprint("restart", i))))
+		}
+		for _, agent := range []*agentNode{w.a, w.z} {
+			w.After(agent.signalling, func() { agent.SetRemoteCredentials(w.Now(), agent.peer.LocalCredentials()) })
+		}
+	})
+	if !w.Run(w.completed, 10*time.Second) || !w.talk(time.Second) {
+		t.Fatalf("after a restart a is %v, z is %v", w.a.State(), w.z.State())
+	}
+}

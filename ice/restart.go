@@ -26,6 +26,9 @@ func (a *Agent) Restart(now time.Time, local Credentials) {
 	if a.state == StateFailed {
 		a.setState(now, StateChecking)
 	}
+	if a.state == StateDisconnected {
+		a.abandonAllocations(now)
+	}
 	for _, l := range a.locals {
 		a.gather(l)
 	}

@@ -213,6 +213,22 @@ func (a *Agent) checkGathered(now time.Time) {
 	a.emit(GatheringDone{})
 }
 
+// abandonAllocations has servers asked for new ones in a restart while the path
+// is silent: it may be the server that has forgotten them. To keep the candidates
+// of old would be worse than useless, for the new ones have their foundations, and
+// would not be checked before those have failed.
+func (a *Agent) abandonAllocations(now time.Time) {
+	for _, e := range a.errands {
+		if e.client != nil && e.state == errandDone {
+			e.client.Close(now)
+			e.state = errandWaiting
+			a.timers.Set(timerGather, now.Add(a.config.Ta)) // the goodbye first
+			a.ready = true
+		}
+	}
+	a.loseRelayed(now, func(l *local) bool { return l.relay != nil && l.relay.state == errandWaiting })
+}
+
 // sendAgain repeats the errands after a restart; allocations stay.
 func (a *Agent) sendAgain(now time.Time) {
 	a.gatheringTold = false
@@ -372,7 +388,9 @@ func (a *Agent) clientEvent(now time.Time, e *errand, event turn.ClientEvent) {
 		if event.Err != nil {
 			a.note(now, "the TURN server "+e.Addr.String()+" is of no use: "+event.Err.Error())
 		}
-		e.state, e.client = errandDone, nil
+		if e.client = nil; e.state != errandWaiting {
+			e.state = errandDone
+		}
 		a.loseRelayed(now, func(l *local) bool { return l.relay == e })
 		a.checkGathered(now)
 	}
