@@ -109,9 +109,10 @@ func measureForwardMost(s stack) (figures, error) {
 // What all do together takes two processors. That it is the forwarder that is measured, and
 // not the receivers, is seen by their sockets: they lose nothing.
 func (c *forwardedCall) try(rate float64) (packets float64, whole bool) {
-	before, dropped := c.settle(10*forwardSettle), drops() // what an earlier try has left comes first
+	before, _ := c.settle(10 * forwardSettle) // what an earlier try has left comes first
+	dropped, start := drops(), time.Now()
 	frames := c.sendFor(rate, forwardTry)
-	after := c.settle(forwardSettle)
+	after, end := c.settle(forwardSettle)
 	sent := forwardReceivers * (after.sent - before.sent)
 	got := after.received - before.received
 	again := forwardReceivers*(after.sentAgain-before.sentAgain) + after.receivedAgain - before.receivedAgain
@@ -120,20 +121,22 @@ func (c *forwardedCall) try(rate float64) (packets float64, whole bool) {
 	}
 	whole = float64(frames) > 0.95*rate*forwardTry.Seconds() && sent >= uint64(frames*forwardPackets*forwardReceivers) &&
 		sent-min(got, sent)+again <= sent/10000
-	return float64(got) / forwardTry.Seconds(), whole
+	return float64(got) / end.Sub(start).Seconds(), whole
 }
 
-// settle waits until nothing is on its way any more, but not for long, and counts.
-func (c *forwardedCall) settle(most time.Duration) forwardCounts {
+// settle waits until nothing is on its way any more, but not for long, and counts. It returns
+// since when that has been so: a queue that was still full when the sender stopped does
+// not make the rate higher.
+func (c *forwardedCall) settle(most time.Duration) (last forwardCounts, since time.Time) {
 	sending.Add(1) // who sends stops
-	last := c.counts()
-	for end := time.Now().Add(most); ; {
-		time.Sleep(forwardSettle / 5)
-		n := c.counts()
-		if n == last || time.Now().After(end) {
-			return n
+	last, since = c.counts(), time.Now()
+	for end := since.Add(most); ; {
+		time.Sleep(forwardSettle / 10)
+		n, now := c.counts(), time.Now()
+		if n == last || now.After(end) {
+			return n, since
 		}
-		last = n
+		last, since = n, now
 	}
 }
 
