@@ -22,11 +22,10 @@ import (
 // Calls over TURN servers: ours serves browsers and Pion, who have no other way
 // to us; and we go by coturn.
 
-// serveTurn runs plainrtc turn at the host's address, and returns where it takes
-// clients over UDP and TCP, and over TLS.
-func serveTurn(t *testing.T) (plain, tls netip.AddrPort) {
+// serveTurn runs plainrtc turn at an address of the host, and returns where it takes
+// clients over UDP and TCP, over DTLS and over TLS.
+func serveTurn(t *testing.T, host netip.Addr) (plain, dtls, tls netip.AddrPort) {
 	t.Helper()
-	host := hostAddress(t)
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writeCertificate(t, cert, key)
@@ -35,7 +34,7 @@ func serveTurn(t *testing.T) (plain, tls netip.AddrPort) {
 		t.Fatalf("building plainrtc: %v\n%s", err, out)
 	}
 	plain = netip.AddrPortFrom(host, netip.MustParseAddrPort(freePort(t)).Port())
-	server := exec.Command(binary, "turn", "--user", "alice:wonderland", "--realm", "example.org",
+	server := exec.Command(binary, "turn", "--user", "alice:wonderland", "--secret", "looking glass", "--realm", "example.org",
 		"--listen", plain.String(), "--tls", netip.AddrPortFrom(host, 0).String(), "--cert", cert, "--key", key,
 		"--relay", host.String(), "--allow", netip.PrefixFrom(host, 32).String())
 	stderr, err := server.StderrPipe()
@@ -53,15 +52,16 @@ func serveTurn(t *testing.T) (plain, tls netip.AddrPort) {
 	if !lines.Scan() {
 		t.Fatal("the server says nothing")
 	}
-	found := regexp.MustCompile(`tcp="\[\S+ (\S+)\]"`).FindStringSubmatch(lines.Text())
+	found := regexp.MustCompile(`udp="\[\S+ (\S+)\]" tcp="\[\S+ (\S+)\]"`).FindStringSubmatch(lines.Text())
 	if found == nil {
-		t.Fatalf("the server does not say where TLS is: %s", lines.Text())
+		t.Fatalf("the server does not say where DTLS and TLS are: %s", lines.Text())
 	}
 	go func() {
 		for lines.Scan() {
+			t.Log(lines.Text())
 		}
 	}()
-	return plain, netip.MustParseAddrPort(found[1])
+	return plain, netip.MustParseAddrPort(found[1]), netip.MustParseAddrPort(found[2])
 }
 
 // relayedCall opens a channel between a peer whose candidates are all relayed and
@@ -85,7 +85,7 @@ func relayedCall(t *testing.T, relayed, other peer) {
 // Chromium with the policy relay comes to us by our server over each transport,
 // and Pion over UDP.
 func TestRelayedPeers(t *testing.T) {
-	plain, tls := serveTurn(t)
+	plain, _, tls := serveTurn(t, hostAddress(t))
 	for _, c := range []struct{ name, url string }{
 		{"UDP", "turn:" + plain.String() + "?transport=udp"},
 		{"TCP", "turn:" + plain.String() + "?transport=tcp"},
@@ -129,7 +129,7 @@ func TestWeAreRelayedByCoturn(t *testing.T) {
 	_, port, _ := net.SplitHostPort(addr.String())
 	ctx, cancel := context.WithCancel(context.Background())
 	server := exec.CommandContext(ctx, "turnserver", "-n", "--listening-ip", addr.Addr().String(), "--listening-port", port,
-		"--relay-ip", addr.Addr().String(), "--lt-cred-mech", "--user", "alice:wonderland", "--realm", "example.org",
+		"--relay-ip", addr.Addr().String(), "--lt-cred-mech", "--user", "alice:wonderland", "--secret", "looking glass", "--realm", "example.org",
 		"--no-tls", "--no-dtls", "--no-cli", "--log-file", "stdout", "--pidfile", filepath.Join(t.TempDir(), "pid"))
 	if err := server.Start(); err != nil {
 		t.Fatalf("turnserver: %v (the package is coturn)", err)
