@@ -157,7 +157,8 @@
 // The rest in groups, each in the order in which to read it:
 //
 //   - Around the core: mux and route (sockets, shared or not), demux, mtu, trickle
-//     (candidates), iceserver and resolve (STUN and TURN servers), gate (where calls
+//     (candidates), iceserver and resolve (STUN and TURN servers), ending (and the state that
+//     follows from the layers), gate (where calls
 //     wait), tracer, stats and mediastats.
 //   - Negotiation: description (its words), negotiate (the state of offer and answer),
 //     section (a media description that both know), describe (making ours), remote
