@@ -129,7 +129,7 @@ func TestWeAreRelayedByCoturn(t *testing.T) {
 	_, port, _ := net.SplitHostPort(addr.String())
 	ctx, cancel := context.WithCancel(context.Background())
 	server := exec.CommandContext(ctx, "turnserver", "-n", "--listening-ip", addr.Addr().String(), "--listening-port", port,
-		"--relay-ip", addr.Addr().String(), "--lt-cred-mech", "--user", "alice:wonderland", "--secret", "looking glass", "--realm", "example.org",
+		"--relay-ip", addr.Addr().String(), "--lt-cred-mech", "--user", "alice:wonderland", "--realm", "example.org",
 		"--no-tls", "--no-dtls", "--no-cli", "--log-file", "stdout", "--pidfile", filepath.Join(t.TempDir(), "pid"))
 	if err := server.Start(); err != nil {
 		t.Fatalf("turnserver: %v (the package is coturn)", err)
