@@ -45,10 +45,15 @@ type scheduler struct {
 
 	// Unfinished messages take room at the peer, and if it is full of nothing
 	// else nothing more can be finished. So new ones begin only while all fit into
-	// window, the half of what the peer offered; those of a single packet always.
+	// window, the half of what the peer offered, or a single one into the whole of
+	// it; those of a single packet always.
 	window, packet int
 	open           int          // bytes of the messages that have begun
 	held           []*outStream // that wait for another message to be finished
+	// The stream that has been held for longest, and how many bytes others have sent
+	// since: after a window of them nothing begins before it but single packets.
+	first  *outStream
+	passes int
 	// hold: no message begins at all.
 	hold bool
 }
@@ -105,6 +110,9 @@ func (c *scheduler) current() *outStream {
 		c.remove(s)
 		s.turn.held = true
 		c.held = append(c.held, s)
+		if c.first == nil {
+			c.first, c.passes = s, 0
+		}
 	}
 	return nil
 }
@@ -114,18 +122,27 @@ func (c *scheduler) admits(m *outMessage) bool {
 	if c.hold && m.cut == 0 {
 		return false
 	}
+	if !c.interleaved || m.cut > 0 || len(m.data) <= c.packet || c.open == 0 {
+		return true
+	}
+	if c.first != nil && c.first != m.stream && c.passes > c.window {
+		return false
+	}
 	room := c.window - c.open
 	if len(m.data) <= c.window/8 {
 		room += c.window / 2 // what the long ones have not got, so that they don't hold up all others
 	}
-	return !c.interleaved || m.cut > 0 || len(m.data) <= c.packet || c.open == 0 || len(m.data) <= room
+	return len(m.data) <= room
 }
 
 // begin notes that the first n bytes of m are sent, finish that the last n are,
 // or were dropped.
 func (c *scheduler) begin(m *outMessage, n int) {
+	if c.first == m.stream {
+		c.first = nil
+	}
 	if n < len(m.data) {
-		if m.claim = len(m.data); m.claim > c.window {
+		if m.claim = len(m.data); m.claim > 2*c.window {
 			m.claim = c.window / 2 // it does not fit anyway, and short ones shall go beside it
 		}
 		c.open += m.claim
@@ -163,6 +180,9 @@ func (c *scheduler) retry() {
 // served notes that n bytes of s were sent; done: the last of a message.
 func (c *scheduler) served(s *outStream, n int, done bool) {
 	c.tag = s.turn.tag
+	if c.first != nil {
+		c.passes += n
+	}
 	switch {
 	case c.policy == WeightedFairQueueing:
 		s.turn.tag += uint64(n) << 16 / uint64(s.turn.priority())
@@ -174,6 +194,9 @@ func (c *scheduler) served(s *outStream, n int, done bool) {
 
 // passed takes s to where it now belongs.
 func (c *scheduler) passed(s *outStream) {
+	if s.head == nil && c.first == s {
+		c.first = nil
+	}
 	switch {
 	case s.head == nil && s.turn.held:
 		s.turn.held = false

@@ -113,3 +113,64 @@ func TestSchedulerAgainstModel(t *testing.T) {
 		}
 	}
 }
+
+// However streams and sizes mix, what has begun always fits into what the peer
+// offered: else it could wait for ever for ends that it has no room for.
+func TestBegunMessagesFit(t *testing.T) {
+	const window, packet, streams = 300_000, 1200, 6
+	for seed := range uint64(100) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		a := New(Config{Rand: seeded(1, 'a')})
+		a.send.interleave(true, window)
+		q := &a.send.queue
+		for range 2000 {
+			for id := range uint16(streams) {
+				if q.streams[id] == nil || q.streams[id].head == nil {
+					a.Send(epoch(), Message{Stream: id, Data: make([]byte, 1+rng.IntN(1<<(8+rng.IntN(11))))})
+				}
+			}
+			m := q.first(epoch(), &a.pool, a.bufferedAmountFell)
+			if m == nil {
+				t.Fatalf("seed %d: nothing may be sent, and %d bytes wait", seed, q.buffered)
+			}
+			q.cut(m, min(packet, len(m.data)-m.cut))
+			begun := 0
+			for _, s := range q.streams {
+				if s.head != nil && s.head.cut > 0 {
+					begun += len(s.head.data)
+				}
+			}
+			if begun > window {
+				t.Fatalf("seed %d: messages of %d bytes have begun, for a window of %d", seed, begun, window)
+			}
+			checkInvariants(t, a)
+		}
+	}
+}
+
+// A message that is too long to go beside others has its turn, too.
+func TestLongMessageIsNotStarved(t *testing.T) {
+	const window = 300_000
+	a := New(Config{Rand: seeded(1, 'a')})
+	a.send.interleave(true, window)
+	q := &a.send.queue
+	feed := func(id uint16) {
+		for s := q.streams[id]; s == nil || s.buffered < 200_000; s = q.streams[id] {
+			a.Send(epoch(), Message{Stream: id, Data: make([]byte, 50_000+7000*int(id))})
+		}
+	}
+	for sent, long := 0, (*outMessage)(nil); long == nil || long.cut == 0; {
+		feed(0)
+		feed(1)
+		m := q.first(epoch(), &a.pool, a.bufferedAmountFell)
+		n := min(1200, len(m.data)-m.cut)
+		q.cut(m, n)
+		if sent += n; long == nil && sent > 60_000 {
+			a.Send(epoch(), Message{Stream: 2, Data: make([]byte, 250_000)})
+			long = q.streams[2].head
+		}
+		if sent > 2*window {
+			t.Fatal("the long message waits while others begin and end")
+		}
+	}
+}
