@@ -64,12 +64,13 @@ const (
 // measureIdle measures what a connected peer connection with one open channel
 // costs while nothing is sent but what keeps it alive.
 func measureIdle(s stack) (figures, error) {
-	// What the first connection brings about for good is not a connection's cost.
+	// What the first connection brings about for all is not a connection's cost: it
+	// stays, for what serves all goes with the last of them.
 	p, err := connectPair(s, options{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	p.close()
+	defer p.close()
 	time.Sleep(100 * time.Millisecond)
 	var before, after runtime.MemStats
 	runtime.GC()
