@@ -27,9 +27,24 @@
 // the timers of the nodes fire, in the order of the hosts. After everything that
 // may change a node it is drained of its packets.
 //
+// # NATs and firewalls
+//
+// A [NAT] is described in the words of RFC 4787, each behaviour by itself: three
+// mappings and three filterings, which port a mapping gets, hairpinning, timeouts.
+// The same holds for TCP (RFC 5382). Hosts that it routes instead of translating
+// it protects as a stateful firewall does (RFC 6092), and Allow limits what they may
+// send. With a Prefix64 it is a NAT64 (RFC 6146). What carriers do is a NAT behind
+// a NAT; a restart, [Gateway.Rebind].
+//
+// # TCP
+//
+// A node that is a [Streamer] has TCP connections: [Host.Dial] and [Host.Listen].
+// Segments take the same links as datagrams; what is lost is late at the other end.
+//
 // # What is left out
 //
 // There is no ICMP: a datagram larger than a link's MTU disappears, as one does
 // whose error a firewall eats, unless its sender is a [Fragmenter] and lets it be
-// fragmented. There is no TCP, and no cross traffic except what another node sends.
+// fragmented; and a host that does not exist does not answer. TCP has no
+// congestion control. There is no cross traffic except what another node sends.
 package netsim

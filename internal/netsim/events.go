@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// A packet is a datagram on its way.
+// A packet is a datagram, or a segment of TCP, on its way.
 type packet struct {
+	protocol Protocol
 	from, to netip.AddrPort
 	bytes    []byte
+	segment  segment // of TCP
 	// mayFragment is false for what carries the DF bit.
 	mayFragment bool
-	head        [48]byte // scratch for the hash
+	head        [65]byte // scratch for the hash
 }
 
 // packetSize is the memory a packet starts with: more than any that the
@@ -25,6 +27,7 @@ func (n *Network) get() *packet {
 	}
 	p := n.free[len(n.free)-1]
 	n.free = n.free[:len(n.free)-1]
+	p.protocol, p.mayFragment = UDP, false
 	return p
 }
 
@@ -35,7 +38,7 @@ func (n *Network) put(p *packet) { n.free = append(n.free, p) }
 func (n *Network) copyOf(p *packet) *packet {
 	c := n.get()
 	c.from, c.to, c.bytes = p.from, p.to, append(c.bytes[:0], p.bytes...)
-	c.mayFragment = p.mayFragment
+	c.protocol, c.segment, c.mayFragment = p.protocol, p.segment, p.mayFragment
 	return c
 }
 

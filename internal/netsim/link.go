@@ -138,8 +138,8 @@ func (l *Link) send(p *packet) {
 			return
 		}
 		l.counters.Fragmented++
-		header := size - len(p.bytes) - udpHeader
-		room := (l.Profile.MTU - header) &^ 7 // fragments begin at multiples of eight bytes
+		header := size - len(p.bytes) - udpHeader // TCP does not fragment
+		room := (l.Profile.MTU - header) &^ 7     // fragments begin at multiples of eight bytes
 		fragments = (size - header + room - 1) / room
 		size += (fragments - 1) * header
 	}
@@ -235,15 +235,19 @@ func (l *Link) arrive(p *packet) {
 	l.deliver(p)
 }
 
-const udpHeader = 8
+const udpHeader, tcpHeader = 8, 20
 
-// ipSize is the size of the IP packet that carries a datagram.
+// ipSize is the size of the IP packet that carries a datagram or a segment.
 func ipSize(p *packet) int {
 	const ipv4, ipv6 = 20, 40
-	if isIPv4(p.to.Addr()) {
-		return ipv4 + udpHeader + len(p.bytes)
+	size := len(p.bytes) + udpHeader
+	if p.protocol == TCP {
+		size = len(p.bytes) + tcpHeader
 	}
-	return ipv6 + udpHeader + len(p.bytes)
+	if isIPv4(p.to.Addr()) {
+		return ipv4 + size
+	}
+	return ipv6 + size
 }
 
 func isIPv4(a netip.Addr) bool { return a.Is4() || a.Is4In6() }

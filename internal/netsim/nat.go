@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A NAT says how a NAT behaves, in the words of RFC 4787. The zero NAT is the
-// friendliest there is: what a host sends from one port always comes from one
-// port outside, and everybody may answer.
+// A NAT says how a NAT behaves, in the words of RFC 4787, for TCP as RFC 5382 has
+// it. The zero NAT is the friendliest there is: what a host sends from one port
+// always comes from one port outside, and everybody may answer.
 type NAT struct {
 	Mapping   Behaviour // Section 4.1: what a mapping is reused for
 	Filtering Behaviour // Section 5: who may send to it from outside
@@ -17,15 +17,27 @@ type NAT struct {
 	// of always the same to the same host (Section 4.1, "Paired").
 	ArbitraryPooling bool
 	// Timeout is how long a mapping lives after the last packet from inside
-	// (Section 4.3). Zero stands for two minutes, the least that is allowed.
+	// (Section 4.3). Zero stands for two minutes, the least that is allowed. One
+	// of TCP lives for two hours and four minutes (RFC 5382, Section 5).
 	Timeout time.Duration
-	// InboundRefresh says that packets from outside keep a mapping alive too.
+	// InboundRefresh says that packets from outside keep a mapping alive too, as
+	// they always do with TCP.
 	InboundRefresh bool
 	// Hairpin says that two hosts inside may reach each other by their addresses
 	// outside (Section 6), seeing these as the source.
 	Hairpin bool
 	// FirstPort and LastPort bound the ports outside; zeros stand for 1024 and 65535.
 	FirstPort, LastPort uint16
+	// Allow is what hosts inside may send, apart from answers: everything, if nil.
+	// What is not allowed disappears.
+	Allow []Rule
+	// Routed are the hosts inside that are not translated, such as those with a
+	// global IPv6 address: they can be reached by their own addresses, by whoever
+	// Filtering and Timeout let in. To them the NAT is a stateful firewall (RFC 6092).
+	Routed []netip.Prefix
+	// Prefix64, such as WellKnownPrefix, makes it a NAT64 (RFC 6146): the prefix
+	// followed by an IPv4 address is that address, to IPv6 hosts inside.
+	Prefix64 netip.Prefix
 }
 
 // The NATs of RFC 3489, Section 5, under the names that people still use.
@@ -74,6 +86,7 @@ const (
 
 const (
 	defaultNATTimeout = 2 * time.Minute
+	tcpNATTimeout     = 2*time.Hour + 4*time.Minute
 	defaultFirstPort  = 1024
 	defaultLastPort   = 65535
 )
@@ -90,25 +103,33 @@ type Gateway struct {
 
 	addrs    []netip.Addr
 	mappings map[mappingKey]*mapping
-	outside  map[netip.AddrPort]*mapping
+	outside  map[endpoint]*mapping
 	paired   map[netip.Addr]int // which of the addresses a host inside is given
 	turn     int                // of the addresses
 	lastPort uint16             // of the newest mapping; zero before the first
-	retired  map[netip.AddrPort]bool
+	retired  map[endpoint]bool
+}
+
+// An endpoint is a port of a protocol.
+type endpoint struct {
+	netip.AddrPort
+	protocol Protocol
 }
 
 type mappingKey struct {
-	inside netip.AddrPort
+	inside endpoint
 	remote netip.AddrPort // as much of it as Mapping looks at
+	routed bool           // not translated
 }
 
 type mapping struct {
 	key     mappingKey
-	outside netip.AddrPort
+	outside endpoint
 	expires time.Duration
 	// permitted is when the permission of each remote address ends; as much of
 	// the address as Filtering looks at.
 	permitted map[netip.AddrPort]time.Duration
+	asked     map[netip.AddrPort]bool // who has sent to it, if there are rules who may be answered
 }
 
 // AddNAT connects a NAT with the given addresses to the middle of the network.
@@ -140,7 +161,7 @@ func (r *realm) addNAT(nat NAT, p Profile, addrs []netip.Addr) *Gateway {
 
 func (g *Gateway) setAddresses(addrs []netip.Addr) {
 	for _, a := range g.addrs {
-		delete(g.outer.at, a)
+		g.outer.release(a)
 	}
 	for _, a := range addrs {
 		g.outer.claim(a, g.Down)
@@ -150,7 +171,7 @@ func (g *Gateway) setAddresses(addrs []netip.Addr) {
 
 func (g *Gateway) forget() {
 	g.mappings = map[mappingKey]*mapping{}
-	g.outside = map[netip.AddrPort]*mapping{}
+	g.outside = map[endpoint]*mapping{}
 	g.paired = map[netip.Addr]int{}
 }
 
@@ -158,7 +179,7 @@ func (g *Gateway) forget() {
 // ones get other ports than those forgotten and, when addresses are given, these
 // in place of those it had.
 func (g *Gateway) Rebind(addrs ...netip.Addr) {
-	g.retired = map[netip.AddrPort]bool{}
+	g.retired = map[endpoint]bool{}
 	for outside := range g.outside {
 		g.retired[outside] = true
 	}
@@ -181,8 +202,11 @@ func (g *Gateway) Mappings() int {
 
 func (g *Gateway) alive(m *mapping) bool { return m != nil && m.expires > g.net.now }
 
-func (g *Gateway) timeout() time.Duration {
-	if g.nat.Timeout > 0 {
+func (g *Gateway) timeout(p Protocol) time.Duration {
+	switch {
+	case p == TCP:
+		return tcpNATTimeout
+	case g.nat.Timeout > 0:
 		return g.nat.Timeout
 	}
 	return defaultNATTimeout
@@ -190,21 +214,27 @@ func (g *Gateway) timeout() time.Duration {
 
 // out takes a packet from inside whose address nobody inside has.
 func (g *Gateway) out(p *packet) {
+	remote := g.to4(p.to)
+	m := g.mappings[g.key(p, remote)]
+	if !g.allows(p) && !(g.alive(m) && m.asked[remote]) {
+		g.net.drop(&g.net.drops.Filtered, "the firewall does not let it out", p)
+		return
+	}
+	p.to = remote
 	inward := g.outer.at[p.to.Addr()] == g.Down
 	if inward && !g.nat.Hairpin {
 		g.net.drop(&g.net.drops.NoMapping, "the NAT has no hairpin", p)
 		return
 	}
-	m := g.mappingFor(p)
-	if m == nil {
+	if m = g.mappingFor(p); m == nil {
 		g.net.drop(&g.net.drops.NoMapping, "the NAT has no port left, or no address of that family", p)
 		return
 	}
 	// REQ-6: "The NAT mapping Refresh Direction MUST have a "NAT Outbound
 	// refresh behavior" of "True"."
-	m.expires = g.net.now + g.timeout()
+	m.expires = g.net.now + g.timeout(p.protocol)
 	m.permitted[g.nat.Filtering.of(p.to)] = m.expires
-	p.from = m.outside
+	p.from = m.outside.AddrPort
 	if inward {
 		g.in(p)
 		return
@@ -212,33 +242,54 @@ func (g *Gateway) out(p *packet) {
 	g.Up.send(p)
 }
 
-// in takes a packet from outside that is sent to one of the NAT's addresses.
+// in takes a packet from outside that is sent to one of the NAT's addresses, or
+// to a host inside that is routed.
+//
+// A SYN that is not let in is not answered: "A NAT MUST NOT respond to an
+// unsolicited inbound SYN packet for at least 6 seconds after the packet is
+// received." RFC 5382, REQ-4.
 func (g *Gateway) in(p *packet) {
-	m := g.outside[p.to]
+	m := g.outside[endpoint{p.to, p.protocol}]
 	if !g.alive(m) || m.permitted[g.nat.Filtering.of(p.from)] <= g.net.now {
 		g.net.drop(&g.net.drops.Filtered, "filtered by the NAT", p)
 		return
 	}
-	if g.nat.InboundRefresh {
-		m.expires = g.net.now + g.timeout()
+	if g.nat.InboundRefresh || p.protocol == TCP {
+		m.expires = g.net.now + g.timeout(p.protocol)
 		m.permitted[g.nat.Filtering.of(p.from)] = m.expires
 	}
-	p.to = m.key.inside
+	if g.nat.Allow != nil {
+		m.asked[p.from] = true
+	}
+	p.to = m.key.inside.AddrPort
+	p.from = g.to6(p.from, p.to)
 	g.inner.route(p)
+}
+
+// key is that of the mapping for what is sent to remote.
+func (g *Gateway) key(p *packet, remote netip.AddrPort) mappingKey {
+	inside := endpoint{p.from, p.protocol}
+	if g.routes(p.from.Addr()) && p.from.Addr().Is4() == remote.Addr().Is4() {
+		return mappingKey{inside: inside, routed: true}
+	}
+	return mappingKey{inside: inside, remote: g.nat.Mapping.of(remote)}
 }
 
 // mappingFor returns the mapping that a packet from inside uses, a new one if
 // need be, or nil.
 func (g *Gateway) mappingFor(p *packet) *mapping {
-	key := mappingKey{p.from, g.nat.Mapping.of(p.to)}
+	key := g.key(p, p.to)
 	if m := g.mappings[key]; g.alive(m) {
 		return m
 	}
-	outside, ok := g.newOutside(p)
+	outside, ok := key.inside, true
+	if !key.routed {
+		outside, ok = g.newOutside(p)
+	}
 	if !ok {
 		return nil
 	}
-	m := &mapping{key: key, outside: outside, permitted: map[netip.AddrPort]time.Duration{}}
+	m := &mapping{key: key, outside: outside, permitted: map[netip.AddrPort]time.Duration{}, asked: map[netip.AddrPort]bool{}}
 	if old := g.mappings[key]; old != nil {
 		delete(g.outside, old.outside) // it has expired
 	}
@@ -248,7 +299,7 @@ func (g *Gateway) mappingFor(p *packet) *mapping {
 }
 
 // newOutside chooses the address and port of a new mapping.
-func (g *Gateway) newOutside(p *packet) (netip.AddrPort, bool) {
+func (g *Gateway) newOutside(p *packet) (endpoint, bool) {
 	var family []netip.Addr
 	for _, a := range g.addrs {
 		if a.Is4() == p.to.Addr().Is4() {
@@ -256,7 +307,7 @@ func (g *Gateway) newOutside(p *packet) (netip.AddrPort, bool) {
 		}
 	}
 	if len(family) == 0 {
-		return netip.AddrPort{}, false
+		return endpoint{}, false
 	}
 	turn, ok := g.paired[p.from.Addr()]
 	if !ok || g.nat.ArbitraryPooling {
@@ -289,7 +340,7 @@ func (g *Gateway) newOutside(p *packet) (netip.AddrPort, bool) {
 		if port < first || port > last {
 			port = first
 		}
-		outside := netip.AddrPortFrom(addr, port)
+		outside := endpoint{netip.AddrPortFrom(addr, port), p.protocol}
 		if old := g.outside[outside]; !g.alive(old) && !g.retired[outside] {
 			if old != nil {
 				delete(g.mappings, old.key)
@@ -299,5 +350,5 @@ func (g *Gateway) newOutside(p *packet) (netip.AddrPort, bool) {
 		}
 		port++
 	}
-	return netip.AddrPort{}, false
+	return endpoint{}, false
 }

@@ -157,6 +157,10 @@ type Host struct {
 	addrs   []netip.Addr
 	timeout time.Duration // when the node wants to be woken, if timed
 	timed   bool
+
+	conns     []*Conn
+	listening map[netip.AddrPort]bool
+	port      uint16 // the last ephemeral one
 }
 
 // AddHost connects a node to the middle of the network. Both its links have the
@@ -190,7 +194,7 @@ func (h *Host) RemoveAddress(a netip.Addr) {
 		panic(fmt.Sprintf("netsim: the host does not have the address %v", a))
 	}
 	h.addrs = slices.Delete(h.addrs, i, i+1)
-	delete(h.realm.at, a)
+	h.realm.release(a)
 }
 
 // Addresses returns the host's addresses.
@@ -240,6 +244,12 @@ func (h *Host) receive(p *packet) {
 	if !h.net.Unhashed {
 		h.net.record(p)
 	}
+	if p.protocol == TCP {
+		h.receiveSegment(p)
+		h.net.put(p)
+		h.drain()
+		return
+	}
 	h.node.Receive(h.net.Now(), p.to, p.from, p.bytes)
 	// What a node keeps of borrowed bytes is overwritten in the shell too.
 	clear(p.bytes)
@@ -256,6 +266,11 @@ func (n *Network) record(p *packet) {
 		b = binary.BigEndian.AppendUint16(b, a.Port())
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(p.bytes)))
+	if s := p.segment; p.protocol == TCP {
+		b = append(b, byte(s.flags))
+		b = binary.BigEndian.AppendUint64(b, uint64(s.seq))
+		b = binary.BigEndian.AppendUint64(b, uint64(s.ack))
+	}
 	n.hash.Write(b)
 	n.hash.Write(p.bytes)
 }

@@ -20,6 +20,17 @@ func (r *realm) claim(a netip.Addr, down *Link) {
 		panic(fmt.Sprintf("netsim: the address %v is no address, or is taken", a))
 	}
 	r.at[a] = down
+	if r.nat != nil && r.nat.routes(a) {
+		r.nat.outer.claim(a, r.nat.Down)
+	}
+}
+
+// release takes it away.
+func (r *realm) release(a netip.Addr) {
+	delete(r.at, a)
+	if r.nat != nil && r.nat.routes(a) {
+		r.nat.outer.release(a)
+	}
 }
 
 // route sends a packet on that came up from a host or out of a NAT.
