@@ -120,6 +120,10 @@ type Agent struct {
 	nominated  *pair // the pair that both sides shall use, or nil
 	selected   *pair // the pair that data goes to now, or nil; may be of old
 
+	renomination bool   // both sides know of it: another pair may be nominated at any time
+	googles      bool   // the peer is made of libwebrtc, which has numbers of its own
+	nominations  uint32 // how many there were, of all pairs
+
 	timers timers.Table[timer]
 	ready  bool // AppendPacket may have something to say
 

@@ -111,8 +111,9 @@ func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) ([]byte, Path) {
 		sent:        now,
 		controlling: a.controlling,
 		// A nomination is repeated with every consent check, as browsers do: so the
-		// ends agree again if one of them took another path in the meantime.
-		useCandidate: a.controlling && (p == a.nominating || p == a.nominated),
+		// ends agree again if one of them took another path in the meantime. While
+		// another pair is being nominated instead, the one of before is no more.
+		useCandidate: a.controlling && (p == a.nominating || p == a.nominated && (a.nominating == nil || !a.renomination)),
 	}
 	p.newest = (p.newest + 1) % outstanding
 	p.transactions[p.newest] = t
@@ -140,6 +141,7 @@ func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) ([]byte, Path) {
 	}
 	if t.useCandidate {
 		m.Add(stun.AttrUseCandidate, nil)
+		a.addNomination(&m, p)
 	}
 	m.AddUint32(stun.AttrPriority, p.local.reflexivePriority())
 	m.AddIntegrity(p.session.remoteKey)

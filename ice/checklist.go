@@ -29,16 +29,24 @@ func (a *Agent) formPair(now time.Time, l *local, r *remote) *pair {
 //
 // "IPv6 link-local addresses MUST NOT be paired with other than link-local
 // addresses." RFC 8445, Section 6.1.2.2.
+//
+// "To prevent disclosure of the host IP address to a TURN server, the ICE agent MUST
+// NOT form candidate pairs between its own relay candidates and remote mDNS
+// candidates." Draft-ietf-mmusic-mdns-ice-candidates, Section 3.3.2.
 func pairable(l *local, r *remote) bool {
 	from, to := l.addr.Addr(), r.addr.Addr()
-	return to.IsValid() && from.Is4() == to.Is4() && (from.Is4() || from.IsLinkLocalUnicast() == to.IsLinkLocalUnicast())
+	return to.IsValid() && (l.relay == nil || r.candidate.Host == "") && from.Is4() == to.Is4() && (from.Is4() || from.IsLinkLocalUnicast() == to.IsLinkLocalUnicast())
 }
 
 // initialState is the state of a pair that joins the check list: Waiting when
 // it is the first of its foundation that can teach something, or when one of
-// its foundation has succeeded; Frozen otherwise. RFC 8838, Section 12.
+// its foundation has succeeded; Frozen otherwise. RFC 8838, Section 12. After
+// nomination nothing is unfrozen any more, and nothing else waits.
 func (a *Agent) initialState(p *pair) PairState {
 	state := PairWaiting
+	if a.concluded {
+		return state
+	}
 	for _, q := range a.pairs {
 		if !p.sameFoundation(q) {
 			continue
@@ -233,7 +241,8 @@ func (a *Agent) conclude(p *pair) {
 	})
 	a.pairs = slices.Clip(slices.Clone(a.pairs))
 	a.remotes = slices.Clip(slices.DeleteFunc(slices.Clone(a.remotes), func(r *remote) bool {
-		return !slices.ContainsFunc(a.pairs, func(q *pair) bool { return q.remote == r })
+		// A name may be resolved yet.
+		return r.addr.Addr().IsValid() && !slices.ContainsFunc(a.pairs, func(q *pair) bool { return q.remote == r })
 	}))
 	for _, q := range a.triggered {
 		q.queued = false

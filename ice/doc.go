@@ -1,7 +1,8 @@
 // Package ice finds a path between two hosts and keeps watch over it:
 // Interactive Connectivity Establishment (RFC 8445), with trickled candidates
-// (RFC 8838), the candidate attribute of SDP (RFC 8839), patience (RFC 8863)
-// and consent freshness (RFC 7675).
+// (RFC 8838), the candidate attribute of SDP (RFC 8839), patience (RFC 8863),
+// consent freshness (RFC 7675), renomination (draft-thatcher-ice-renomination) and
+// names in the place of addresses (draft-ietf-mmusic-mdns-ice-candidates).
 //
 // # How to drive it
 //
@@ -32,7 +33,7 @@
 // In the order of the RFC: candidates and their priorities (candidate,
 // priority, gather, remote), the check list (pair, checklist), the checks
 // (check, response), answering the peer's (request), roles (role), nomination
-// (nominate), which path carries data (selection), consent (consent), restarts
+// (nominate, renominate), which path carries data (selection), consent (consent), restarts
 // (restart), servers (server) and what they relay (relay). One [Agent] is one
 // data stream with one component: everything is bundled and RTCP shares the path
 // (RFC 8843, RFC 5761).
@@ -57,6 +58,7 @@
 //
 // # Out of scope
 //
-// Servers are asked over UDP, and their names are resolved by others. Names that end in ".local" are kept and not resolved: the peer's own checks
-// reach us and reveal the address. Two lite agents do not connect.
+// Servers are asked over UDP, and their names are resolved by others. Names that end in ".local"
+// are others' to resolve, too ([Agent.RemoteResolved]); without that, the peer's own
+// checks may reach us and reveal the address. Two lite agents do not connect.
 package ice

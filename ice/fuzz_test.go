@@ -65,6 +65,12 @@ func (h *hostile) check() {
 	if flags&32 != 0 {
 		b.Add(stun.AttributeType(h.Uint16()), h.Vector8())
 	}
+	switch flags >> 6 {
+	case 1:
+		b.AddUint32(stun.AttrNomination, uint32(h.Uint8()))
+	case 2:
+		b.AddUint32(stun.AttrGoogNomination, uint32(h.Uint8()))
+	}
 	b.AddIntegrity(local.localKey)
 	b.AddFingerprint()
 	h.agent.Receive(h.now, h.path(), b.Bytes())
@@ -131,6 +137,20 @@ func (h *hostile) step() {
 		case 0:
 			a.Restart(h.now, NewCredentials(a.config.Rand))
 			h.peer.Ufrag += "x"
+		case 2:
+			a.SetRenomination(h.Uint8()&1 == 0)
+		case 3: // a name of the peer's
+			c := Candidate{Foundation: "n", Component: 1, Priority: h.Uint32(), Host: string('a'+rune(h.Uint8()%4)) + ".local"}
+			c.Addr = netip.AddrPortFrom(netip.Addr{}, h.addr().Port())
+			a.AddRemoteCandidate(h.now, c)
+		case 4:
+			addr := h.addr().Addr()
+			if h.Uint8()&7 == 0 {
+				addr = netip.Addr{}
+			}
+			a.RemoteResolved(h.now, string('a'+rune(h.Uint8()%4))+".local", addr)
+		case 5:
+			a.AddLocalAddress(h.now, h.addr(), LocalOptions{Name: "us.local", NetworkCost: h.Uint16()})
 		case 1: // the peer restarts alone
 			h.peer.Ufrag += "y"
 			a.SetRemoteCredentials(h.now, h.peer)

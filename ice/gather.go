@@ -13,13 +13,21 @@ const maxLocals = 32
 // LocalOptions is what may be told of a local address.
 type LocalOptions struct {
 	// Preference among local addresses, the highest first; 0 leaves it to the
-	// agent: IPv6 and IPv4 in turn, in the order they were added. RFC 8445,
-	// Section 5.1.2.2.
+	// agent: those of cheaper networks first, and of those IPv6 and IPv4 in turn, in the
+	// order they were added. RFC 8445, Section 5.1.2.2.
 	Preference uint16
 
 	// NetworkID tells networks apart and NetworkCost ranks them, the cheapest
-	// first; they are signalled to peers that want to know, such as Chromium.
+	// first; they are signalled to peers that want to know, such as Chromium, whose
+	// costs go from 0 for a cable over 10 for a wireless network to 900 for a mobile one
+	// and 999 at most.
 	NetworkID, NetworkCost uint16
+
+	// Name, if it is not empty, is told the peer instead of the address: a UUID and
+	// ".local", which multicast DNS resolves where the address may be known
+	// (draft-ietf-mmusic-mdns-ice-candidates). No other candidate tells the address
+	// either, nor is it told as related.
+	Name string
 
 	// Shared says that others than this agent send from the address, too: then no
 	// TURN server is asked from there, for whom one address and port is one client.
@@ -58,7 +66,7 @@ func (a *Agent) AddLocalAddress(now time.Time, addr netip.AddrPort, options Loca
 				nth++
 			}
 		}
-		preference = localPreference(addr.Addr(), nth)
+		preference = localPreference(addr.Addr(), nth, options.NetworkCost)
 	}
 	l.preference = preference
 	if options.Hidden || a.config.Policy == PolicyRelay {
@@ -68,12 +76,17 @@ func (a *Agent) AddLocalAddress(now time.Time, addr netip.AddrPort, options Loca
 		}
 		return Candidate{}, false
 	}
+	told := addr
+	if options.Name != "" {
+		told = netip.AddrPortFrom(netip.Addr{}, addr.Port())
+	}
 	l.candidate = Candidate{
 		Foundation:  a.foundation(addr.Addr()),
 		Component:   1,
 		Protocol:    UDP,
 		Priority:    priority(Host, preference, 1),
-		Addr:        addr,
+		Addr:        told,
+		Host:        options.Name,
 		Type:        Host,
 		NetworkID:   int(options.NetworkID),
 		NetworkCost: int(options.NetworkCost),
@@ -86,7 +99,25 @@ func (a *Agent) AddLocalAddress(now time.Time, addr netip.AddrPort, options Loca
 	for rank, s := range a.servers {
 		a.send(now, l, s, rank)
 	}
+	if a.gatheringTold { // the network has changed: there is more
+		a.gatheringTold = false
+		a.checkGathered(now)
+	}
 	return l.candidate, true
+}
+
+// related is what is told of an address that a candidate of l comes from: "To avoid
+// accidental IP address disclosure, this server-reflexive candidate MUST have its
+// raddr field set to '0.0.0.0'/'::' and its rport field set to '9'".
+// Draft-ietf-mmusic-mdns-ice-candidates, Section 3.1.2.2.
+func (l *local) related(addr netip.AddrPort) netip.AddrPort {
+	switch {
+	case l.options.Name == "":
+		return addr
+	case l.addr.Addr().Is4():
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), 9)
+	}
+	return netip.AddrPortFrom(netip.IPv6Unspecified(), 9)
 }
 
 // gather tells the candidate of l, as one of the present session.

@@ -29,7 +29,11 @@ const (
 // pair and generate a check for that pair with the USE-CANDIDATE attribute set."
 // RFC 8445, Section 8.1.1.
 func (a *Agent) nominate(now time.Time) {
-	if !a.controlling || a.nominated != nil && !a.nominated.lost() {
+	if !a.controlling {
+		return
+	}
+	if n := a.nominated; n != nil && !n.lost() {
+		a.renominate(now)
 		return
 	}
 	best := a.bestValid(now)
@@ -51,8 +55,15 @@ func (a *Agent) nominate(now time.Time) {
 		p.state = PairWaiting // it was valid once, and may be again
 		p.settle()
 	}
-	a.nominating = best
-	a.enqueue(best)
+	a.ask(best)
+}
+
+// ask nominates p: the next check there says so.
+func (a *Agent) ask(p *pair) {
+	a.nominating = p
+	a.nominations++
+	p.nomination = a.nominations
+	a.enqueue(p)
 }
 
 // betterPending reports whether a pair with a higher priority than p's may
@@ -83,6 +94,10 @@ func (a *Agent) betterPending(p *pair) bool {
 func (a *Agent) nominationReceived(now time.Time, p *pair) {
 	n := a.nominated
 	switch {
+	case n != nil && n != p && n.session == a.session && n.valid() && p.nomination != n.nomination:
+		if p.nomination > n.nomination {
+			a.accept(now, p)
+		}
 	case n == nil, n == p, n.session != a.session, !n.valid(),
 		p.priority > n.priority,
 		n.plain,

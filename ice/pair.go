@@ -72,6 +72,7 @@ type pair struct {
 	checkedAt   time.Time // the last check of the peer
 	nominatedAt time.Time // the first check of the peer with USE-CANDIDATE that still counts; zero: none
 	plain       bool      // the peer's last check had none, though an earlier one had
+	nomination  uint32    // the number of its nomination, the later the higher; 0: it had none
 
 	sent, received, answered int // checks: sent, received, and answers received
 }
@@ -125,8 +126,8 @@ func (p *pair) localCandidate() Candidate {
 	c.Type = PeerReflexive
 	c.Foundation = "prflx-" + c.Foundation
 	c.Priority = p.local.reflexivePriority()
-	c.Addr = p.mapped
-	c.Related = p.local.addr
+	c.Addr, c.Host = p.mapped, ""
+	c.Related = p.local.related(p.local.addr)
 	return c
 }
 

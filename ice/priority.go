@@ -13,15 +13,18 @@ func priority(t CandidateType, localPreference uint16, component int) uint32 {
 	return t.preference()<<24 | uint32(localPreference)<<8 | uint32(256-component)
 }
 
-// localPreference ranks the addresses of one host, the nth of its family:
-// IPv6 first (RFC 6724 prefers it), and the families in turn, so that a broken
-// one cannot hold up the other: RFC 8421, Section 4.
-func localPreference(addr netip.Addr, nth int) uint16 {
+// maxCost is what libwebrtc takes a network to cost at most.
+const maxCost = 999
+
+// localPreference ranks the addresses of one host, the nth of its family: those of
+// cheap networks first; then IPv6 (RFC 6724 prefers it), and the families in turn, so
+// that a broken one cannot hold up the other: RFC 8421, Section 4.
+func localPreference(addr netip.Addr, nth int, cost uint16) uint16 {
 	rank := min(2*nth, 1<<15)
 	if addr.Is4() {
 		rank++
 	}
-	return uint16(65535 - rank)
+	return uint16(65535 - rank - 32*int(min(cost, maxCost)))
 }
 
 // pairPriority is a pair's priority, where g is the priority of the

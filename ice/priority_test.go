@@ -27,16 +27,29 @@ func TestLocalPreference(t *testing.T) {
 	v4, v6 := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 	last := uint16(65535)
 	for nth := range 20 {
-		if got := localPreference(v6, nth); got > last || got == last && nth > 0 {
+		if got := localPreference(v6, nth, 0); got > last || got == last && nth > 0 {
 			t.Errorf("IPv6 address %d has preference %d, not below %d", nth, got, last)
 		} else {
 			last = got
 		}
-		if got := localPreference(v4, nth); got >= last {
+		if got := localPreference(v4, nth, 0); got >= last {
 			t.Errorf("IPv4 address %d has preference %d, not below %d", nth, got, last)
 		} else {
 			last = got
 		}
+	}
+}
+
+// The last address of a cheap network comes before the first of a costly one.
+func TestLocalPreferenceOfCheapNetworks(t *testing.T) {
+	v4, v6 := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	for _, costs := range [][2]uint16{{0, 10}, {10, 50}, {50, 900}, {900, 999}} {
+		if cheap, dear := localPreference(v4, 3, costs[0]), localPreference(v6, 0, costs[1]); cheap <= dear {
+			t.Errorf("at a cost of %d the preference is %d, at %d it is %d", costs[0], cheap, costs[1], dear)
+		}
+	}
+	if localPreference(v4, maxLocals, 65535) < 1 {
+		t.Error("no preference is left for the last address of the dearest network")
 	}
 }
 

@@ -46,6 +46,8 @@ func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
 	}
 	for _, r := range a.remotes {
 		switch {
+		case c.Host != "" && !addr.Addr().IsValid() && r.candidate.Host == c.Host && r.addr.Port() == addr.Port():
+			return nil // the same, resolved or not
 		case r.addr != addr || r.candidate.Host != c.Host && !addr.Addr().IsValid():
 		case r.candidate.Type == PeerReflexive && c.Type != PeerReflexive:
 			// The candidate that was learned from a check is told of at last: "If any
@@ -68,6 +70,27 @@ func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
 		a.formPair(now, l, r)
 	}
 	return nil
+}
+
+// RemoteResolved tells the address of the name that candidates of the peer have, for
+// multicast DNS has told it; or that there is none, if it is not valid. Without it,
+// the peer's checks may still reach us and reveal the address.
+func (a *Agent) RemoteResolved(now time.Time, name string, addr netip.Addr) {
+	for _, r := range slices.Clone(a.remotes) {
+		if r.addr.Addr().IsValid() || !strings.EqualFold(r.candidate.Host, name) {
+			continue
+		}
+		a.remotes = slices.DeleteFunc(a.remotes, func(other *remote) bool { return other == r })
+		if !addr.IsValid() {
+			a.note(now, "the name of a remote candidate is not resolved: "+r.candidate.Host)
+			continue
+		}
+		c := r.candidate
+		c.Addr = netip.AddrPortFrom(addr, c.Addr.Port())
+		if err := a.AddRemoteCandidate(now, c); err != nil {
+			a.note(now, "remote candidate not used: "+err.Error())
+		}
+	}
 }
 
 // unsuitable says why no pair can be made of a remote candidate, or "". A name

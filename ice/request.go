@@ -113,7 +113,8 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 	p.received++
 	p.checkedAt = now
 	a.heard(now, p)
-	useCandidate := m.Has(stun.AttrUseCandidate)
+	a.learnNetwork(p.remote, m)
+	useCandidate := a.takeNomination(p, m) || m.Has(stun.AttrUseCandidate)
 	if a.config.Lite {
 		a.liteRequest(now, p, useCandidate)
 		return
@@ -162,7 +163,7 @@ func (a *Agent) sessionFor(username []byte) (*session, []byte) {
 }
 
 func knownAttribute(t stun.AttributeType) bool {
-	return t == stun.AttrPriority || t == stun.AttrUseCandidate
+	return t == stun.AttrPriority || t == stun.AttrUseCandidate || t == stun.AttrNomination
 }
 
 // pairFor returns the pair that a check came on, a new one if need be, and a

@@ -78,6 +78,9 @@ func (a *Agent) switchRole(now time.Time) {
 	a.controlling = !a.controlling
 	a.reprioritise()
 	a.nominating = nil
+	for _, p := range a.pairs {
+		p.nomination = 0 // it was a number of the one who controlled
+	}
 	a.timers.Stop(timerNominate)
 	a.trace.Note(now, trace.ICE, "the roles were in conflict: this agent changed its own")
 	a.emit(RoleChanged{a.controlling})

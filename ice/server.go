@@ -407,10 +407,12 @@ func (a *Agent) note(now time.Time, text string) {
 // "The agent MUST eliminate redundant candidates. [...] a candidate is
 // redundant if and only if its transport address and base equal those of
 // another candidate." RFC 8445, Section 5.1.3: without a NAT, that is the host
-// candidate. Checks are sent from the base, so there are no pairs of its own.
+// candidate, unless a name is told instead of its address. Checks are sent from the base,
+// so there are no pairs of its own.
 func (a *Agent) addReflexive(now time.Time, e *errand, addr netip.AddrPort) {
 	l := e.base
-	if a.config.Policy == PolicyRelay || l.options.Hidden || !usable(addr) || addr.Addr().Is4() != l.addr.Addr().Is4() || a.localAt(addr) != nil ||
+	if a.config.Policy == PolicyRelay || l.options.Hidden || !usable(addr) || addr.Addr().Is4() != l.addr.Addr().Is4() ||
+		a.localAt(addr) != nil && a.localAt(addr).options.Name == "" ||
 		slices.ContainsFunc(l.reflexives, func(c Candidate) bool { return c.Addr == addr }) {
 		return
 	}
@@ -421,7 +423,7 @@ func (a *Agent) addReflexive(now time.Time, e *errand, addr netip.AddrPort) {
 		Priority:    priority(ServerReflexive, l.preference, 1),
 		Addr:        addr,
 		Type:        ServerReflexive,
-		Related:     l.addr,
+		Related:     l.related(l.addr),
 		NetworkID:   int(l.options.NetworkID),
 		NetworkCost: int(l.options.NetworkCost),
 		URL:         e.URL,
@@ -437,7 +439,7 @@ func (a *Agent) addRelayed(now time.Time, e *errand, addr, mapped netip.AddrPort
 	if !usable(addr) || a.localAt(addr) != nil || len(a.locals) == maxLocals {
 		return
 	}
-	related := mapped // "the mapped address": RFC 8839, Section 5.1
+	related := e.base.related(mapped) // "the mapped address": RFC 8839, Section 5.1
 	if a.config.Policy == PolicyRelay {
 		related = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 		if addr.Addr().Is6() {

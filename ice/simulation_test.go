@@ -216,6 +216,7 @@ func newWorld(seed uint64) *world {
 		random := rand.NewChaCha8(key)
 		e := &end{Agent: ice.New(ice.Config{Rand: random, Lite: lite && i == 1}), random: random, port: 20000}
 		w.ends[i] = e
+		e.SetRenomination(seed%2 == 1)
 		addresses := []string{"192.0.2.%d:5000", "198.51.100.%d:5000", "[2001:db8::%d]:5000", "[2001:db8:1::%d]:5000"}
 		r.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
 		n := 1 + r.IntN(len(addresses))

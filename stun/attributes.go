@@ -47,6 +47,11 @@ const (
 	AttrThirdPartyAuthorization AttributeType = 0x802E
 	AttrMobilityTicket          AttributeType = 0x8030
 
+	// The NOMINATION of draft-thatcher-ice-renomination, which gives it no number: that
+	// of Pion, and that of libwebrtc.
+	AttrNomination     AttributeType = 0x0030
+	AttrGoogNomination AttributeType = 0xC001
+
 	// AttrGoogNetworkInfo carries a network id and its cost, 16 bits each.
 	AttrGoogNetworkInfo AttributeType = 0xC057
 )
@@ -142,6 +147,10 @@ func (t AttributeType) String() string {
 		return "THIRD-PARTY-AUTHORIZATION"
 	case AttrMobilityTicket:
 		return "MOBILITY-TICKET"
+	case AttrNomination:
+		return "NOMINATION"
+	case AttrGoogNomination:
+		return "GOOG-NOMINATION"
 	case AttrGoogNetworkInfo:
 		return "GOOG-NETWORK-INFO"
 	}

@@ -386,7 +386,7 @@ func TestEveryAttributeHasAName(t *testing.T) {
 			}
 		}
 	}
-	if count != 37 {
+	if count != 39 {
 		t.Errorf("%d attributes have names; does a new one lack its own?", count)
 	}
 }
