@@ -319,10 +319,10 @@ func (c *core) answersInit(offered *sdp.Media) bool {
 	return ok && sctp.CheckInit(init) == nil && c.offersInit()
 }
 
-// iceOptions: RFC 8838, Section 4, and "An ICE agent compliant to this
+// iceOptions: RFC 8838, Section 4; draft-thatcher-ice-renomination; and "An ICE agent compliant to this
 // specification MUST inform the peer about the compliance using the 'ice2'
 // option" (RFC 8445, Section 10).
-var iceOptions = []string{"trickle", "ice2"}
+var iceOptions = []string{"trickle", "renomination", "ice2"}
 
 func (c *core) fingerprint() sdp.Fingerprint {
 	f := c.cfg.Certificate.Fingerprint()

@@ -117,6 +117,7 @@ func (c *core) applyRemote(now time.Time, s *sdp.Session, sections []section, we
 		c.ice.SetControlling(weOffered || t.Lite)
 		c.ice.SetRemoteLite(t.Lite)
 	}
+	c.ice.SetRenomination(slices.Contains(t.Options, "renomination"))
 	// Ours have changed alone when an offer of ours that restarted ICE was taken back.
 	if first || c.isRestart(t) || c.pairedCredentials != c.credentials {
 		c.pairedCredentials = c.credentials
