@@ -19,8 +19,8 @@ import (
 	"github.com/plainrtc/plainrtc/rtp/mediafile"
 )
 
-// Opus and VP8 go both ways between Pion and us, under each SRTP profile and whoever
-// offers: what arrives are the frames that were sent, to the byte. Then each side adds
+// Opus and VP8 go both ways between Pion and us, under each SRTP profile that
+// Pion has and whoever offers, which changes roles in DTLS: what arrives are the frames that were sent, to the byte. Then each side adds
 // a track and takes it away again.
 func TestMediaWithPion(t *testing.T) {
 	clips := pionClips(t)
@@ -33,7 +33,7 @@ func TestMediaWithPion(t *testing.T) {
 				t.Parallel()
 				var engine webrtc.SettingEngine
 				engine.SetSRTPProtectionProfiles(profile)
-				c := newPionCall(t, engine, clips)
+				c := newPionCall(t, engine, clips, peerconnection.Config{SRTPProfiles: allProfiles})
 				c.exchange(weOffer)
 				c.play(0)
 				if got := c.us.pc.Stats().Transport.SRTPCipher; got != name {
@@ -87,8 +87,8 @@ type ourTrack struct {
 	sender *peerconnection.Sender
 }
 
-func newPionCall(t *testing.T, engine webrtc.SettingEngine, clips map[peerconnection.Kind][]mediafile.Frame) *pionCall {
-	c := &pionCall{t: t, clips: clips, ctx: testContext(t), us: newPlainPeer(t, peerconnection.Config{}), them: newPionPeer(t, engine), arrived: newQueue[*webrtc.TrackRemote]()}
+func newPionCall(t *testing.T, engine webrtc.SettingEngine, clips map[peerconnection.Kind][]mediafile.Frame, cfg peerconnection.Config) *pionCall {
+	c := &pionCall{t: t, clips: clips, ctx: testContext(t), us: newPlainPeer(t, cfg), them: newPionPeer(t, engine), arrived: newQueue[*webrtc.TrackRemote]()}
 	c.them.pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { c.arrived.push(track) })
 	c.add(audio)
 	c.add(video)

@@ -76,12 +76,9 @@ type coreConfig struct {
 
 	MaxDTLSVersion dtls.Version
 	DTLSGroups     []dtls.Group
-}
-
-// srtpProfiles are offered even for data alone: peers that could add media later
-// refuse a handshake without use_srtp (RFC 5764, Section 4.1).
-var srtpProfiles = []dtls.SRTPProfile{
-	dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80,
+	// SRTPProfiles are offered even for data alone: peers that could add media later
+	// refuse a handshake without use_srtp (RFC 5764, Section 4.1).
+	SRTPProfiles []dtls.SRTPProfile
 }
 
 // An earlyDatagram came before there was anybody to read it.
@@ -371,7 +368,7 @@ func (c *core) startDTLS(now time.Time, client bool, fingerprints []dtls.Fingerp
 	cfg := dtls.Config{
 		Certificate: c.cfg.Certificate, Rand: c.cfg.Rand, Trace: c.cfg.Trace,
 		Fingerprints: fingerprints, MTU: pathMTU, PathValidated: true,
-		SRTPProfiles: srtpProfiles,
+		SRTPProfiles: c.cfg.SRTPProfiles,
 		MaxVersion:   c.cfg.MaxDTLSVersion, Groups: c.cfg.DTLSGroups,
 	}
 	var err error

@@ -13,6 +13,7 @@ import (
 
 	"github.com/plainrtc/plainrtc/dtls"
 	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/srtp"
 )
 
 // ErrClosed is wrapped by the error of a call on a connection that has ended.
@@ -50,6 +51,14 @@ type Config struct {
 	// dtls has by default. Wireshark 4.0, for one, decrypts no DTLS 1.3.
 	MaxDTLSVersion dtls.Version
 	DTLSGroups     []dtls.Group
+
+	// SRTPProfiles are how media may be protected, best first; our order decides
+	// when we are the server of DTLS, which offerers mostly are. If empty, they are
+	// AES-GCM with 128 bits, with 256, and AES_CM_128_HMAC_SHA1_80, which all peers
+	// know. Those are what use hardware best and what is safe: the fourth, with tags
+	// of 32 bits, saves six bytes a packet, and lets one forgery in four thousand
+	// million through.
+	SRTPProfiles []dtls.SRTPProfile
 
 	// MaxMessageSize is the largest message that the peer may send, in bytes:
 	// 16 MiB if zero, and 256 MiB at most. A peer can make us hold one message as
@@ -119,6 +128,14 @@ func New(cfg Config) (*PeerConnection, error) {
 	default:
 		return nil, fmt.Errorf("peerconnection: BundlePolicy is balanced, max-compat or max-bundle, not %q", cfg.BundlePolicy)
 	}
+	if len(cfg.SRTPProfiles) == 0 {
+		cfg.SRTPProfiles = defaultSRTPProfiles
+	}
+	for i, p := range cfg.SRTPProfiles {
+		if srtp.Profile(p).KeyingMaterialLen() == 0 || slices.Contains(cfg.SRTPProfiles[:i], p) {
+			return nil, fmt.Errorf("peerconnection: SRTPProfiles lists profiles of package dtls, each once, not %v", cfg.SRTPProfiles)
+		}
+	}
 	switch cfg.ICETransportPolicy {
 	case "", ICETransportAll, ICETransportRelay:
 	default:
@@ -133,7 +150,7 @@ func New(cfg Config) (*PeerConnection, error) {
 	err = pc.core.init(pc, coreConfig{
 		Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate, MaxMessageSize: cfg.MaxMessageSize,
 		BundlePolicy: cfg.BundlePolicy, ICETransportPolicy: cfg.ICETransportPolicy,
-		MaxDTLSVersion: cfg.MaxDTLSVersion, DTLSGroups: cfg.DTLSGroups,
+		MaxDTLSVersion: cfg.MaxDTLSVersion, DTLSGroups: cfg.DTLSGroups, SRTPProfiles: slices.Clone(cfg.SRTPProfiles),
 	})
 	return pc, err
 }

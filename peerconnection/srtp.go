@@ -3,6 +3,7 @@ package peerconnection
 import (
 	"time"
 
+	"github.com/plainrtc/plainrtc/dtls"
 	"github.com/plainrtc/plainrtc/ice"
 	"github.com/plainrtc/plainrtc/internal/trace"
 	"github.com/plainrtc/plainrtc/rtp/rtcp"
@@ -15,6 +16,11 @@ import (
 // maxSRTPOverhead is how much longer a packet gets at most: by the tag of AES-GCM
 // (RFC 7714, Section 12), and by the empty header extension that Cryptex may need.
 const maxSRTPOverhead = 16 + 4
+
+// defaultSRTPProfiles prefer what processors do in one pass.
+var defaultSRTPProfiles = []dtls.SRTPProfile{
+	dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80,
+}
 
 // startSRTP makes the keys, once the handshake is done and there is media to use them.
 func (c *core) startSRTP(now time.Time) {
