@@ -12,8 +12,10 @@ import (
 
 // The three doors into the core, and what leaving by one of them does.
 
-// now is the one clock of the stack.
-func (pc *PeerConnection) now() time.Time { return time.Now() }
+// clock is the one clock of the stack.
+func clock() time.Time { return time.Now() }
+
+func (pc *PeerConnection) now() time.Time { return clock() }
 
 // enter begins every call into the core.
 func (pc *PeerConnection) enter() time.Time {

@@ -59,6 +59,7 @@ func (c *core) configureMedia(now time.Time, t *Transceiver, s session.Section) 
 	t.receiver.setLayers(s.RIDs)
 	c.startSRTP(now)
 	c.setCryptex()
+	c.sendersBegin()
 }
 
 // removeMedia is told that a section is no more.
@@ -66,8 +67,15 @@ func (c *core) removeMedia(now time.Time, mid string) {
 	c.rtp.Remove(now, mid)
 	for _, t := range c.transceivers {
 		if t.configured == mid {
-			t.sender.rtp = nil
+			t.sender.rtp, t.sender.begun = nil, nil
 		}
+	}
+}
+
+// want notes that a peer needs a key frame of what is sent to it.
+func (c *core) want(track *Track, rid string) {
+	if w := (wantedKeyframe{track, rid}); track.kind == KindVideo && !slices.Contains(c.wanted, w) {
+		c.wanted = append(c.wanted, w)
 	}
 }
 
@@ -76,7 +84,11 @@ func (c *core) encodingsChanged(now time.Time, t *Transceiver) {
 	if t.sender.rtp == nil {
 		return
 	}
+	before := t.sender.rtp.Encodings()
 	for i, e := range t.encodings {
+		if e.Active && !before[i].Active && t.sender.begun != nil {
+			c.want(t.sender.begun, e.RID)
+		}
 		if err := t.sender.rtp.SetEncoding(i, e); err != nil {
 			c.cfg.Trace.Note(now, trace.RTP, err.Error())
 		}
@@ -178,10 +190,7 @@ func (c *core) rtpEvent(now time.Time, e session.Event) {
 		if t == nil || t.sender.track == nil || t.sender.rtp != e.Sender || e.Encoding >= len(t.encodings) {
 			return // what was asked for is not sent any more
 		}
-		w := wantedKeyframe{t.sender.track, t.encodings[e.Encoding].RID}
-		if !slices.Contains(c.wanted, w) {
-			c.wanted = append(c.wanted, w)
-		}
+		c.want(t.sender.track, t.encodings[e.Encoding].RID)
 	case session.ToneReceived:
 		if t := c.transceiverOf(e.Stream.MID); t != nil && e.End {
 			t.receiver.track.heard(Tone{Key: e.Tone, Duration: e.Duration})

@@ -20,6 +20,7 @@ type Sender struct {
 	track   *Track          // nil: nothing is sent
 	rtp     *session.Sender // nil: nothing was negotiated to be sent
 	streams []string        // the ids of the streams that the peer finds the track in
+	begun   *Track          // the track that is sent now, whose source was asked for a key frame
 
 	// transaction is the id of the last Parameters, "" after SetParameters.
 	transaction  string
@@ -89,9 +90,10 @@ func (s *Sender) setTrack(track *Track) {
 	if s.track = track; track != nil {
 		track.attach(s)
 		if track.Remote() {
-			s.pc.core.wanted = append(s.pc.core.wanted, wantedKeyframe{track, track.RID()})
+			s.pc.core.want(track, track.RID()) // which has it passed on to us
 		}
 	}
+	s.pc.core.sendersBegin()
 }
 
 // Parameters are how the track is encoded and sent. To change them, change the
@@ -141,6 +143,26 @@ func (s *Sender) ToneBuffer() string {
 		return ""
 	}
 	return s.rtp.ToneBuffer()
+}
+
+// sendersBegin asks the sources of video that has begun to be sent for a key frame: peers
+// can decode nothing before it, and would ask a round trip later. It is called when
+// anything has changed that sending depends on.
+func (c *core) sendersBegin() {
+	for _, t := range c.transceivers {
+		s := t.sender
+		switch {
+		case s.track == nil || !s.sends(s.track):
+			s.begun = nil
+		case s.begun != s.track:
+			s.begun = s.track
+			for i := range t.encodings {
+				if t.encodings[i].Active {
+					c.want(s.track, t.encodings[i].RID)
+				}
+			}
+		}
+	}
 }
 
 // sends reports whether what is written to the track leaves by this sender now.

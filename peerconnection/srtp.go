@@ -45,6 +45,7 @@ func (c *core) startSRTP(now time.Time) {
 		panic("BUG: DTLS agreed on an SRTP profile that was not offered: " + err.Error())
 	}
 	c.setCryptex()
+	c.sendersBegin()
 }
 
 // setCryptex follows what was negotiated: "a=cryptex" of ours says that we take

@@ -39,10 +39,22 @@ type Track struct {
 	id      string    // of a remote track, it is changed with its connection locked as well
 	rid     string    // the layer of a simulcast that a remote track is, likewise; "" without one
 	senders []*Sender // never changed in place
-	// wanted are the layers of a local track of which a peer needs a key frame.
-	wanted    []string
-	keyframes chan struct{} // has an element if there are any; nil until somebody asks
+	// wanted are the layers of a local track of which a peer needs a key frame, or needed
+	// one a short time ago.
+	wanted    []wantedLayer
+	keyframes chan struct{} // has an element if there is another; nil until somebody asks
 }
+
+// A wantedLayer is a layer of a local track whose encoder is asked for key frames.
+type wantedLayer struct {
+	rid  string
+	want bool
+	told time.Time // when the encoder was last told
+}
+
+// keyframeInterval is the least time between two key frames of a local track that encoders are asked
+// for: of many peers each may ask, and one key frame serves them all.
+const keyframeInterval = 200 * time.Millisecond
 
 // NewTrack makes a local track. Its id is told to the peer; it should be unique
 // among the application's tracks.
@@ -174,9 +186,12 @@ func (t *Track) RequestKeyframe() { t.requestKeyframe(t.RID()) }
 // wantKeyframe notes that a layer of a local track needs a key frame. It is called
 // with the track locked.
 func (t *Track) wantKeyframe(rid string) {
-	if !slices.Contains(t.wanted, rid) {
-		t.wanted = append(t.wanted, rid)
+	i := slices.IndexFunc(t.wanted, func(w wantedLayer) bool { return w.rid == rid })
+	if i < 0 {
+		i = len(t.wanted)
+		t.wanted = append(t.wanted, wantedLayer{rid: rid})
 	}
+	t.wanted[i].want = true
 	if t.keyframes == nil {
 		t.keyframes = make(chan struct{}, 1)
 	}
@@ -188,29 +203,52 @@ func (t *Track) wantKeyframe(rid string) {
 
 // NextKeyframeRequest blocks until a peer needs a key frame of a local track, and returns
 // the layer of a simulcast that it needs it of, "" without one. Whoever encodes the track
-// makes its next frame a key frame then.
+// makes its next frame a key frame then. Peers need one when they begin to be sent the
+// track, and when they have lost one; however many they are, requests for one layer
+// are 200 ms apart at least.
 func (t *Track) NextKeyframeRequest(ctx context.Context) (rid string, err error) {
 	if t.receiver != nil {
 		return "", fmt.Errorf("peerconnection: the track %q is a remote one: requests for key frames go to its peer by themselves", t.ID())
 	}
 	for {
-		t.mu.Lock()
-		if len(t.wanted) > 0 {
-			rid, t.wanted = t.wanted[0], t.wanted[1:]
-			t.mu.Unlock()
+		rid, wait, ok := t.takeWanted(clock())
+		if ok {
 			return rid, nil
 		}
-		if t.keyframes == nil {
-			t.keyframes = make(chan struct{}, 1)
+		var later <-chan time.Time
+		if wait > 0 {
+			later = time.After(wait)
 		}
-		wanted := t.keyframes
-		t.mu.Unlock()
 		select {
-		case <-wanted:
+		case <-t.keyframes:
+		case <-later:
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
 		}
 	}
+}
+
+// takeWanted returns a layer that a key frame is needed of, or else how long to wait for one
+// that is, zero for none.
+func (t *Track) takeWanted(now time.Time) (rid string, wait time.Duration, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.keyframes == nil {
+		t.keyframes = make(chan struct{}, 1)
+	}
+	for i := range t.wanted {
+		w := &t.wanted[i]
+		rest := w.told.Add(keyframeInterval).Sub(now)
+		switch {
+		case !w.want:
+		case w.told.IsZero() || rest <= 0:
+			w.want, w.told = false, now
+			return w.rid, 0, true
+		case wait == 0 || rest < wait:
+			wait = rest
+		}
+	}
+	return "", wait, false
 }
 
 // WriteFrame sends a frame to every peer that the track is sent to. To one that is not
