@@ -396,8 +396,11 @@ func TestRecordingWaitsForKeyFrame(t *testing.T) {
 		}
 	}
 	tp.at = tp.at.Add(keyframePatience)
-	if tp.play(r, 1); requests() != 1 {
-		t.Errorf("it does not ask again after %v", keyframePatience)
+	tp.play(r, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := tp.live[0].track.NextKeyframeRequest(ctx); err != nil {
+		t.Errorf("it does not ask again after %v: %v", keyframePatience, err)
 	}
 	if done, err := r.finish(); len(done) != 0 || err == nil {
 		t.Errorf("without a key frame: %v, %v", done, err)
