@@ -1,0 +1,40 @@
+package netns
+
+import (
+	"strings"
+	"testing"
+)
+
+// Two peers of ours, each behind a NAT: directly where theory says that it is
+// possible, and else by the relay.
+func TestNATs(t *testing.T) {
+	for _, c := range []struct {
+		near, far NAT
+		relayed   bool
+	}{
+		{Cone, Cone, false},
+		{Cone, Symmetric, true}, // what is let in comes from where it was sent, and nobody knows that port
+		{Symmetric, Cone, true},
+		{Symmetric, Symmetric, true},
+	} {
+		t.Run(string(c.near)+" to "+string(c.far), func(t *testing.T) {
+			t.Parallel()
+			ctx, l := testContext(t), newLab(t)
+			l.serve()
+			servers := iceServers(l.url("udp"))
+			near := newRemote(t, l.site(Router{NAT: c.near}).Namespace, settings{Servers: servers})
+			far := newRemote(t, l.site(Router{NAT: c.far}).Namespace, settings{Servers: servers, Echo: true})
+			after := call(t, ctx, near, far, near)
+			done, err := near.transfer(ctx, transfer{Size: 1 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			near.alive(t, ctx)
+			path := near.path(t, ctx)
+			t.Logf("connected after %v: %s; 1 MiB there and back in %v", after, path, done.Took)
+			if strings.Contains(path, "relay") != c.relayed {
+				t.Errorf("relayed: %v; want the contrary", !c.relayed)
+			}
+		})
+	}
+}
