@@ -32,7 +32,7 @@ test: ## Everything, after installing what it needs: unit, golden, simulation, r
 	@$(MAKE) --no-print-directory interop
 	@echo "make test: everything passed"
 
-deps: ## Install what the tests need beside Go: browsers, OpenSSL, GnuTLS, coturn, tshark, ffmpeg, libsrtp, usrsctp, a C compiler
+deps: ## Install what the tests need beside Go: browsers, OpenSSL, GnuTLS, coturn, nftables, tshark, ffmpeg, libsrtp, usrsctp, a C compiler
 	@.ci/deps
 
 format: ## Fail if gofmt would change a file
@@ -61,8 +61,10 @@ golden-check: ## Fail if `make golden` would change a transcript
 sim: ## Simulations: each layer and whole stacks on bad networks, hundreds of seeds each
 	$(GO) test -count=1 -v -run Simulat ./...
 
-interop: ## Real browsers and other stacks, against us
-	cd interop && $(GO) test -count=1 -timeout 20m ./...
+# The namespaces' tests by themselves, and aloud: what they measured, or that they could not be run.
+interop: ## Real browsers and other stacks, against us; calls through NATs in network namespaces
+	cd interop && all="$$($(GO) list ./...)" && $(GO) test -count=1 -timeout 20m $$(echo "$$all" | grep -v '/netns$$')
+	cd interop && $(GO) test -count=1 -v ./netns
 
 bench: ## Measure us and Pion side by side; the table stays in interop/bench/README.md
 	cd interop && $(GO) run ./bench -readme bench/README.md

@@ -22,6 +22,11 @@
 // associations do with usrsctp's; srtp_test.go does so with libsrtp, for SRTP, and
 // turn_test.go with coturn's client, for our TURN server.
 //
+// # Real networks
+//
+// Package netns builds internets of network namespaces, with the kernel's NATs, firewalls and bad
+// links, and has calls live through them and through what happens on the way.
+//
 // # Second readers
 //
 // wireshark, media_wireshark and keylog13 have tshark read our traces; mediafile and

@@ -128,15 +128,24 @@ func (s *Site) Change(nat NAT, firewall Firewall) error {
 	return s.Router.Run(s.follows.rules(), "nft", "-f", "-")
 }
 
-// Rebind gives the router another address on the internet, and has it forget every flow:
-// what a NAT does that starts anew, or a provider that assigns addresses each night.
+// Rebind has the router forget every flow, and give each another port from now on: what
+// a NAT does that starts anew.
 func (s *Site) Rebind() error {
-	old := s.Outside
-	s.Outside = outside(s.number, int(old.As4()[3])+1)
 	// The kernel forgets the flows that were given an address which goes.
+	return errors.Join(s.Change(Symmetric, s.follows.Firewall), s.move(s.Outside))
+}
+
+// Move gives the router another address on the internet, too, as providers do that assign them each night.
+func (s *Site) Move() error {
+	return errors.Join(s.Change(Symmetric, s.follows.Firewall), s.move(outside(s.number, int(s.Outside.As4()[3])+1)))
+}
+
+func (s *Site) move(to netip.Addr) error {
+	from := s.Outside
+	s.Outside = to
 	return s.Router.IP(
-		fmt.Sprintf("addr del %v/24 dev %s", old, outer),
-		fmt.Sprintf("addr add %v/24 dev %s", s.Outside, outer),
+		fmt.Sprintf("addr del %v/24 dev %s", from, outer),
+		fmt.Sprintf("addr add %v/24 dev %s", to, outer),
 		fmt.Sprintf("route add default via %v", outside(s.number, 1)),
 	)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // patience bounds one test. It is long, for a machine that runs others too.
-const patience = 60 * time.Second
+const patience = 90 * time.Second
 
 func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -49,6 +49,16 @@ func (l *lab) site(r Router) *Site {
 		l.t.Fatal(err)
 	}
 	return s
+}
+
+// host connects a host without a NAT.
+func (l *lab) host() *Host {
+	l.t.Helper()
+	h, err := l.Host()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return h
 }
 
 // serve starts our server, for UDP and TCP, and for TLS if there is a certificate.

@@ -184,7 +184,7 @@ func (p *process) do(ctx context.Context, r request) (any, error) {
 		}
 		return p.transfer(ctx, t)
 	case "trace":
-		return ends(p.record.String(), 120), nil
+		return ends(p.record.String(), 150), nil
 	}
 	return nil, fmt.Errorf("%q is no verb", r.Verb)
 }

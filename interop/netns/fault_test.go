@@ -1,0 +1,121 @@
+package netns
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// What befalls a call that goes on: it is talking meanwhile, and transfers what
+// must arrive whole.
+
+// a calm call: it has settled on a path, and messages go there and back.
+func calm(t *testing.T, near, far *remote) (path string, after time.Duration) {
+	t.Helper()
+	ctx := testContext(t)
+	after = call(t, ctx, near, far, near)
+	near.alive(t, ctx)
+	return near.path(t, ctx), after
+}
+
+// during has a transfer go on while f happens, and tells what became of the call.
+func during(t *testing.T, near *remote, f func()) (pulse, string) {
+	t.Helper()
+	ctx := testContext(t)
+	carried := make(chan error, 1)
+	go func() {
+		_, err := near.transfer(ctx, transfer{Size: 256 << 10, Rate: 128 << 10})
+		carried <- err
+	}()
+	f()
+	v := near.alive(t, ctx)
+	if err := <-carried; err != nil {
+		t.Errorf("the transfer: %v", err)
+	}
+	return v, near.path(t, ctx)
+}
+
+func (v pulse) String() string {
+	return fmt.Sprintf("silent for %v, %d of %d messages lost", v.Silence.Round(time.Millisecond), max(0, v.Sent-v.Returned), v.Sent)
+}
+
+// A NAT forgets its flows and gives them other ports, and another address, too. The peer has no NAT:
+// the next datagram tells it.
+func TestRebinding(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.serve()
+	site, other := l.site(Router{NAT: Cone}), l.host()
+	near := newRemote(t, site.Namespace, settings{Servers: iceServers(l.url("udp"))})
+	far := newRemote(t, other.Namespace, settings{Echo: true})
+	before, after := calm(t, near, far)
+	t.Logf("connected after %v: %s", after, before)
+	for _, c := range []struct {
+		what string
+		do   func() error
+	}{{"other ports", site.Rebind}, {"another address", site.Move}} {
+		v, path := during(t, near, func() {
+			if err := c.do(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		t.Logf("%s: %v; %s", c.what, v, path)
+	}
+}
+
+// A client has two interfaces, and loses the one that carries the call.
+func TestInterfaceDown(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.serve()
+	site := l.site(Router{NAT: Cone})
+	if _, err := site.SecondInterface(); err != nil {
+		t.Fatal(err)
+	}
+	servers := iceServers(l.url("udp"))
+	near := newRemote(t, site.Namespace, settings{Servers: servers})
+	far := newRemote(t, l.site(Router{NAT: Cone}).Namespace, settings{Servers: servers, Echo: true})
+	before, after := calm(t, near, far)
+	v, path := during(t, near, func() {
+		if err := site.InterfaceDown("eth0"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if path == before {
+		t.Errorf("the path is the same as before: %s", path)
+	}
+	t.Logf("connected after %v: %s; eth0 down: %v; %s", after, before, v, path)
+}
+
+// A bad link.
+func TestBadLinks(t *testing.T) {
+	t.Run("5 percent lost, 2 Mbit/s", func(t *testing.T) {
+		t.Parallel()
+		l := newLab(t)
+		l.serve()
+		site := l.site(Router{NAT: Cone})
+		if err := site.Impair(5, 2000); err != nil {
+			t.Fatal(err)
+		}
+		badCall(t, l, site)
+	})
+	t.Run("40 to 60 ms each way, 5 percent lost", func(t *testing.T) {
+		t.Parallel()
+		l := newLab(t)
+		l.serve()
+		badCall(t, l, l.site(Router{NAT: Cone, Outside: Wire{Delay: 40 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.05, Seed: 1}}))
+	})
+}
+
+func badCall(t *testing.T, l *lab, site *Site) {
+	servers := iceServers(l.url("udp"))
+	near := newRemote(t, site.Namespace, settings{Servers: servers})
+	far := newRemote(t, l.site(Router{NAT: Cone}).Namespace, settings{Servers: servers, Echo: true})
+	before, after := calm(t, near, far)
+	ctx := testContext(t)
+	done, err := near.transfer(ctx, transfer{Size: 512 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("connected after %v: %s; 512 KiB there and back in %v; %v; %s", after, before, done.Took.Round(time.Millisecond), near.alive(t, ctx), near.path(t, ctx))
+}
