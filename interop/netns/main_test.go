@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,8 @@ func TestMain(m *testing.M) {
 		peerMain()
 		return
 	}
+	flag.Parse()
+	flag.Set("test.parallel", "8") // what runs here waits, most of the time
 	os.Exit(run(m))
 }
 

@@ -117,13 +117,21 @@ func (n *Namespace) Set(name, value string) error {
 // Run runs a program in the namespace to its end, with that as its input.
 func (n *Namespace) Run(input string, program string, args ...string) error {
 	return n.Do(func() error {
-		cmd := exec.Command(program, args...)
+		cmd := exec.Command(find(program), args...)
 		cmd.Stdin = strings.NewReader(input)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("netns: in %s: %s %s: %w\n%s%s", n.Name, program, strings.Join(args, " "), err, out, input)
 		}
 		return nil
 	})
+}
+
+// find finds a program also where users may not look.
+func find(program string) string {
+	if path, err := exec.LookPath(program); err == nil {
+		return path
+	}
+	return "/usr/sbin/" + program
 }
 
 // IP gives commands to the program ip, and stops at the first that fails.
