@@ -167,7 +167,7 @@ func (h *handshake) readServerHelloDone12(now time.Time, body []byte) error {
 	asked := h.signature != nil // by a CertificateRequest
 	h.reply(now)
 	if asked {
-		h.send(0, typeCertificate, &certificateMessage{h.c.config.Certificate.DER})
+		h.send(0, typeCertificate, &certificateMessage{leaf: h.c.config.Certificate.DER})
 	}
 	h.send(0, typeClientKeyExchange, &clientKeyExchange{h.key.PublicKey().Bytes()})
 	if err := h.deriveKeys(now); err != nil {

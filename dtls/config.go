@@ -26,6 +26,9 @@ type Config struct {
 	// alone has to refuse. Its error is shown to the user behind "the peer's
 	// certificate is refused: ".
 	VerifyPeer func(der []byte) error
+	// VerifyChain is VerifyPeer for programs that ask an authority: the peer's
+	// certificate is the first, and what follows may help to show who signed it.
+	VerifyChain func(chain [][]byte) error
 	// NoClientCertificate makes a server ask for no certificate, so that any client
 	// is served, as TURN over DTLS has it (RFC 8656, Section 3.1); a server then
 	// needs neither Fingerprints nor VerifyPeer. A client goes on if its server does
@@ -78,7 +81,7 @@ func (c Config) withDefaults(isClient bool) (Config, error) {
 		return c, errors.New("dtls: Config.Certificate is too large")
 	case c.Rand == nil:
 		return c, errors.New("dtls: Config.Rand is required")
-	case len(c.Fingerprints) == 0 && c.VerifyPeer == nil && (isClient || !c.NoClientCertificate):
+	case len(c.Fingerprints) == 0 && c.VerifyPeer == nil && c.VerifyChain == nil && (isClient || !c.NoClientCertificate):
 		return c, errors.New("dtls: Config needs the peer's Fingerprints, or VerifyPeer")
 	}
 	if err := c.Certificate.check(); err != nil {
@@ -214,9 +217,12 @@ func (c *Config) offeredShares() []Group {
 	return c.Groups[:1]
 }
 
-func (c *Config) verifyPeer(der []byte) error {
-	if len(c.Fingerprints) > 0 {
-		return verifyFingerprints(c.Fingerprints, der)
+func (c *Config) verifyPeer(m *certificateMessage) error {
+	switch {
+	case len(c.Fingerprints) > 0:
+		return verifyFingerprints(c.Fingerprints, m.leaf)
+	case c.VerifyChain != nil:
+		return c.VerifyChain(append([][]byte{m.leaf}, m.issuers...))
 	}
-	return c.VerifyPeer(der)
+	return c.VerifyPeer(m.leaf)
 }

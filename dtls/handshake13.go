@@ -171,7 +171,7 @@ func (h *handshake) readCertificate13(body, requestContext []byte) error {
 		// ClientHello message" or the CertificateRequest: we asked for none.
 		return refuse(AlertUnsupportedExtension, "the peer's Certificate has an extension that was not asked for")
 	}
-	return h.checkCertificate(&certificateMessage{m.leaf})
+	return h.checkCertificate(&certificateMessage{m.leaf, m.issuers})
 }
 
 // readCertificateVerify13 checks that the peer has its certificate's key.

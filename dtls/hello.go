@@ -278,7 +278,7 @@ func (h *handshake) checkCertificate(m *certificateMessage) error {
 	if m.leaf == nil {
 		return refuse(AlertHandshakeFailure, "the peer has no certificate, so nothing proves who it is")
 	}
-	if err := h.c.config.verifyPeer(m.leaf); err != nil {
+	if err := h.c.config.verifyPeer(m); err != nil {
 		return refuse(AlertBadCertificate, "the peer's certificate is refused: %v", err)
 	}
 	key, err := publicKeyOf(m.leaf)

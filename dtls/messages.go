@@ -204,7 +204,8 @@ func (m *serverHello) String() string { return m.name() + " " + m.suite.String()
 //	    ASN.1Cert certificate_list<0..2^24-1>;
 //	} Certificate;
 type certificateMessage struct {
-	leaf []byte // nil: the list is empty
+	leaf    []byte   // nil: the list is empty
+	issuers [][]byte // what follows it: read, not written
 }
 
 func parseCertificate(b []byte) (m certificateMessage, ok bool) {
@@ -217,6 +218,8 @@ func parseCertificate(b []byte) (m certificateMessage, ok bool) {
 		}
 		if m.leaf == nil {
 			m.leaf = der
+		} else {
+			m.issuers = append(m.issuers, der)
 		}
 	}
 	return m, list.OK() && r.Done()

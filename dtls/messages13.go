@@ -83,7 +83,8 @@ func (m *certificateRequest13) String() string { return "CertificateRequest" }
 //	} Certificate;
 type certificate13 struct {
 	context []byte
-	leaf    []byte // nil: the list is empty
+	leaf    []byte   // nil: the list is empty
+	issuers [][]byte // what follows it: read, not written
 	// extended is set when the first entry has extensions.
 	extended bool
 }
@@ -100,6 +101,8 @@ func parseCertificate13(b []byte) (m certificate13, ok bool) {
 		}
 		if m.leaf == nil {
 			m.leaf, m.extended = der, len(extensions) > 0
+		} else {
+			m.issuers = append(m.issuers, der)
 		}
 	}
 	return m, list.OK() && r.Done()

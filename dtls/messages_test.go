@@ -82,7 +82,7 @@ var examples = []struct {
 	{typeKeyUpdate, &keyUpdate{true}, "KeyUpdate update_requested"},
 	{typeKeyUpdate, &keyUpdate{false}, "KeyUpdate update_not_requested"},
 	{typeHelloVerifyRequest, &helloVerifyRequest{DTLS10, []byte{1, 2, 3}}, "HelloVerifyRequest cookie[3]"},
-	{typeCertificate, &certificateMessage{[]byte{1, 2, 3}}, "Certificate"},
+	{typeCertificate, &certificateMessage{leaf: []byte{1, 2, 3}}, "Certificate"},
 	{typeCertificate, &certificateMessage{}, "Certificate (none)"},
 	{typeServerKeyExchange, &serverKeyExchange{X25519, []byte{1, 2}, 0x0403, []byte{3}}, "ServerKeyExchange x25519"},
 	{typeCertificateRequest, &certificateRequest{[]byte{1, 64}, list16{4, 3}}, "CertificateRequest"},

@@ -104,7 +104,7 @@ func (h *handshake) sendServerFlight12(now time.Time, hello *serverHello) error 
 	}
 	h.reply(now)
 	h.send(0, typeServerHello, hello)
-	h.send(0, typeCertificate, &certificateMessage{cert.DER})
+	h.send(0, typeCertificate, &certificateMessage{leaf: cert.DER})
 	h.send(0, typeServerKeyExchange, &exchange)
 	if h.c.config.NoClientCertificate {
 		h.send(0, typeServerHelloDone, &serverHelloDone{})

@@ -43,15 +43,23 @@ type Config struct {
 	ConsentTimeout time.Duration
 }
 
-// A Path is where a datagram goes or came from: our address, and the peer's as
-// we see it.
+// A Path is where a datagram goes or came from: our address, and the peer's or
+// server's as we see it. Other protocols than UDP stand for a connection, one for
+// each path; see [Dial].
 type Path struct {
+	Protocol      Protocol
 	Local, Remote netip.AddrPort
 }
 
-func (p Path) String() string { return p.Local.String() + " -> " + p.Remote.String() }
+func (p Path) String() string {
+	text := p.Local.String() + " -> " + p.Remote.String()
+	if p.Protocol != UDP {
+		text += " " + p.Protocol.String()
+	}
+	return text
+}
 
-func (p Path) unmapped() Path { return Path{unmap(p.Local), unmap(p.Remote)} }
+func (p Path) unmapped() Path { return Path{p.Protocol, unmap(p.Local), unmap(p.Remote)} }
 
 func unmap(a netip.AddrPort) netip.AddrPort {
 	if a.Addr().Is4In6() {
@@ -112,6 +120,7 @@ type Agent struct {
 	pairs     []*pair // the check list, in decreasing order of priority; all of session
 	triggered []*pair // the triggered-check queue and repetitions, first in first out
 	responses []response
+	streams   []*stream // connections that there are, or that were asked for
 
 	// concluded is set once a pair was nominated in this session: pairs are
 	// then checked when there is a reason, no longer to have been tried.
@@ -255,6 +264,9 @@ func (a *Agent) AppendPacket(now time.Time, b []byte) ([]byte, Path) {
 			a.ready = false
 			break
 		}
+		if !a.connected(now, p) {
+			continue
+		}
 		if a.config.Lite {
 			return a.appendKeepalive(b, p), p.path()
 		}
@@ -262,6 +274,7 @@ func (a *Agent) AppendPacket(now time.Time, b []byte) ([]byte, Path) {
 			return packet, path
 		}
 	}
+	a.hangUp()
 	return b, Path{}
 }
 
@@ -280,6 +293,7 @@ func (a *Agent) end(now time.Time, s State) {
 	a.pairs, a.remotes, a.triggered, a.responses = nil, nil, nil, nil
 	a.nominating, a.nominated, a.selected, a.old = nil, nil, nil, nil
 	a.endErrands(now)
+	a.ready = a.ready || len(a.streams) > 0
 	a.setState(now, s)
 }
 

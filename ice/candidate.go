@@ -37,22 +37,24 @@ func (t CandidateType) preference() uint32 {
 	return [...]uint32{Host: 126, PeerReflexive: 110, ServerReflexive: 100, Relayed: 0}[t]
 }
 
-// A Protocol is a candidate's transport.
+// A Protocol is a candidate's transport, or what leads to a server.
 type Protocol uint8
 
-// The transports, RFC 8839, Section 5.1 and RFC 6544, Section 4.5.
+// The transports. Candidates have one of the first two: RFC 8839, Section 5.1 and
+// RFC 6544, Section 4.5.
 const (
 	UDP Protocol = iota
 	TCP
+	TLS  // over TCP, to a server
+	DTLS // over UDP, to a server
 )
 
-// String returns the protocol's name in a candidate attribute.
-func (p Protocol) String() string {
-	if p == TCP {
-		return "tcp"
-	}
-	return "udp"
-}
+// String returns the protocol's name: in a candidate attribute "udp" or "tcp".
+func (p Protocol) String() string { return [...]string{"udp", "tcp", "tls", "dtls"}[p] }
+
+// Stream reports whether it is one connection from end to end, which loses
+// nothing and must be opened.
+func (p Protocol) Stream() bool { return p == TCP || p == TLS }
 
 // A TCPType says which end of a TCP candidate opens the connection. RFC 6544, Section 4.5.
 type TCPType uint8
@@ -69,6 +71,11 @@ var tcpTypes = [...]string{NoTCPType: "", TCPActive: "active", TCPPassive: "pass
 
 // String returns the TCP type's name in a candidate attribute.
 func (t TCPType) String() string { return tcpTypes[t] }
+
+// other is the type at the other end of a connection.
+func (t TCPType) other() TCPType {
+	return [...]TCPType{NoTCPType: NoTCPType, TCPActive: TCPPassive, TCPPassive: TCPActive, TCPSimultaneousOpen: TCPSimultaneousOpen}[t]
+}
 
 // An Extension is an attribute of a candidate that this package keeps but does
 // not read. RFC 8839, Section 5.1.
@@ -111,7 +118,10 @@ type Candidate struct {
 
 	Extensions []Extension // the others, in their order
 
-	URL string // of the server that a local candidate was learned from, where told; not in its text
+	// Of a local candidate that a server told, and not in its text: the server's URL,
+	// where told, and of a relayed one how the server is reached.
+	URL           string
+	RelayProtocol Protocol
 }
 
 // maxExtensions bounds what a candidate keeps of extensions, and

@@ -16,7 +16,7 @@ func (a *Agent) formPair(now time.Time, l *local, r *remote) *pair {
 	if p := a.pairOf(l, r); p != nil {
 		return p
 	}
-	if a.config.Lite || !pairable(l, r) || a.localAt(r.addr) != nil {
+	if a.config.Lite || !pairable(l, r) || a.localAt(r.candidate.Protocol, r.addr) != nil {
 		return nil
 	}
 	p := &pair{session: a.session, local: l, remote: r, formedAt: now}
@@ -25,7 +25,9 @@ func (a *Agent) formPair(now time.Time, l *local, r *remote) *pair {
 	return a.insert(now, p)
 }
 
-// pairable reports whether a datagram could go from l to r.
+// pairable reports whether a datagram could go from l to r. Over TCP one end must be
+// the one that opens the connection, and only pairs whose it is are checked from
+// here: the others form when the peer's checks come. RFC 6544, Section 6.2.
 //
 // "IPv6 link-local addresses MUST NOT be paired with other than link-local
 // addresses." RFC 8445, Section 6.1.2.2.
@@ -35,6 +37,11 @@ func (a *Agent) formPair(now time.Time, l *local, r *remote) *pair {
 // candidates." Draft-ietf-mmusic-mdns-ice-candidates, Section 3.3.2.
 func pairable(l *local, r *remote) bool {
 	from, to := l.addr.Addr(), r.addr.Addr()
+	ours, theirs := l.candidate, r.candidate
+	if ours.Protocol != theirs.Protocol || ours.Protocol == TCP && !(ours.TCPType == TCPActive && theirs.TCPType == TCPPassive ||
+		ours.TCPType == TCPSimultaneousOpen && theirs.TCPType == TCPSimultaneousOpen) {
+		return false
+	}
 	return to.IsValid() && (l.relay == nil || r.candidate.Host == "") && from.Is4() == to.Is4() && (from.Is4() || from.IsLinkLocalUnicast() == to.IsLinkLocalUnicast())
 }
 

@@ -94,13 +94,13 @@ func (a *Agent) heard(now time.Time, p *pair) {
 // its NAT gave it another address: rather than wait for its next check, this
 // agent checks there by itself.
 func (a *Agent) SeenData(now time.Time, path Path) {
-	if s := a.selected; s != nil && s.remote.addr == path.Remote && s.local.addr == path.Local {
+	if s := a.selected; s != nil && s.remote.addr == path.Remote && s.local.addr == path.Local && s.local.candidate.Protocol == path.Protocol {
 		a.heard(now, s)
 		return
 	}
 	path = path.unmapped()
-	l := a.localAt(path.Local)
-	if l == nil || !a.concluded || a.config.Lite || a.localAt(path.Remote) != nil {
+	l := a.localAt(path.Protocol, path.Local)
+	if l == nil || !a.concluded || a.config.Lite || a.localAt(path.Protocol, path.Remote) != nil {
 		return
 	}
 	p := a.pairFor(now, l, path, l.reflexivePriority(), nil)

@@ -1,5 +1,11 @@
 package ice
 
+import (
+	"net/netip"
+
+	"github.com/plainrtc/plainrtc/stun"
+)
+
 // An Event is a rare fact that an Agent tells.
 type Event interface{ event() }
 
@@ -21,6 +27,15 @@ type PathSelected struct {
 	Local, Remote Candidate
 }
 
+// ServerFailed tells that a server brings nothing, or not any more, to a base.
+// W3C: RTCPeerConnectionIceErrorEvent.
+type ServerFailed struct {
+	Base   netip.AddrPort // where it was asked from
+	Server ServerConfig
+	Code   stun.ErrorCode // the server's; 0 if it was not reached or its answer was of no use
+	Err    error
+}
+
 // RoleChanged tells that a conflict of roles was repaired, or that a lite peer
 // left us no choice.
 type RoleChanged struct{ Controlling bool }
@@ -29,6 +44,7 @@ func (StateChanged) event()      {}
 func (CandidateGathered) event() {}
 func (GatheringDone) event()     {}
 func (PathSelected) event()      {}
+func (ServerFailed) event()      {}
 func (RoleChanged) event()       {}
 
 func (a *Agent) emit(e Event) { a.events = append(a.events, e) }

@@ -33,6 +33,12 @@ type LocalOptions struct {
 	// TURN server is asked from there, for whom one address and port is one client.
 	Shared bool
 
+	// TCP makes the address one of ICE-TCP (RFC 6544). An active one has no port: it is any
+	// free one, and 9 stands for it ("the discard port"). At a passive one the peer's
+	// connections arrive, at a simultaneous-open one both. What arrives there is told to
+	// [Agent.Connected]. Servers are asked from other addresses.
+	TCP TCPType
+
 	// Hidden says that servers alone are reached from the address: it is no
 	// candidate. With PolicyRelay all are.
 	Hidden bool
@@ -54,15 +60,25 @@ type local struct {
 // returns false when the address is known already, cannot be one, or is hidden.
 func (a *Agent) AddLocalAddress(now time.Time, addr netip.AddrPort, options LocalOptions) (Candidate, bool) {
 	addr = unmap(addr)
-	if a.state == StateClosed || !usable(addr) || a.localAt(addr) != nil || a.hiddenAt(addr) != nil || len(a.locals)+len(a.hidden) >= maxLocals {
+	protocol := UDP
+	if options.TCP != NoTCPType {
+		protocol = TCP
+		if options.TCP == TCPActive {
+			addr = netip.AddrPortFrom(addr.Addr(), discardPort)
+		}
+		if options.Hidden || a.config.Policy == PolicyRelay || a.config.Lite && options.TCP != TCPPassive {
+			return Candidate{}, false
+		}
+	}
+	if a.state == StateClosed || !usable(addr) || a.localAt(protocol, addr) != nil || a.hiddenAt(addr) != nil || len(a.locals)+len(a.hidden) >= maxLocals {
 		return Candidate{}, false
 	}
 	l := &local{addr: addr, options: options}
 	preference := options.Preference
 	if preference == 0 {
 		nth := 0
-		for _, other := range a.bases() {
-			if other.addr.Addr().Is4() == addr.Addr().Is4() {
+		for _, other := range a.ownBases() {
+			if other.addr.Addr().Is4() == addr.Addr().Is4() && other.options.TCP == options.TCP {
 				nth++
 			}
 		}
@@ -81,23 +97,29 @@ func (a *Agent) AddLocalAddress(now time.Time, addr netip.AddrPort, options Loca
 		told = netip.AddrPortFrom(netip.Addr{}, addr.Port())
 	}
 	l.candidate = Candidate{
-		Foundation:  a.foundation(addr.Addr()),
+		Foundation:  a.foundation(protocol, addr.Addr()),
 		Component:   1,
-		Protocol:    UDP,
+		Protocol:    protocol,
 		Priority:    priority(Host, preference, 1),
 		Addr:        told,
 		Host:        options.Name,
 		Type:        Host,
+		TCPType:     options.TCP,
 		NetworkID:   int(options.NetworkID),
 		NetworkCost: int(options.NetworkCost),
+	}
+	if protocol == TCP {
+		l.candidate.Priority = tcpPriority(Host, options.TCP, preference)
 	}
 	a.locals = append(a.locals, l)
 	a.gather(l)
 	for _, r := range a.remotes {
 		a.formPair(now, l, r)
 	}
-	for rank, s := range a.servers {
-		a.send(now, l, s, rank)
+	if protocol == UDP {
+		for rank, s := range a.servers {
+			a.send(now, l, s, rank)
+		}
 	}
 	if a.gatheringTold { // the network has changed: there is more
 		a.gatheringTold = false
@@ -127,12 +149,16 @@ func (a *Agent) gather(l *local) {
 	a.emit(CandidateGathered{l.candidate})
 }
 
+// discardPort stands in active candidates for the port, which is not known before there
+// is a connection: "the port number SHOULD be set to 9". RFC 6544, Section 4.5.
+const discardPort = 9
+
 // foundation names what addr's candidates have in common: of host candidates
-// over UDP, "their bases have the same IP address (the ports can be different)".
+// over one protocol, "their bases have the same IP address (the ports can be different)".
 // RFC 8445, Section 5.1.1.3.
-func (a *Agent) foundation(addr netip.Addr) string {
+func (a *Agent) foundation(protocol Protocol, addr netip.Addr) string {
 	for _, l := range a.locals {
-		if l.relay == nil && l.addr.Addr() == addr {
+		if l.relay == nil && l.addr.Addr() == addr && l.candidate.Protocol == protocol {
 			return l.candidate.Foundation
 		}
 	}
@@ -141,14 +167,14 @@ func (a *Agent) foundation(addr netip.Addr) string {
 }
 
 // serverFoundation names what candidates of that type, base and server have in common.
-func (a *Agent) serverFoundation(kind CandidateType, base, server netip.Addr) string {
+func (a *Agent) serverFoundation(kind CandidateType, base, server netip.Addr, protocol Protocol) string {
 	for _, f := range a.fates {
-		if f.kind == kind && f.base == base && f.server == server {
+		if f.kind == kind && f.base == base && f.server == server && f.protocol == protocol {
 			return f.foundation
 		}
 	}
 	a.foundations++
-	f := fate{kind, base, server, strconv.Itoa(a.foundations)}
+	f := fate{kind, base, server, protocol, strconv.Itoa(a.foundations)}
 	if len(a.fates) < maxFates {
 		a.fates = append(a.fates, f)
 	}
@@ -174,13 +200,27 @@ func (a *Agent) LocalCandidates() []Candidate {
 // RemoveLocalAddress takes back an address that can no longer be sent from:
 // the interface is gone. What used it moves to another path, if there is one.
 func (a *Agent) RemoveLocalAddress(now time.Time, addr netip.AddrPort) {
-	l := a.localAt(unmap(addr))
+	l := a.localAt(UDP, unmap(addr))
 	if l == nil {
 		l = a.hiddenAt(unmap(addr))
 	}
+	a.removeLocal(now, l)
+}
+
+// RemoveTCPAddress is RemoveLocalAddress for an address of ICE-TCP; the port of an
+// active one does not matter.
+func (a *Agent) RemoveTCPAddress(now time.Time, addr netip.AddrPort, kind TCPType) {
+	if kind == TCPActive {
+		addr = netip.AddrPortFrom(addr.Addr(), discardPort)
+	}
+	a.removeLocal(now, a.localAt(TCP, unmap(addr)))
+}
+
+func (a *Agent) removeLocal(now time.Time, l *local) {
 	if l == nil || l.relay != nil {
 		return
 	}
+	a.ready = true // there may be connections to hang up
 	gone := func(other *local) bool { return other == l || other.relay != nil && other.relay.base == l }
 	a.locals = slices.DeleteFunc(a.locals, gone)
 	a.hidden = slices.DeleteFunc(a.hidden, gone)
@@ -199,9 +239,9 @@ func (a *Agent) hiddenAt(addr netip.AddrPort) *local {
 }
 
 // localAt returns the local candidate with the base addr, a relayed one included, or nil.
-func (a *Agent) localAt(addr netip.AddrPort) *local {
+func (a *Agent) localAt(protocol Protocol, addr netip.AddrPort) *local {
 	for _, l := range a.locals {
-		if l.addr == addr {
+		if l.addr == addr && l.candidate.Protocol == protocol {
 			return l
 		}
 	}

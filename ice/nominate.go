@@ -8,7 +8,7 @@ const (
 	leastPatience = 20 * time.Millisecond
 	mostPatience  = 250 * time.Millisecond
 
-	// relayPatience is how long it waits if the first one is relayed, which is
+	// relayPatience is how long it waits if the first one is relayed, or over TCP, which is
 	// much the worse: for both NATs to be open each side's checks must have left,
 	// with a candidate that may be on its way still.
 	relayPatience = 2 * time.Second
@@ -42,7 +42,7 @@ func (a *Agent) nominate(now time.Time) {
 	}
 	if a.betterPending(best) {
 		wait := min(max(best.rtt, leastPatience), mostPatience)
-		if best.local.relay != nil || best.remote.candidate.Type == Relayed {
+		if best.local.relay != nil || best.remote.candidate.Type == Relayed || best.local.candidate.Protocol == TCP {
 			wait = relayPatience
 		}
 		if until := best.answeredAt.Add(wait); until.After(now) {

@@ -77,7 +77,7 @@ type pair struct {
 	sent, received, answered int // checks: sent, received, and answers received
 }
 
-func (p *pair) path() Path { return Path{p.local.addr, p.remote.addr} }
+func (p *pair) path() Path { return Path{p.local.candidate.Protocol, p.local.addr, p.remote.addr} }
 
 // sameFoundation reports whether two pairs are likely to share their fate:
 // "each candidate pair in the checklist has a foundation (the combination of
@@ -115,7 +115,7 @@ func (p *pair) dispensable() bool {
 // peer-reflexive candidate." RFC 8445, Section 7.2.5.3.1.
 func (p *pair) localCandidate() Candidate {
 	c := p.local.candidate
-	if !p.mapped.IsValid() || p.mapped == p.local.addr {
+	if !p.mapped.IsValid() || p.mapped == p.local.addr || c.TCPType == TCPActive && p.mapped.Addr() == p.local.addr.Addr() {
 		return c
 	}
 	for _, known := range p.local.reflexives {
@@ -134,5 +134,8 @@ func (p *pair) localCandidate() Candidate {
 // reflexivePriority is what a check's PRIORITY tells: the priority the base
 // would have, were it peer reflexive. RFC 8445, Section 7.1.1.
 func (l *local) reflexivePriority() uint32 {
+	if c := l.candidate; c.Protocol == TCP {
+		return tcpPriority(PeerReflexive, c.TCPType, l.preference)
+	}
 	return PeerReflexive.preference()<<24 | l.candidate.Priority&0x00ffffff
 }

@@ -13,6 +13,38 @@ func priority(t CandidateType, localPreference uint16, component int) uint32 {
 	return t.preference()<<24 | uint32(localPreference)<<8 | uint32(256-component)
 }
 
+// tcpTypePreference are the type preferences of candidates over TCP, lower than those of
+// every one over UDP that is not relayed: "it is RECOMMENDED that [...] UDP is
+// preferred over TCP". RFC 6544, Section 4.2. The figures are libwebrtc's.
+func tcpTypePreference(t CandidateType) uint32 {
+	return [...]uint32{Host: 90, PeerReflexive: 80, ServerReflexive: 80, Relayed: 0}[t]
+}
+
+// tcpPriority is the priority of a candidate over TCP, whose local preference has its
+// direction in front:
+//
+//	local preference = (2^13) * direction-pref + other-pref
+//
+// "it is RECOMMENDED that the direction-pref [...] for host, [and] relayed candidates:
+// active 6, passive 4, simultaneous-open 2"; for reflexive ones simultaneous-open is 6, active
+// 4 and passive 2: the way out through a NAT. RFC 6544, Section 4.2.
+func tcpPriority(t CandidateType, kind TCPType, other uint16) uint32 {
+	direction := [...]uint32{NoTCPType: 0, TCPActive: 6, TCPPassive: 4, TCPSimultaneousOpen: 2}[kind]
+	if t == PeerReflexive || t == ServerReflexive {
+		direction = [...]uint32{NoTCPType: 0, TCPActive: 4, TCPPassive: 2, TCPSimultaneousOpen: 6}[kind]
+	}
+	local := direction<<13 + uint32(other)>>3
+	return tcpTypePreference(t)<<24 | local<<8 | 255
+}
+
+// relayPreference is the local preference of a candidate that the rank-th server lends to
+// a base, by how the server is reached: over UDP at best, over a stream at worst, on which one
+// lost segment holds up all that come behind it.
+func relayPreference(preference uint16, rank int, p Protocol) uint16 {
+	class := [...]int{UDP: 0, DTLS: 1, TCP: 2, TLS: 3}[p]
+	return preference - uint16(min(int(preference), rank+class<<13))
+}
+
 // maxCost is what libwebrtc takes a network to cost at most.
 const maxCost = 999
 

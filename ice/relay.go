@@ -19,7 +19,7 @@ func (a *Agent) Relayed(path Path) bool {
 	if len(a.errands) == 0 {
 		return false
 	}
-	l := a.localAt(path.Local)
+	l := a.localAt(path.Protocol, path.Local)
 	return l != nil && l.relay != nil
 }
 
@@ -28,7 +28,7 @@ func (a *Agent) Relayed(path Path) bool {
 // what it becomes is b[start:] of the result. That is empty when the server
 // does not relay to the peer just now: the datagram is lost.
 func (a *Agent) Wrap(now time.Time, path Path, b []byte, start int) ([]byte, Path) {
-	l := a.localAt(path.Local)
+	l := a.localAt(path.Protocol, path.Local)
 	if l == nil || l.relay == nil || l.relay.client == nil {
 		return b[:start], Path{}
 	}
@@ -37,7 +37,7 @@ func (a *Agent) Wrap(now time.Time, path Path, b []byte, start int) ([]byte, Pat
 		a.trace.Drop(now, trace.ICE, err.Error(), len(b)-start-turn.Headroom)
 		return b[:start], Path{}
 	}
-	return append(b[:start], packet...), Path{l.relay.base.addr, l.relay.Addr}
+	return append(b[:start], packet...), l.relay.path()
 }
 
 // Unwrap takes a datagram before anybody else looks at it. If a TURN server has
@@ -50,7 +50,7 @@ func (a *Agent) Unwrap(now time.Time, path Path, b []byte) ([]byte, Path) {
 	}
 	from := path.unmapped()
 	for _, e := range a.errands {
-		if e.client == nil || e.base.addr != from.Local || e.Addr != from.Remote {
+		if e.client == nil || e.path() != from {
 			continue
 		}
 		e.client.Receive(now, b)
@@ -60,7 +60,7 @@ func (a *Agent) Unwrap(now time.Time, path Path, b []byte) ([]byte, Path) {
 		}
 		for _, l := range a.locals {
 			if l.relay == e && l.addr.Addr().Is4() == data.Peer.Addr().Is4() {
-				return data.Payload, Path{l.addr, data.Peer}
+				return data.Payload, Path{Local: l.addr, Remote: data.Peer}
 			}
 		}
 		return nil, Path{}

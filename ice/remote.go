@@ -28,8 +28,8 @@ type remote struct {
 }
 
 // AddRemoteCandidate takes a candidate of the peer, before or after its
-// credentials. Candidates that this agent has no use for, such as those of TCP
-// or of a second component, are no error.
+// credentials. Candidates that this agent has no use for, such as those of a second
+// component, are no error.
 func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
 	if a.ended() {
 		return errEnded
@@ -46,6 +46,7 @@ func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
 	}
 	for _, r := range a.remotes {
 		switch {
+		case r.candidate.Protocol != c.Protocol:
 		case c.Host != "" && !addr.Addr().IsValid() && r.candidate.Host == c.Host && r.addr.Port() == addr.Port():
 			return nil // the same, resolved or not
 		case r.addr != addr || r.candidate.Host != c.Host && !addr.Addr().IsValid():
@@ -97,8 +98,10 @@ func (a *Agent) RemoteResolved(now time.Time, name string, addr netip.Addr) {
 // that may be resolved some day is suitable.
 func unsuitable(c Candidate, addr netip.AddrPort) string {
 	switch {
-	case c.Protocol != UDP:
-		return "not UDP"
+	case c.Protocol == TCP && c.TCPType == TCPActive:
+		return "TCP active: it is the peer who connects"
+	case c.Protocol == TCP && c.TCPType == NoTCPType:
+		return "TCP, and nothing says who connects"
 	case c.Component != 1:
 		return "not of component 1"
 	case addr.Addr().IsValid() && !usable(addr):
@@ -119,9 +122,10 @@ func (a *Agent) EndOfRemoteCandidates(now time.Time) {
 // learnRemote returns the remote candidate at addr, where a check came from, a
 // new peer-reflexive one if need be; or nil when there is no room for it.
 // RFC 8445, Section 7.3.1.3.
-func (a *Agent) learnRemote(now time.Time, addr netip.AddrPort, priority uint32, ufrag []byte) *remote {
+func (a *Agent) learnRemote(now time.Time, l *local, addr netip.AddrPort, priority uint32, ufrag []byte) *remote {
+	protocol := l.candidate.Protocol
 	for _, r := range a.remotes {
-		if r.addr == addr {
+		if r.addr == addr && r.candidate.Protocol == protocol {
 			return r
 		}
 	}
@@ -134,7 +138,8 @@ func (a *Agent) learnRemote(now time.Time, addr netip.AddrPort, priority uint32,
 		// all other remote candidates." '-' is not in what others may use.
 		Foundation: fmt.Sprintf("prflx-%d", a.reflexives),
 		Component:  1,
-		Protocol:   UDP,
+		Protocol:   protocol,
+		TCPType:    l.candidate.TCPType.other(),
 		Priority:   priority,
 		Addr:       addr,
 		Type:       PeerReflexive,

@@ -89,7 +89,7 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 			if p.session == s {
 				a.heard(now, p)
 			}
-		case (p == nil || p.state == PairFailed) && a.session.complete() && !a.config.Lite && a.localAt(path.Remote) == nil:
+		case (p == nil || p.state == PairFailed) && a.session.complete() && !a.config.Lite && a.localAt(path.Protocol, path.Remote) == nil:
 			if p = a.pairFor(now, l, path, priority, nil); p != nil {
 				a.trigger(now, p, false)
 			}
@@ -98,7 +98,7 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 	case !crossed && s.complete() && string(ufrag) != s.remote.Ufrag:
 		a.drop(now, dropStranger, m.Bytes())
 		return
-	case a.localAt(path.Remote) != nil:
+	case a.localAt(path.Protocol, path.Remote) != nil:
 		a.drop(now, dropOwnAddress, m.Bytes())
 		return
 	}
@@ -175,7 +175,7 @@ func (a *Agent) pairFor(now time.Time, l *local, path Path, priority uint32, ufr
 			return p
 		}
 	}
-	r := a.learnRemote(now, path.Remote, priority, ufrag)
+	r := a.learnRemote(now, l, path.Remote, priority, ufrag)
 	if r == nil {
 		return nil
 	}

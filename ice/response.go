@@ -19,7 +19,7 @@ func (a *Agent) Receive(now time.Time, path Path, packet []byte) {
 	if a.receiveErrand(now, path, packet) {
 		return
 	}
-	l := a.localAt(path.Local)
+	l := a.localAt(path.Protocol, path.Local)
 	if l == nil {
 		a.drop(now, dropLocalAddress, packet)
 		return
@@ -153,7 +153,7 @@ func (a *Agent) fail(now time.Time, p *pair) {
 func (a *Agent) succeeded(now time.Time, p *pair, sent transaction, mapped netip.AddrPort) {
 	first := p.state != PairSucceeded
 	p.state = PairSucceeded
-	if p.mapped = mapped; a.localAt(mapped) != nil {
+	if p.mapped = mapped; a.localAt(p.local.candidate.Protocol, mapped) != nil {
 		p.mapped = p.local.addr // no NAT, be it another of our own addresses
 	}
 	p.rtt = max(now.Sub(sent.sent), 1)

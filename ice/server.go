@@ -30,10 +30,14 @@ const (
 	TURN                   // that, and relays: RFC 8656
 )
 
-// A ServerConfig is a server that helps to gather candidates, over UDP.
+// A ServerConfig is a server that helps to gather candidates. A TURN server may be
+// reached over each protocol, a STUN server over UDP and DTLS: what it sees of another
+// connection is of no use.
 type ServerConfig struct {
 	Kind               ServerKind
+	Protocol           Protocol
 	Addr               netip.AddrPort
+	Name               string // whom its certificate must be for, with TLS and DTLS; its address if ""
 	URL                string // told with its candidates; may be empty
 	Username, Password string // for TURN
 }
@@ -55,12 +59,18 @@ type errand struct {
 	base  *local // where it is asked from
 	state errandState
 
+	dialing bool // it waits for its connection
+
 	binding *stun.Transaction  // of a STUN server, while it is asked
 	id      stun.TransactionID // of that
 
 	client      *turn.Client // of a TURN server, until the allocation is no more
+	elsewhere   bool         // it has sent the client here, with TryAlternate
 	permissions map[netip.Addr]permission
 }
+
+// path is the way to the server.
+func (e *errand) path() Path { return Path{e.Protocol, e.base.addr, e.Addr} }
 
 // The states of an errand.
 type errandState uint8
@@ -94,13 +104,15 @@ func (a *Agent) AddServer(now time.Time, s ServerConfig) error {
 		return errors.New("ice: the agent is closed")
 	case a.config.Lite:
 		return errors.New("ice: a lite agent has host candidates alone: it asks no servers")
+	case s.Kind == STUN && s.Protocol.Stream():
+		return fmt.Errorf("ice: a STUN server is asked over UDP or DTLS: what it sees of a connection over %v is nobody else's candidate", s.Protocol)
 	case !usable(s.Addr):
 		return fmt.Errorf("ice: %v is not the address of a server", s.Addr)
 	case len(a.servers) == maxServers:
 		return fmt.Errorf("ice: there are %d servers already", maxServers)
 	}
 	for _, known := range a.servers {
-		if known.Addr == s.Addr && known.Kind == s.Kind {
+		if known.Addr == s.Addr && known.Kind == s.Kind && known.Protocol == s.Protocol {
 			return nil
 		}
 	}
@@ -118,13 +130,13 @@ func (a *Agent) AddServer(now time.Time, s ServerConfig) error {
 
 func (a *Agent) clientConfig(s ServerConfig) turn.ClientConfig {
 	return turn.ClientConfig{
-		Username: s.Username, Password: s.Password, Server: s.Addr,
+		Username: s.Username, Password: s.Password, Server: s.Addr, Stream: s.Protocol.Stream(),
 		Family: turn.BothFamilies, Rand: a.config.Rand, Trace: a.trace,
 	}
 }
 
-// bases are the addresses that we send from ourselves.
-func (a *Agent) bases() []*local {
+// ownBases are the addresses that we send from ourselves.
+func (a *Agent) ownBases() []*local {
 	bases := slices.Clone(a.hidden)
 	for _, l := range a.locals {
 		if l.relay == nil {
@@ -134,13 +146,18 @@ func (a *Agent) bases() []*local {
 	return bases
 }
 
+// bases are those that servers are asked from.
+func (a *Agent) bases() []*local {
+	return slices.DeleteFunc(a.ownBases(), func(l *local) bool { return l.options.TCP != NoTCPType })
+}
+
 // send sends l on an errand to s, when its turn comes.
 func (a *Agent) send(now time.Time, l *local, s ServerConfig, rank int) {
 	from, to := l.addr.Addr(), s.Addr.Addr()
 	switch {
 	case from.Is4() != to.Is4(), from.IsLoopback() && !to.IsLoopback(), from.IsLinkLocalUnicast() != to.IsLinkLocalUnicast():
 		return // no way
-	case s.Kind == TURN && l.options.Shared:
+	case (s.Kind == TURN || s.Protocol == DTLS) && l.options.Shared:
 		return // an allocation is one five-tuple's, and who else sends from here may have one
 	case s.Kind == STUN && (a.config.Policy == PolicyRelay || l.options.Hidden):
 		return
@@ -161,20 +178,7 @@ func (a *Agent) sendNext(now time.Time) {
 			continue
 		}
 		e.state = errandRunning
-		switch e.Kind {
-		case STUN:
-			e.id = a.newTransactionID()
-			b := stun.NewBuilder(nil, stun.BindingRequest, e.id)
-			e.binding = stun.NewTransaction(b.Bytes(), stun.TransactionConfig{Trace: a.trace})
-			e.binding.Start(now)
-		case TURN:
-			client, err := turn.NewClient(a.clientConfig(e.ServerConfig))
-			if err != nil {
-				panic("BUG: " + err.Error()) // AddServer has tried
-			}
-			e.client, e.permissions = client, map[netip.Addr]permission{}
-			e.client.Start(now)
-		}
+		a.reach(now, e)
 		a.timers.Set(timerGather, now.Add(a.config.Ta))
 		a.timers.Set(timerGathered, now.Add(gatherFor))
 		a.ready = true
@@ -182,14 +186,79 @@ func (a *Agent) sendNext(now time.Time) {
 	}
 }
 
+// reach asks the server, once there is a connection if that takes one.
+func (a *Agent) reach(now time.Time, e *errand) {
+	if e.Protocol == UDP || a.dial(Dial{Path: e.path(), Server: true, Name: e.Name}) {
+		a.askServer(now, e)
+		return
+	}
+	e.dialing = true
+}
+
+// askServer asks the server.
+func (a *Agent) askServer(now time.Time, e *errand) {
+	a.ready = true
+	switch {
+	case e.Kind == STUN:
+		e.id = a.newTransactionID()
+		b := stun.NewBuilder(nil, stun.BindingRequest, e.id)
+		e.binding = stun.NewTransaction(b.Bytes(), stun.TransactionConfig{Trace: a.trace})
+		e.binding.Start(now)
+	case e.elsewhere && e.client != nil:
+		e.elsewhere = false
+		e.client.Restart(now, e.Addr)
+	default:
+		client, err := turn.NewClient(a.clientConfig(e.ServerConfig))
+		if err != nil {
+			panic("BUG: " + err.Error()) // AddServer has tried
+		}
+		e.client, e.permissions = client, map[netip.Addr]permission{}
+		e.client.Start(now)
+	}
+}
+
+// disconnected ends an errand whose connection is no more, and with it what the server
+// lent: it has taken that back.
+func (a *Agent) disconnected(now time.Time, e *errand, err error) {
+	if e.client == nil && e.binding == nil && !e.dialing {
+		return
+	}
+	if e.state != errandWaiting {
+		a.serverFailed(now, e, err)
+		e.state = errandDone
+	}
+	e.dialing, e.binding, e.client = false, nil, nil
+	a.loseRelayed(now, func(l *local) bool { return l.relay == e })
+	a.checkGathered(now)
+}
+
+// serverFailed tells that a server is of no use.
+func (a *Agent) serverFailed(now time.Time, e *errand, err error) {
+	a.note(now, "the server "+e.Addr.String()+" is of no use: "+err.Error())
+	if a.ended() {
+		return
+	}
+	failed := ServerFailed{Base: e.base.addr, Server: e.ServerConfig, Err: err}
+	switch err := err.(type) {
+	case *turn.PeerError:
+		failed.Code = err.Code
+	case *stun.PeerError:
+		failed.Code = err.Code
+	}
+	a.emit(failed)
+}
+
+var errNoAnswer = errors.New("no answer")
+
 // gatheredInVain gives up what was not answered in time.
 func (a *Agent) gatheredInVain(now time.Time) {
 	for _, e := range slices.Clone(a.errands) {
 		if e.state != errandRunning {
 			continue
 		}
-		a.note(now, "no answer of the server "+e.Addr.String())
-		e.state, e.binding = errandDone, nil
+		a.serverFailed(now, e, errNoAnswer)
+		e.state, e.binding, e.dialing = errandDone, nil, false
+		a.ready = true // to hang up
 		if e.client != nil {
 			e.client.Close(now) // in case that it does answer some day
 			a.serve(now, e)
@@ -235,7 +304,7 @@ func (a *Agent) sendAgain(now time.Time) {
 	for _, e := range a.errands {
 		relays := slices.ContainsFunc(a.locals, func(l *local) bool { return l.relay == e })
 		if e.state == errandDone && !relays {
-			e.state, e.client = errandWaiting, nil
+			e.state, e.client, e.elsewhere = errandWaiting, nil, false
 		}
 	}
 	for _, l := range a.locals {
@@ -289,7 +358,7 @@ func (a *Agent) appendErrand(now time.Time, b []byte) ([]byte, Path) {
 			b = e.client.AppendPacket(now, b)
 		}
 		if len(b) > start {
-			return b, Path{e.base.addr, e.Addr}
+			return b, e.path()
 		}
 	}
 	return b, Path{}
@@ -310,7 +379,7 @@ func (a *Agent) receiveErrand(now time.Time, path Path, packet []byte) bool {
 	var client *errand
 	for _, e := range a.errands {
 		switch {
-		case e.base.addr != path.Local || e.Addr != path.Remote:
+		case e.path() != path:
 		case e.binding != nil && e.id == m.TransactionID():
 			e.binding.Receive(now, packet)
 			a.serve(now, e)
@@ -335,7 +404,7 @@ func (a *Agent) serve(now time.Time, e *errand) {
 			done := event.(stun.Finished)
 			e.state, e.binding = errandDone, nil
 			if done.Err != nil {
-				a.note(now, "the STUN server "+e.Addr.String()+" is of no use: "+done.Err.Error())
+				a.serverFailed(now, e, done.Err)
 			} else if mapped, ok := done.Response.XORMappedAddress(); ok {
 				a.addReflexive(now, e, unmap(mapped))
 			}
@@ -359,7 +428,9 @@ func (a *Agent) clientEvent(now time.Time, e *errand, event turn.ClientEvent) {
 			return // too late
 		}
 		e.state = errandDone
-		a.addReflexive(now, e, unmap(event.Mapped))
+		if !e.Protocol.Stream() { // what it sees of a connection is nobody else's
+			a.addReflexive(now, e, unmap(event.Mapped))
+		}
 		a.addRelayed(now, e, unmap(event.Relayed), unmap(event.Mapped))
 		a.addRelayed(now, e, unmap(event.Additional), unmap(event.Mapped))
 		a.checkGathered(now)
@@ -367,13 +438,18 @@ func (a *Agent) clientEvent(now time.Time, e *errand, event turn.ClientEvent) {
 		to := unmap(event.Server)
 		if e.state == errandDone || !usable(to) || to.Addr().Is4() != e.base.addr.Addr().Is4() {
 			// After 437 another port would help, but the base is what it is.
-			a.note(now, "the TURN server "+e.Addr.String()+" is of no use: "+event.Err.Error())
+			if e.state != errandDone {
+				a.serverFailed(now, e, event.Err)
+			}
+			e.state = errandDone
 			e.client.Close(now)
 			return
 		}
-		e.Addr = to
-		e.client.Restart(now, to)
-		a.ready = true
+		e.Addr, e.elsewhere = to, true
+		if event.Domain != "" {
+			e.Name = event.Domain
+		}
+		a.reach(now, e)
 	case turn.PermissionCreated:
 		e.permissions[event.Peer] = permissionGranted
 		a.ready = true
@@ -385,8 +461,9 @@ func (a *Agent) clientEvent(now time.Time, e *errand, event turn.ClientEvent) {
 			a.refuse(now, e, event.Peer)
 		}
 	case turn.Closed:
+		a.ready = true // to hang up
 		if event.Err != nil {
-			a.note(now, "the TURN server "+e.Addr.String()+" is of no use: "+event.Err.Error())
+			a.serverFailed(now, e, event.Err)
 		}
 		if e.client = nil; e.state != errandWaiting {
 			e.state = errandDone
@@ -412,12 +489,12 @@ func (a *Agent) note(now time.Time, text string) {
 func (a *Agent) addReflexive(now time.Time, e *errand, addr netip.AddrPort) {
 	l := e.base
 	if a.config.Policy == PolicyRelay || l.options.Hidden || !usable(addr) || addr.Addr().Is4() != l.addr.Addr().Is4() ||
-		a.localAt(addr) != nil && a.localAt(addr).options.Name == "" ||
+		a.localAt(UDP, addr) != nil && a.localAt(UDP, addr).options.Name == "" ||
 		slices.ContainsFunc(l.reflexives, func(c Candidate) bool { return c.Addr == addr }) {
 		return
 	}
 	c := Candidate{
-		Foundation:  a.serverFoundation(ServerReflexive, l.addr.Addr(), e.Addr.Addr()),
+		Foundation:  a.serverFoundation(ServerReflexive, l.addr.Addr(), e.Addr.Addr(), e.Protocol),
 		Component:   1,
 		Protocol:    UDP,
 		Priority:    priority(ServerReflexive, l.preference, 1),
@@ -436,7 +513,7 @@ func (a *Agent) addReflexive(now time.Time, e *errand, addr netip.AddrPort) {
 
 // addRelayed takes an address that a server relays for: a base of its own.
 func (a *Agent) addRelayed(now time.Time, e *errand, addr, mapped netip.AddrPort) {
-	if !usable(addr) || a.localAt(addr) != nil || len(a.locals) == maxLocals {
+	if !usable(addr) || a.localAt(UDP, addr) != nil || len(a.locals) == maxLocals {
 		return
 	}
 	related := e.base.related(mapped) // "the mapped address": RFC 8839, Section 5.1
@@ -446,9 +523,9 @@ func (a *Agent) addRelayed(now time.Time, e *errand, addr, mapped netip.AddrPort
 			related = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 		}
 	}
-	l := &local{addr: addr, options: e.base.options, preference: e.base.preference - uint16(min(int(e.base.preference), e.rank)), relay: e}
+	l := &local{addr: addr, options: e.base.options, preference: relayPreference(e.base.preference, e.rank, e.Protocol), relay: e}
 	l.candidate = Candidate{
-		Foundation:  a.serverFoundation(Relayed, addr.Addr(), e.Addr.Addr()),
+		Foundation:  a.serverFoundation(Relayed, addr.Addr(), e.Addr.Addr(), e.Protocol),
 		Component:   1,
 		Protocol:    UDP,
 		Priority:    priority(Relayed, l.preference, 1),
@@ -457,7 +534,7 @@ func (a *Agent) addRelayed(now time.Time, e *errand, addr, mapped netip.AddrPort
 		Related:     related,
 		NetworkID:   int(l.options.NetworkID),
 		NetworkCost: int(l.options.NetworkCost),
-		URL:         e.URL,
+		URL:         e.URL, RelayProtocol: e.Protocol,
 	}
 	a.locals = append(a.locals, l)
 	a.gather(l)
@@ -481,6 +558,7 @@ func (a *Agent) loseRelayed(now time.Time, which func(*local) bool) {
 type fate struct {
 	kind         CandidateType
 	base, server netip.Addr
+	protocol     Protocol
 	foundation   string
 }
 
@@ -492,7 +570,7 @@ func (a *Agent) endErrands(now time.Time) {
 	a.locals = slices.DeleteFunc(a.locals, func(l *local) bool { return l.relay != nil })
 	a.ready = false
 	for _, e := range a.errands {
-		e.state, e.binding = errandDone, nil
+		e.state, e.binding, e.dialing = errandDone, nil, false
 		if e.client != nil {
 			e.client.Close(now)
 			a.ready = true

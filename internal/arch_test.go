@@ -64,6 +64,8 @@ var shell = []string{
 	"forward.go", // what one connection tells others when its lock is released
 	"track.go",   // a track of its own has a lock of its own
 	"mux.go",     // UDP sockets shared by connections
+	"streams.go", // connections over TCP and TLS
+	"tcpmux.go",  // and the sockets at which they arrive
 	"resolve.go", // the names of servers
 	"gate.go",    // where blocking calls wait
 	"tracer.go",  // the doors of the trace: a slog.Logger, a file

@@ -1,9 +1,11 @@
 package peerconnection
 
 import (
+	"crypto/x509"
 	"errors"
 	"io"
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/plainrtc/plainrtc/dtls"
@@ -24,11 +26,16 @@ type core struct {
 	former     *ice.Agent         // closed by releaseTransport, with something left to say; or nil
 	servers    []ice.ServerConfig // to gather candidates from
 	unresolved int                // servers whose names are being resolved
-	dtls       *dtls.Conn         // nil until the roles are negotiated
-	dtlsClient bool               // valid with dtls
-	sctp       *sctp.Association  // nil until DTLS is established
-	sctpUp     bool               // the association is established
-	sctpEnded  bool               // and is no more: there will be no data channel
+	streams    []ice.Event        // what the shell is asked for: ice.Dial and ice.HangUp
+	// tcpAddresses are where peers may arrive over TCP; tcpActive: we may go to them.
+	tcpAddresses []netip.AddrPort
+	tcpActive    bool
+	tunnels      []*tunnel         // DTLS to servers
+	dtls         *dtls.Conn        // nil until the roles are negotiated
+	dtlsClient   bool              // valid with dtls
+	sctp         *sctp.Association // nil until DTLS is established
+	sctpUp       bool              // the association is established
+	sctpEnded    bool              // and is no more: there will be no data channel
 	// early holds DTLS datagrams that overtook the remote description.
 	early []earlyDatagram
 
@@ -57,6 +64,8 @@ type core struct {
 	channelAccepted   gate // unaccepted has grown
 	candidateGathered gate // localCandidates or gathering has changed
 
+	candidateErrors []ICECandidateError
+
 	mayFragment bool // the datagram that AppendPacket returned last may be fragmented
 
 	channelsMade, channelsOpened, channelsClosed uint32
@@ -73,6 +82,7 @@ type coreConfig struct {
 	MaxMessageSize     int
 	BundlePolicy       BundlePolicy
 	ICETransportPolicy ICETransportPolicy
+	RootCAs            *x509.CertPool
 
 	MaxDTLSVersion dtls.Version
 	DTLSGroups     []dtls.Group
@@ -106,8 +116,17 @@ func (c *core) Receive(now time.Time, path ice.Path, b []byte) {
 	c.packetsReceived++
 	c.bytesReceived += uint64(len(b))
 	c.cfg.Trace.Packet(now, trace.UDP, trace.In, path.Local, path.Remote, b)
+	if t := c.tunnelAt(path); t != nil && classify(b) == datagramDTLS {
+		c.receiveTunnel(now, t, b)
+	} else {
+		c.receiveDatagram(now, path, b)
+	}
+	c.pump(now)
+}
+
+// receiveDatagram takes a datagram, or one message of a connection.
+func (c *core) receiveDatagram(now time.Time, path ice.Path, b []byte) {
 	if b, path = c.ice.Unwrap(now, path, b); len(b) == 0 {
-		c.pump(now)
 		return
 	}
 	switch classify(b) {
@@ -123,9 +142,7 @@ func (c *core) Receive(now time.Time, path ice.Path, b []byte) {
 		c.receiveRTP(now, path, b)
 	default:
 		c.drop(now, trace.PC, dropUnknownKind, len(b))
-		return
 	}
-	c.pump(now)
 }
 
 func (c *core) drop(now time.Time, layer trace.Layer, reason string, size int) {
@@ -177,6 +194,7 @@ func (c *core) Advance(now time.Time) {
 	}
 	if !c.ended {
 		c.ice.Advance(now)
+		c.advanceTunnels(now)
 	}
 	if c.dtls != nil {
 		c.dtls.Advance(now)
@@ -195,10 +213,31 @@ func (c *core) Advance(now time.Time) {
 // it, the handshake before media, media before data.
 func (c *core) AppendPacket(now time.Time, b []byte) ([]byte, ice.Path) {
 	start := len(b)
+	b, path := c.appendDatagram(now, b)
+	for len(b) > start && path.Protocol == ice.DTLS {
+		if b, path = c.sealTunnel(b, start, path); len(b) == start { // it is lost
+			b, path = c.appendDatagram(now, b)
+		}
+	}
+	if len(b) == start {
+		b, path = c.appendTunnels(now, b)
+	}
+	if len(b) > start {
+		c.packetsSent++
+		c.bytesSent += uint64(len(b) - start)
+		c.cfg.Trace.Packet(now, trace.UDP, trace.Out, path.Local, path.Remote, b[start:])
+	}
+	return b, path
+}
+
+// appendDatagram appends what goes next where the agent says.
+func (c *core) appendDatagram(now time.Time, b []byte) ([]byte, ice.Path) {
+	start := len(b)
 	c.mayFragment = false
 	var path ice.Path
 	if c.former != nil {
 		if b, path = c.former.AppendPacket(now, b); len(b) == start {
+			c.takeStreamEvents(now, c.former)
 			c.former = nil
 		}
 	}
@@ -220,11 +259,6 @@ func (c *core) AppendPacket(now time.Time, b []byte) ([]byte, ice.Path) {
 			break
 		}
 		b, path = c.ice.Wrap(now, path, b, start) // or it is lost, and the next one's turn
-	}
-	if len(b) > start {
-		c.packetsSent++
-		c.bytesSent += uint64(len(b) - start)
-		c.cfg.Trace.Packet(now, trace.UDP, trace.Out, path.Local, path.Remote, b[start:])
 	}
 	return b, path
 }
@@ -271,7 +305,7 @@ func (c *core) NextTimeout() time.Time {
 	// is DTLS's: no path is looked after any more.
 	var next time.Time
 	if !c.ended {
-		next = c.ice.NextTimeout()
+		next = timers.Earlier(c.ice.NextTimeout(), c.tunnelTimeout())
 	}
 	if c.dtls != nil {
 		next = timers.Earlier(next, c.dtls.NextTimeout())
@@ -358,6 +392,10 @@ func (c *core) iceEvent(now time.Time, e ice.Event) {
 			}
 		}
 		c.connectDTLS(now)
+	case ice.Dial, ice.HangUp:
+		c.streamEvent(now, e)
+	case ice.ServerFailed:
+		c.serverFailed(e)
 	case ice.RoleChanged:
 	}
 }

@@ -367,8 +367,10 @@ func (c *core) withCandidates(d *description) *SessionDescription {
 	full.Media = slices.Clone(s.Media)
 	m := &full.Media[i]
 	// The default candidate is what a peer without ICE would use (RFC 8839, Section 4.2.1).
-	m.Port = candidates[0].Addr.Port()
-	m.Connection = sdp.AddressOf(candidates[0].Addr.Addr())
+	if i := slices.IndexFunc(candidates, func(c ice.Candidate) bool { return c.Protocol == ice.UDP }); i >= 0 {
+		m.Port = candidates[i].Addr.Port()
+		m.Connection = sdp.AddressOf(candidates[i].Addr.Addr())
+	}
 	attributes := make(sdp.Attributes, 0, len(m.Attributes)+len(candidates)+1)
 	for _, candidate := range candidates {
 		attributes = append(attributes, sdp.Candidate(candidate.String()))

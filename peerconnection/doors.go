@@ -30,6 +30,7 @@ func (pc *PeerConnection) leave(now time.Time) {
 	for pc.core.pump(now) { // sending has drained buffers, for which somebody may wait
 		pc.flush(now)
 	}
+	pc.runStreams()
 	pc.setTimer(now)
 	if pc.core.ended && !pc.doneClosed {
 		pc.doneClosed = true
@@ -113,7 +114,11 @@ func (pc *PeerConnection) flush(now time.Time) {
 	}
 	if pc.path != pc.core.selected && pc.mux != nil {
 		pc.path = pc.core.selected
-		pc.core.setLinkMTU(now, pc.mux.mtu(pc.path))
+		mtu := streamMTU
+		if !pc.path.Protocol.Stream() {
+			mtu = pc.mux.mtu(pc.path)
+		}
+		pc.core.setLinkMTU(now, mtu)
 	}
 	slab := slabs.Get().(*[slabSize]byte)
 	defer slabs.Put(slab)
@@ -132,7 +137,7 @@ func (pc *PeerConnection) flush(now time.Time) {
 		if size == 0 {
 			break
 		}
-		if pc.mux != nil {
+		if pc.mux != nil && !to.Protocol.Stream() {
 			pc.socketsOf(to).learn(pc, to, b[n:])
 		}
 		if n > 0 && (to != path || size > segment || pc.core.mayFragment) {
@@ -156,6 +161,12 @@ func (pc *PeerConnection) flush(now time.Time) {
 // send sends one batch. An error is not the caller's: the network loses
 // datagrams anyway, and every layer repairs what it has lost.
 func (pc *PeerConnection) send(path ice.Path, b []byte, segment int, inFragments bool) {
+	if path.Protocol.Stream() {
+		if s := pc.streams[path]; s != nil {
+			s.send(b, segment)
+		}
+		return
+	}
 	if pc.mux == nil || len(b) == 0 {
 		return
 	}

@@ -17,9 +17,10 @@ import (
 // address it sees us at, and a TURN server relays, too.
 type ICEServer struct {
 	// URLs have the form of RFC 7064 and RFC 7065: stun:host, stun:host:port,
-	// turn:host, turn:host:port, and turn:host:port?transport=udp. The host is a name, an
-	// IPv4 address, or an IPv6 address in brackets; the port is 3478 if not said. Over
-	// TCP, TLS and DTLS (transport=tcp, stuns: and turns:) there is no way yet.
+	// stun:host, turn:host, turn:host?transport=tcp, turns:host over TLS,
+	// turns:host?transport=udp over DTLS, and stuns:host over DTLS, each with :port behind
+	// the host if it is not 3478, or 5349 of stuns and turns. The host is a name, an IPv4
+	// address, or an IPv6 address in brackets.
 	URLs []string
 
 	// Username and Credential are for TURN servers, which need them.
@@ -43,7 +44,7 @@ type serverURL struct {
 	ice.ServerConfig
 }
 
-const defaultServerPort = 3478
+const defaultServerPort, defaultSecurePort = 3478, 5349
 
 // maxServerURLs bounds them: each is asked from each address.
 const maxServerURLs = 8
@@ -83,22 +84,37 @@ func parseServers(servers []ICEServer) (all []serverURL, err error) {
 func parseServerURL(text string) (u serverURL, err error) {
 	u.URL, u.port = text, defaultServerPort
 	scheme, rest, ok := strings.Cut(text, ":")
-	switch scheme = strings.ToLower(scheme); {
-	case ok && scheme == "stun":
-	case ok && scheme == "turn":
+	scheme = strings.ToLower(scheme)
+	secure := scheme == "stuns" || scheme == "turns"
+	switch {
+	case ok && (scheme == "stun" || scheme == "stuns"):
+	case ok && (scheme == "turn" || scheme == "turns"):
 		u.Kind = ice.TURN
-	case ok && (scheme == "stuns" || scheme == "turns"):
-		return u, fmt.Errorf("%s: is not supported: stun: and turn: are, over UDP", scheme)
 	default:
-		return u, errors.New("it does not begin with stun: or turn:")
+		return u, errors.New("it does not begin with stun:, stuns:, turn: or turns:")
 	}
 	rest, query, asked := strings.Cut(rest, "?")
+	transport, named := strings.CutPrefix(strings.ToLower(query), "transport=")
 	switch {
-	case !asked, u.Kind == ice.TURN && strings.EqualFold(query, "transport=udp"):
-	case u.Kind == ice.TURN && strings.HasPrefix(strings.ToLower(query), "transport="):
-		return u, fmt.Errorf("%.40s is not supported: transport=udp is", query)
-	default:
+	// "If the <transport> component is not specified", turn is UDP and turns TLS; what
+	// STUN servers tell of TCP is of no use to anybody. RFC 7065, Section 3.1; RFC 7350,
+	// Section 5.
+	case !asked && secure && u.Kind == ice.TURN, secure && transport == "tcp":
+		u.Protocol = ice.TLS
+	case !asked && secure, secure && transport == "udp":
+		u.Protocol = ice.DTLS
+	case transport == "tcp":
+		u.Protocol = ice.TCP
+	}
+	switch {
+	case !asked:
+	case !named || u.Kind != ice.TURN:
 		return u, fmt.Errorf("%.40q has no meaning there", "?"+query)
+	case transport != "udp" && transport != "tcp":
+		return u, fmt.Errorf("%.40s is not supported: transport=udp and transport=tcp are", query)
+	}
+	if secure {
+		u.port = defaultSecurePort
 	}
 	host, port := rest, ""
 	if strings.HasPrefix(rest, "[") {
@@ -136,6 +152,9 @@ func parseServerURL(text string) (u serverURL, err error) {
 func (u serverURL) resolved(a netip.Addr) ice.ServerConfig {
 	s := u.ServerConfig
 	s.Addr = netip.AddrPortFrom(a.Unmap(), u.port)
+	if _, err := netip.ParseAddr(u.host); err != nil {
+		s.Name = u.host
+	}
 	return s
 }
 
@@ -159,6 +178,7 @@ func (c *core) serverResolved(now time.Time, u serverURL, addresses []netip.Addr
 	c.unresolved--
 	if err != nil {
 		c.cfg.Trace.Note(now, trace.ICE, "the ICE server "+u.URL+" is not asked: "+err.Error())
+		c.candidateFailed(ICECandidateError{URL: u.URL, ErrorCode: notReached, ErrorText: err.Error()})
 	}
 	var seen4, seen6 bool
 	for _, a := range addresses {
@@ -182,6 +202,39 @@ func (c *core) serverResolved(now time.Time, u serverURL, addresses []netip.Addr
 func (c *core) addServer(now time.Time, s ice.ServerConfig) {
 	if err := c.ice.AddServer(now, s); err != nil {
 		c.cfg.Trace.Note(now, trace.ICE, "the ICE server "+s.URL+" is not asked: "+err.Error())
+	}
+}
+
+// An ICECandidateError says what an ICE server did not bring, and why (W3C
+// RTCPeerConnectionIceErrorEvent). It need not matter: others may do.
+type ICECandidateError struct {
+	Address   string // ours, that the server was asked from
+	Port      uint16
+	URL       string // as in ICEServer
+	ErrorCode int    // the server's, as RFC 8489 and RFC 8656 have them; 701 if it was not reached
+	ErrorText string
+}
+
+// maxCandidateErrors bounds how many are kept.
+const maxCandidateErrors = 64
+
+// notReached is W3C's code: "If the server could not be reached, errorCode will be set to the
+// value 701".
+const notReached = 701
+
+func (c *core) serverFailed(e ice.ServerFailed) {
+	failed := ICECandidateError{
+		Address: e.Base.Addr().String(), Port: e.Base.Port(), URL: e.Server.URL, ErrorCode: int(e.Code), ErrorText: e.Err.Error(),
+	}
+	if failed.ErrorCode == 0 {
+		failed.ErrorCode = notReached
+	}
+	c.candidateFailed(failed)
+}
+
+func (c *core) candidateFailed(e ICECandidateError) {
+	if len(c.candidateErrors) < maxCandidateErrors {
+		c.candidateErrors = append(c.candidateErrors, e)
 	}
 }
 

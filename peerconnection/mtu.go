@@ -13,6 +13,10 @@ const pathMTU = 1200
 // takes, and about what a DTLS record holds.
 const maxDatagram = 65507 / 4
 
+// streamMTU is what a connection over TCP carries: it cuts its segments itself, so that SCTP may
+// send the largest packets that there are.
+const streamMTU = 1<<16 - 1
+
 // setLinkMTU tells what the interface at the beginning of the selected path
 // carries, in IP packets, where nothing fragments them; zero: it is not known.
 func (c *core) setLinkMTU(now time.Time, mtu int) {

@@ -48,12 +48,19 @@ func ListenUDPMux(addresses ...netip.AddrPort) (*UDPMux, error) {
 		members: make(map[*PeerConnection]*member),
 		asked:   make(map[stun.TransactionID]*PeerConnection),
 	}
+	if err := m.listen(expand(addresses)); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// expand puts all of the host's addresses in the place of unspecified ones, and of none.
+func expand(addresses []netip.AddrPort) (expanded []netip.AddrPort) {
 	if len(addresses) == 0 {
 		addresses = []netip.AddrPort{
 			netip.AddrPortFrom(netip.IPv4Unspecified(), 0), netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
 		}
 	}
-	var expanded []netip.AddrPort
 	for _, a := range addresses {
 		if !a.Addr().IsUnspecified() {
 			expanded = append(expanded, a)
@@ -65,10 +72,7 @@ func ListenUDPMux(addresses ...netip.AddrPort) (*UDPMux, error) {
 			}
 		}
 	}
-	if err := m.listen(expanded); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return expanded
 }
 
 // listenOwn opens the sockets of one connection.

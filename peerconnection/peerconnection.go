@@ -3,6 +3,7 @@ package peerconnection
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,10 @@ type Config struct {
 	// opens sockets of its own: one for each address.
 	Mux *UDPMux
 
+	// TCPMux has the sockets at which peers arrive that come over TCP; see [ListenTCPMux]. If nil,
+	// there are none: over TCP this side then only goes to peers that have them.
+	TCPMux *TCPMux
+
 	// Addresses are the addresses to open sockets on, when Mux is nil. If
 	// empty, they are those of the host's interfaces that are up, and of the
 	// loopback interface when there is no other.
@@ -42,6 +47,10 @@ type Config struct {
 
 	// ICETransportPolicy says which candidates there are: all if empty.
 	ICETransportPolicy ICETransportPolicy
+
+	// RootCAs are the authorities that certificates of servers over TLS and DTLS must be
+	// from: the host's if nil.
+	RootCAs *x509.CertPool
 
 	// BundlePolicy says how offers treat a peer that may not bundle: balanced if empty.
 	BundlePolicy BundlePolicy
@@ -87,6 +96,8 @@ type PeerConnection struct {
 
 	mux           *UDPMux
 	ownMux        bool
+	tcpMux        *TCPMux
+	streams       map[ice.Path]*stream
 	relays        *UDPMux // where mux is shared: the sockets to ask TURN servers from
 	addresses     []netip.Addr
 	sockets       bool        // gathering has begun
@@ -109,7 +120,7 @@ func New(cfg Config) (*PeerConnection, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	pc := &PeerConnection{mux: cfg.Mux, addresses: cfg.Addresses, done: make(chan struct{})}
+	pc := &PeerConnection{mux: cfg.Mux, tcpMux: cfg.TCPMux, addresses: cfg.Addresses, done: make(chan struct{})}
 	if cfg.Certificate == nil {
 		var err error
 		cfg.Certificate, err = dtls.GenerateCertificate(cfg.Rand, pc.now())
@@ -149,7 +160,7 @@ func New(cfg Config) (*PeerConnection, error) {
 	pc.wantsRelays = slices.ContainsFunc(servers, func(u serverURL) bool { return u.Kind == ice.TURN })
 	err = pc.core.init(pc, coreConfig{
 		Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate, MaxMessageSize: cfg.MaxMessageSize,
-		BundlePolicy: cfg.BundlePolicy, ICETransportPolicy: cfg.ICETransportPolicy,
+		BundlePolicy: cfg.BundlePolicy, ICETransportPolicy: cfg.ICETransportPolicy, RootCAs: cfg.RootCAs,
 		MaxDTLSVersion: cfg.MaxDTLSVersion, DTLSGroups: cfg.DTLSGroups, SRTPProfiles: slices.Clone(cfg.SRTPProfiles),
 	})
 	return pc, err
@@ -220,7 +231,17 @@ func (pc *PeerConnection) gather(now time.Time) error {
 		if pc.relays != nil {
 			pc.core.addHidden(now, pc.relays.addresses())
 		}
+		pc.core.tcpAddresses = nil
+		if pc.tcpMux != nil {
+			pc.core.tcpAddresses = pc.tcpMux.Addresses()
+		}
+		pc.core.tcpActive = true
 		pc.core.gather(now, pc.mux.addresses(), pc.mux.only == nil)
+	}
+	if pc.tcpMux != nil {
+		if err := pc.tcpMux.register(pc, pc.core.localUfrag()); err != nil {
+			return err
+		}
 	}
 	return pc.mux.register(pc, pc.core.localUfrag())
 }
@@ -307,6 +328,13 @@ func (pc *PeerConnection) NextICECandidate(ctx context.Context) (ICECandidate, e
 		return ICECandidate{}, c.endError("no candidate will come")
 	}
 	return ICECandidate{}, io.EOF
+}
+
+// ICECandidateErrors are the failures of ICE servers so far, the oldest first.
+func (pc *PeerConnection) ICECandidateErrors() []ICECandidateError {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return slices.Clone(pc.core.candidateErrors)
 }
 
 // AddICECandidate adds one of the peer's candidates. One without a Candidate
@@ -463,6 +491,12 @@ func (pc *PeerConnection) Close() error {
 	}
 	mux, own, relays := pc.mux, pc.ownMux, pc.relays
 	pc.leave(now)
+	pc.mu.Lock()
+	pc.hangUpAll()
+	pc.mu.Unlock()
+	if pc.tcpMux != nil {
+		pc.tcpMux.forget(pc)
+	}
 	if mux == nil {
 		return nil
 	}

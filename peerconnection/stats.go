@@ -248,7 +248,7 @@ func (c *core) iceStats(s *Stats) {
 			Foundation: candidate.Foundation, UsernameFragment: candidate.Ufrag, TCPType: candidate.TCPType.String(), URL: candidate.URL,
 		}
 		if prefix == "L" && candidate.Type == ice.Relayed {
-			st.RelayProtocol = "udp"
+			st.RelayProtocol = candidate.RelayProtocol.String()
 		}
 		if candidate.Addr.IsValid() {
 			st.Address, st.Port = candidate.Addr.Addr().String(), candidate.Addr.Port()

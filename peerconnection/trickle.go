@@ -20,6 +20,14 @@ func (c *core) gather(now time.Time, addresses []netip.AddrPort, shared bool) {
 	for _, a := range addresses {
 		c.ice.AddLocalAddress(now, a, ice.LocalOptions{Shared: shared})
 	}
+	for _, a := range c.tcpAddresses {
+		c.ice.AddLocalAddress(now, a, ice.LocalOptions{TCP: ice.TCPPassive})
+	}
+	for i, a := range addresses {
+		if c.tcpActive && !slices.Contains(addrsOf(addresses[:i]), a.Addr()) {
+			c.ice.AddLocalAddress(now, a, ice.LocalOptions{TCP: ice.TCPActive})
+		}
+	}
 	for _, s := range c.servers {
 		c.addServer(now, s)
 	}

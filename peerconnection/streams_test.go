@@ -1,0 +1,274 @@
+package peerconnection
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plainrtc/plainrtc/internal/relay"
+	"github.com/plainrtc/plainrtc/turn"
+)
+
+// signalFiltered is signal, with the candidates alone that pass; of each description it is told.
+func signalFiltered(t *testing.T, ctx context.Context, a, z *PeerConnection, pass func(line string) bool) {
+	t.Helper()
+	told := func(pc *PeerConnection) SessionDescription {
+		if err := pc.GatheringComplete(ctx); err != nil {
+			t.Fatal(err)
+		}
+		d := *pc.LocalDescription()
+		lines := strings.SplitAfter(d.SDP, "\n")
+		d.SDP = ""
+		for _, line := range lines {
+			if !strings.HasPrefix(line, "a=candidate:") || pass(line) {
+				d.SDP += line
+			}
+		}
+		return d
+	}
+	if err := a.SetLocalDescription(SessionDescription{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.SetRemoteDescription(told(a)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.SetLocalDescription(SessionDescription{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.SetRemoteDescription(told(z)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func isTCP(line string) bool { return strings.Contains(line, " tcp ") }
+
+func listenTCP(t *testing.T) *TCPMux {
+	t.Helper()
+	m, err := ListenTCPMux(netip.AddrPortFrom(loopback[0], 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// exchangeMessages opens a channel, and carries messages of many sizes both ways.
+func exchangeMessages(t *testing.T, ctx context.Context, a, z *PeerConnection, signal func()) {
+	t.Helper()
+	da, err := a.CreateDataChannel("test", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signal()
+	dz, err := z.AcceptDataChannel(ctx)
+	if err == nil {
+		err = da.Opened(ctx)
+	}
+	if err != nil {
+		t.Fatalf("%v: a has %v, z has %v", err, a.Stats().CandidatePairs, z.Stats().CandidatePairs)
+	}
+	for _, size := range []int{1, 1000, 20_000, 300_000} {
+		for _, way := range []struct{ from, to *DataChannel }{{da, dz}, {dz, da}} {
+			data := bytes.Repeat([]byte{byte(size)}, size)
+			if err := way.from.WriteMessage(ctx, Binary, data); err != nil {
+				t.Fatal(err)
+			}
+			m, err := way.to.ReadMessage(ctx)
+			if err != nil || !bytes.Equal(m.Data, data) {
+				t.Fatalf("%d bytes came as %d: %v", size, len(m.Data), err)
+			}
+		}
+	}
+}
+
+// selectedPair is where data goes, and its two candidates.
+func selectedPair(t *testing.T, pc *PeerConnection) (pair CandidatePairStats, local, remote ICECandidateStats) {
+	t.Helper()
+	s := pc.Stats()
+	for _, p := range s.CandidatePairs {
+		if p.Selected {
+			pair = p
+		}
+	}
+	for _, c := range s.LocalCandidates {
+		if c.ID == pair.LocalCandidateID {
+			local = c
+		}
+	}
+	for _, c := range s.RemoteCandidates {
+		if c.ID == pair.RemoteCandidateID {
+			remote = c
+		}
+	}
+	return pair, local, remote
+}
+
+// Where UDP does not get through, the peer comes to our TCP sockets. Nothing of that is
+// left at the end.
+func TestPeersConnectOverTCP(t *testing.T) {
+	ctx := within(t, 60*time.Second)
+	mux := listenTCP(t)
+	before := runtime.NumGoroutine()
+	for _, passiveOffers := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the passive side offers: %v", passiveOffers), func(t *testing.T) {
+			active, passive := newPeer(t, Config{}), newPeer(t, Config{TCPMux: mux})
+			a, z := active, passive
+			if passiveOffers {
+				a, z = z, a
+			}
+			exchangeMessages(t, ctx, a, z, func() { signalFiltered(t, ctx, a, z, isTCP) })
+			_, local, remote := selectedPair(t, active)
+			if local.Protocol != "tcp" || local.TCPType != "active" || local.Port != 9 || remote.TCPType != "passive" || remote.Port != mux.Addresses()[0].Port() {
+				t.Errorf("the active side has the pair %+v, %+v", local, remote)
+			}
+			_, local, remote = selectedPair(t, passive)
+			if local.TCPType != "passive" || remote.TCPType != "active" || remote.CandidateType != "prflx" {
+				t.Errorf("the passive side has the pair %+v, %+v", local, remote)
+			}
+			if mtu := active.Stats().SCTPTransport.MTU; mtu < 10_000 {
+				t.Errorf("SCTP has an MTU of %d on TCP, which carries any size", mtu)
+			}
+			a.Close()
+			z.Close()
+		})
+	}
+	waitForGoroutines(t, before)
+}
+
+func waitForGoroutines(t *testing.T, before int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines are left of what began with %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
+
+// With UDP at hand it is preferred, and the connection over TCP is given up.
+func TestUDPIsPreferredToTCP(t *testing.T) {
+	ctx := within(t, 60*time.Second)
+	mux := listenTCP(t)
+	a, z := newPeer(t, Config{}), newPeer(t, Config{TCPMux: mux})
+	exchangeMessages(t, ctx, a, z, func() { signalFiltered(t, ctx, a, z, func(string) bool { return true }) })
+	for {
+		pair, local, _ := selectedPair(t, a)
+		if local.Protocol == "udp" && pair.Nominated {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("data goes by %+v", local)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// selfSigned is a certificate for 127.0.0.1, and the authority that knows it.
+func selfSigned(t *testing.T) (*tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{{127, 0, 0, 1}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
+}
+
+// A turnServer is ours, on loopback, over everything.
+func turnServer(t *testing.T) (urls map[string]string, roots *x509.CertPool) {
+	t.Helper()
+	certificate, roots := selfSigned(t)
+	any := []netip.AddrPort{netip.AddrPortFrom(loopback[0], 0)}
+	s, err := relay.Listen(relay.Config{
+		Turn: turn.ServerConfig{
+			Realm: "example.org", Users: map[string]string{"alice": "wonderland"}, AllowedPeers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		},
+		UDP: any, TCP: any, TLS: any, DTLS: any, Certificate: certificate, Relays: loopback,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	datagrams, streams := s.Addresses()
+	return map[string]string{
+		"udp":  "turn:" + datagrams[0].String(),
+		"tcp":  "turn:" + streams[0].String() + "?transport=tcp",
+		"tls":  "turns:" + streams[1].String(),
+		"dtls": "turns:" + datagrams[1].String() + "?transport=udp",
+	}, roots
+}
+
+// The relay is reached over each transport, and the peer does not know.
+func TestRelayedOverEachTransport(t *testing.T) {
+	urls, roots := turnServer(t)
+	before := runtime.NumGoroutine()
+	for protocol, url := range urls {
+		t.Run(protocol, func(t *testing.T) {
+			ctx := within(t, 60*time.Second)
+			a := newPeer(t, Config{
+				ICETransportPolicy: ICETransportRelay, RootCAs: roots,
+				ICEServers: []ICEServer{{URLs: []string{url}, Username: "alice", Credential: "wonderland"}},
+			})
+			z := newPeer(t, Config{})
+			exchangeMessages(t, ctx, a, z, func() { signal(t, ctx, a, z, nil) })
+			_, local, _ := selectedPair(t, a)
+			if local.CandidateType != "relay" || local.RelayProtocol != protocol || local.Protocol != "udp" || local.URL != url {
+				t.Errorf("data goes by %+v", local)
+			}
+			a.Close()
+			z.Close()
+		})
+	}
+	waitForGoroutines(t, before)
+}
+
+// A server whose certificate nobody vouches for, or that is for another, gets no word; what
+// became of it can be asked.
+func TestCertificatesOfServersAreVerified(t *testing.T) {
+	urls, _ := turnServer(t)
+	for _, protocol := range []string{"tls", "dtls"} {
+		ctx := within(t, 60*time.Second)
+		a := newPeer(t, Config{ICEServers: []ICEServer{{URLs: []string{urls[protocol]}, Username: "alice", Credential: "wonderland"}}})
+		if _, err := a.CreateDataChannel("test", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.SetLocalDescription(SessionDescription{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.GatheringComplete(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if sdp := a.LocalDescription().SDP; strings.Contains(sdp, "typ relay") {
+			t.Errorf("%s: there is a relayed candidate:\n%s", protocol, sdp)
+		}
+		errs := a.ICECandidateErrors()
+		if len(errs) != 1 || errs[0].ErrorCode != 701 || errs[0].URL != urls[protocol] || !strings.Contains(errs[0].ErrorText, "certificate") {
+			t.Errorf("%s: %+v", protocol, errs)
+		}
+	}
+}
