@@ -26,15 +26,30 @@ const (
 	maxUnreadTones   = 64
 )
 
-// feed makes a stream the one that the track is read from. The one before is told that nobody
-// reads it any more, so that it keeps nothing.
+// feed makes a stream the one that the track is read from. What the one before has is still
+// read, at once, and then it is told that nobody reads it any more, so that it keeps nothing.
 func (t *Track) feed(now time.Time, st *session.Stream) {
-	if t.stream != nil && t.stream != st {
-		t.stream.Deliver(now, session.Nothing)
-		t.clock.another = true
+	if before := t.stream; before != nil && before != st {
+		t.receiver.pc.core.takeFrom(now, t, before)
+		t.forget(now)
+		if t.reads&readsFrames != 0 {
+			before.Flush()
+			t.former = before
+		} else {
+			before.Deliver(now, session.Nothing)
+			t.clock.another = true
+		}
 	}
 	t.stream = st
 	t.deliver(now)
+}
+
+// forget ends the reading of the stream that fed the track before the one that does now.
+func (t *Track) forget(now time.Time) {
+	if t.former != nil {
+		t.former.Deliver(now, session.Nothing)
+		t.former, t.clock.another = nil, true
+	}
 }
 
 // use adds a way in which the track is used.
@@ -58,6 +73,9 @@ func (t *Track) deliver(now time.Time) {
 		d |= session.Packets
 	}
 	t.stream.Deliver(now, d)
+	if t.ended {
+		t.stream.Flush()
+	}
 	if t.reads&readsFrames != 0 {
 		t.receiver.pc.core.keepInStep(t)
 	}
@@ -124,10 +142,20 @@ func (t *Track) heard(tone Tone) {
 
 // nextFrame takes the next frame that is due from the stream's jitter buffer.
 func (t *Track) nextFrame(now time.Time) (Frame, bool) {
+	if t.former != nil {
+		if f, ok := t.frameOf(now, t.former); ok {
+			return f, true
+		}
+		t.forget(now)
+	}
 	if t.stream == nil {
 		return Frame{}, false
 	}
-	f, ok := t.stream.NextFrame(now)
+	return t.frameOf(now, t.stream)
+}
+
+func (t *Track) frameOf(now time.Time, st *session.Stream) (Frame, bool) {
+	f, ok := st.NextFrame(now)
 	if !ok {
 		return Frame{}, false
 	}
@@ -137,7 +165,7 @@ func (t *Track) nextFrame(now time.Time) (Frame, bool) {
 		Timestamp: f.Timestamp,
 	}
 	rate := f.Codec.ClockRate
-	if codec := t.stream.Codec(); codec != nil {
+	if codec := st.Codec(); codec != nil {
 		out.Codec = publicCodec(t.kind, codec)
 		if rate == 0 {
 			rate = codec.ClockRate

@@ -25,6 +25,7 @@ type Track struct {
 
 	// What a remote track has, under its connection's lock.
 	stream      *session.Stream // that feeds it; nil before the first packet
+	former      *session.Stream // that fed it before, and has frames that were not read; or nil
 	reads       reads
 	ended       bool // its transceiver is stopped, or the connection has ended
 	clock       mediaClock
@@ -105,6 +106,9 @@ func (t *Track) attached() []*Sender {
 // end is the end of a remote track. It is called with its connection locked.
 func (t *Track) end() {
 	t.ended = true
+	if t.stream != nil {
+		t.stream.Flush() // who reads has what has come, and then the end
+	}
 	t.readable.signal()
 }
 
@@ -117,7 +121,8 @@ func (t *Track) RID() string {
 
 // ReadFrame blocks until the next frame of a remote track is due, and returns it. A jitter
 // buffer puts frames in their order and keeps their time, and marks what is missing. It
-// is meant for one reader. When the track has ended the error wraps [ErrTrackEnded].
+// is meant for one reader. When the track has ended, what has come is returned without
+// waiting for its time, and then an error that wraps [ErrTrackEnded].
 func (t *Track) ReadFrame(ctx context.Context) (f Frame, err error) {
 	err = t.read(ctx, readsFrames, func(now time.Time) (ok bool) {
 		f, ok = t.nextFrame(now)

@@ -66,7 +66,7 @@ func (b *Buffer) nextAudio(now time.Time) (Frame, bool) {
 				}
 				a.started, a.resting = true, false
 			}
-			if due := b.due(s.sent); now.Before(due) {
+			if due := b.due(s.sent); b.waits(now, due) {
 				b.wake = due
 				return Frame{}, false
 			}
@@ -75,7 +75,7 @@ func (b *Buffer) nextAudio(now time.Time) (Frame, bool) {
 
 		// The packet is not there.
 		next := r.following(r.next)
-		if !a.started || a.resting && next == nil {
+		if !a.started || (a.resting || b.flushed) && next == nil {
 			return Frame{}, false
 		}
 		if a.resting {
@@ -84,7 +84,7 @@ func (b *Buffer) nextAudio(now time.Time) (Frame, bool) {
 			continue
 		}
 		due := b.due(a.sent)
-		if now.Before(due) {
+		if b.waits(now, due) {
 			b.wake = due
 			return Frame{}, false
 		}
@@ -106,7 +106,7 @@ func (b *Buffer) nextAudio(now time.Time) (Frame, bool) {
 		case next.sent-a.sent < a.last/2:
 			b.skipMissing(next)
 
-		case b.wanted()-b.playout.offset >= concealStep:
+		case b.wanted()-b.playout.offset >= concealStep && !b.flushed:
 			// Something has to be concealed, and the delay is too short: this is
 			// the moment. The packet may still come.
 			f := b.stretch(now, min(b.wanted()-b.playout.offset, a.last))

@@ -67,6 +67,7 @@ type Buffer struct {
 	together  time.Duration // the least, for what Sync keeps in step
 	rtt       time.Duration // zero when nothing is sent again
 	wake      time.Time     // when NextFrame will have something to do
+	flushed   bool          // nothing is waited for any more
 
 	stats Stats
 }
@@ -123,6 +124,13 @@ func (b *Buffer) NextFrame(now time.Time) (Frame, bool) {
 	}
 	return b.nextAudio(now)
 }
+
+// Flush says that the stream has ended: what is held is due at once, and what is missing will
+// not come. Frames that are whole are handed out by NextFrame one after the other.
+func (b *Buffer) Flush() { b.flushed = true }
+
+// waits reports whether it is too early for what is due at that time.
+func (b *Buffer) waits(now, due time.Time) bool { return now.Before(due) && !b.flushed }
 
 // NeedsKeyFrame reports whether nothing more can be decoded until a key frame
 // comes, and none is waiting. Who asks for one, with PLI or FIR, limits how often.

@@ -23,6 +23,8 @@
 //	if b.NeedsKeyFrame() { … } // ask for one: PLI
 //	wake := b.NextTimeout()
 //
+// When the stream has ended, Flush has the rest handed out without waiting.
+//
 // # How long to wait
 //
 // A frame sent at time s, by its RTP timestamp, is due at s + offset. What the

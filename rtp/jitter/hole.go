@@ -50,7 +50,7 @@ func (b *Buffer) waitForHole(now time.Time, index int64) bool {
 	if due := b.due(sent); b.playout.started && due.After(deadline) {
 		deadline = due
 	}
-	if now.Before(deadline) {
+	if b.waits(now, deadline) {
 		if b.wake.IsZero() || deadline.Before(b.wake) {
 			b.wake = deadline
 		}
@@ -101,7 +101,7 @@ func (b *Buffer) skipToKey(now time.Time, index int64) (due time.Time, ok bool) 
 			break
 		}
 	}
-	if due := b.due(first.sent); b.playout.started && now.Before(due) {
+	if due := b.due(first.sent); b.playout.started && b.waits(now, due) {
 		return due, false
 	}
 	v.hole = hole{}

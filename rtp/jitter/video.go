@@ -62,7 +62,7 @@ func (b *Buffer) nextVideo(now time.Time) (Frame, bool) {
 			r.next++
 			continue
 		case !v.aligned && !b.startsFrame(r.next):
-			if grace := s.arrival.Add(reorderGrace); !r.settled && now.Before(grace) {
+			if grace := s.arrival.Add(reorderGrace); !r.settled && b.waits(now, grace) {
 				b.wake = grace // for what was sent before the first packet that came
 				return Frame{}, false
 			}
@@ -93,7 +93,7 @@ func (b *Buffer) nextVideo(now time.Time) (Frame, bool) {
 			if !b.playout.started {
 				b.playout = playout{started: true, offset: b.wanted()}
 			}
-			if due := b.due(s.sent); now.Before(due) {
+			if due := b.due(s.sent); b.waits(now, due) {
 				b.wake = due
 				return Frame{}, false
 			}

@@ -209,6 +209,9 @@ func (s *Session) endStream(now time.Time, st *Stream, why EndReason) {
 	}
 	s.demux.last = nil
 	st.nack = nackList{}
+	if st.Flush(); st.frames != nil {
+		s.awaken(now, st)
+	}
 	s.events.push(StreamEnded{st, why})
 }
 

@@ -8,7 +8,8 @@ type Event interface{ event() }
 // StreamStarted: the first packet of a source was taken.
 type StreamStarted struct{ Stream *Stream }
 
-// StreamEnded: nothing more comes from a stream. What it still has may be read.
+// StreamEnded: nothing more comes from a stream. What it still has may be read, and none
+// of it is waited for.
 type StreamEnded struct {
 	Stream *Stream
 	Reason EndReason

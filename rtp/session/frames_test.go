@@ -188,3 +188,34 @@ func TestRepairsReachTheJitterBuffer(t *testing.T) {
 		t.Errorf("%d packets were recovered, and %d frames handed out", v.PacketsRecovered, len(c.frames[Video]))
 	}
 }
+
+// The peer says goodbye while frames wait in the jitter buffer: they are handed out, and whoever
+// drives the session is told to take them.
+func TestFramesBeforeGoodbye(t *testing.T) {
+	for _, kind := range []Kind{Audio, Video} {
+		c := newCall(t)
+		sender := map[Kind]*Sender{Audio: c.audio, Video: c.video}[kind]
+		for n := range 5 {
+			f := Frame{Data: vp8Frame(500, n == 0), KeyFrame: n == 0, PTS: time.Duration(n) * 20 * time.Millisecond}
+			if kind == Audio {
+				f.Data = []byte{0xf8, byte(n)}
+			}
+			if err := sender.WriteFrame(c.now, 0, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var stream *Stream
+		c.run(15 * time.Millisecond)
+		for _, st := range c.z.Streams() {
+			stream = st
+		}
+		if before := len(c.frames[kind]); before == 5 {
+			t.Fatalf("%v: nothing waits", kind)
+		}
+		c.a.RemoveSender(c.now, sender)
+		c.run(15 * time.Millisecond)
+		if n := len(c.frames[kind]); n != 5 || !stream.Ended() {
+			t.Errorf("%v: %d frames of 5 before the end of the stream (%v)", kind, n, stream.Ended())
+		}
+	}
+}

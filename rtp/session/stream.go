@@ -75,11 +75,22 @@ func (st *Stream) Deliver(now time.Time, d Delivery) {
 		for p := range st.packets.all() {
 			st.frames.Receive(p.Arrival, p.Packet, p.Codec.jitter())
 		}
+		if st.ended {
+			st.frames.Flush()
+		}
 	}
 	if !st.keeps() {
 		st.packets = fifo[Packet]{}
 	}
 	st.session.awaken(now, st)
+}
+
+// Flush has what the jitter buffer holds handed out at once, when nothing more is to be waited
+// for. A stream that has ended was flushed.
+func (st *Stream) Flush() {
+	if st.frames != nil {
+		st.frames.Flush()
+	}
 }
 
 // keeps reports whether packets are kept for NextPacket.
