@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -32,9 +33,25 @@ func (k kind) key() string { return k.name + "\x00" + strings.Join(k.flags, "\x0
 // A Browser is a running browser.
 type Browser struct {
 	name    string
+	place   Place
 	proc    *process
 	hall    *Page
 	profile string
+}
+
+// A Place is a network namespace for a browser. The zero Place is the namespace of this process.
+type Place struct {
+	// Enter moves the calling thread there: the browser is started by it.
+	Enter func() error
+	// Listen listens there, at a TCP address: the browser's pages are served from it.
+	Listen func(address string) (net.Listener, error)
+}
+
+func (p Place) listen(address string) (net.Listener, error) {
+	if p.Listen == nil {
+		return net.Listen("tcp", address)
+	}
+	return p.Listen(address)
 }
 
 // running holds the browsers of this test binary, by kind.key.
@@ -80,7 +97,7 @@ func shared(t testing.TB, k kind) *Browser {
 	}
 	if b == nil {
 		var err error
-		if b, err = start(k); err != nil {
+		if b, err = start(k, Place{}); err != nil {
 			t.Fatal(err)
 		}
 		if running.browsers == nil {
@@ -91,7 +108,24 @@ func shared(t testing.TB, k kind) *Browser {
 	return b
 }
 
-func start(k kind) (*Browser, error) {
+// apart starts a browser for this test alone, in a place of its own.
+func apart(t testing.TB, k kind, place Place) *Browser {
+	t.Helper()
+	running.Lock()
+	inMain := running.inMain
+	running.Unlock()
+	if !inMain {
+		t.Fatalf("browser: the package needs func TestMain(m *testing.M) { os.Exit(browser.Main(m)) }: without it nobody ends what the browser leaves")
+	}
+	b, err := start(k, place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.close)
+	return b
+}
+
+func start(k kind, place Place) (*Browser, error) {
 	var program string
 	for _, name := range k.programs {
 		if path, err := exec.LookPath(name); err == nil {
@@ -106,7 +140,7 @@ func start(k kind) (*Browser, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Browser{name: k.name, profile: profile}
+	b := &Browser{name: k.name, place: place, profile: profile}
 	if b.hall, err = newPage(b, "hall", nil, nil); err != nil {
 		b.close()
 		return nil, err
@@ -116,7 +150,7 @@ func start(k kind) (*Browser, error) {
 		b.close()
 		return nil, err
 	}
-	if b.proc, err = startProcess(program, args, profile); err != nil {
+	if b.proc, err = startProcess(program, args, profile, place); err != nil {
 		b.close()
 		return nil, err
 	}

@@ -165,7 +165,7 @@ func TestVisitDrivesSomebodysPage(t *testing.T) {
 }
 
 func TestAMissingBrowserNamesItsPackage(t *testing.T) {
-	_, err := start(kind{name: "Netscape", programs: []string{"netscape-navigator"}, install: "apt-get install netscape"})
+	_, err := start(kind{name: "Netscape", programs: []string{"netscape-navigator"}, install: "apt-get install netscape"}, Place{})
 	if err == nil || !strings.Contains(err.Error(), "apt-get install netscape") {
 		t.Errorf("the error was %v", err)
 	}

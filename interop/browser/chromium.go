@@ -6,7 +6,17 @@ import "testing"
 // same additional flags, and starts it for the first of them.
 func Chromium(t testing.TB, flags ...string) *Browser {
 	t.Helper()
-	return shared(t, kind{
+	return shared(t, chromium(flags))
+}
+
+// ChromiumIn starts a headless Chromium in a network namespace. It ends with the test.
+func ChromiumIn(t testing.TB, place Place, flags ...string) *Browser {
+	t.Helper()
+	return apart(t, chromium(flags), place)
+}
+
+func chromium(flags []string) kind {
+	return kind{
 		name:     "Chromium",
 		programs: []string{"chromium", "chromium-browser", "google-chrome"},
 		install:  "apt-get install chromium",
@@ -36,5 +46,5 @@ func Chromium(t testing.TB, flags ...string) *Browser {
 			return append(append(args, flags...), url), nil
 		},
 		flags: flags,
-	})
+	}
 }

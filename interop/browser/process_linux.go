@@ -25,7 +25,7 @@ type process struct {
 	stderr tail
 }
 
-func startProcess(program string, args []string, home string) (*process, error) {
+func startProcess(program string, args []string, home string, place Place) (*process, error) {
 	p := &process{cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Stdout = &p.stderr
 	p.cmd.Stderr = &p.stderr
@@ -38,8 +38,15 @@ func startProcess(program string, args []string, home string) (*process, error) 
 		// The parent-death signal is sent when the *thread* that forked ends. This
 		// one ends with the browser, or with us.
 		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := p.cmd.Start()
+		var err error
+		if place.Enter == nil {
+			defer runtime.UnlockOSThread()
+		} else {
+			err = place.Enter() // the thread is of no other use from now on
+		}
+		if err == nil {
+			err = p.cmd.Start()
+		}
 		started <- err
 		if err != nil {
 			return

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -27,7 +26,7 @@ const maxResult = 64 << 20
 
 // newPage serves a page; origin is the URL of somebody else's page, or nil.
 func newPage(b *Browser, name string, scripts []string, origin *string) (*Page, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := b.place.listen("127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,17 @@ package netns
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"math/big"
+	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +34,7 @@ type lab struct {
 	*Internet
 	server *Host
 	turn   *Process
+	trust  string // in the environment of peers, to trust the server's certificate
 }
 
 func newLab(t *testing.T) *lab {
@@ -99,4 +109,35 @@ func (l *lab) url(transport string) string {
 		return "turns:" + addr + ":443?transport=tcp"
 	}
 	return "turn:" + addr + ":3478?transport=" + transport
+}
+
+// certificate makes a certificate for the server, and returns the flags to serve TLS with it,
+// at the port of HTTPS. It is signed by itself: l.trust is where peers find that they trust it.
+func (l *lab) certificate() (flags []string) {
+	l.t.Helper()
+	dir := l.t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{l.server.Addr.AsSlice()}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	l.trust = "SSL_CERT_FILE=" + cert
+	return []string{"--tls", l.server.Addr.String() + ":443", "--cert", cert, "--key", key}
 }

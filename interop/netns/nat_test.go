@@ -1,7 +1,6 @@
 package netns
 
 import (
-	"strings"
 	"testing"
 	"time"
 )
@@ -30,18 +29,7 @@ func TestNATs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			near.alive(t, ctx)
-			path := near.path(t, ctx)
-			for !c.relayed && strings.Contains(path, "relay") { // it may begin there
-				if ctx.Err() != nil {
-					t.Fatalf("the call does not leave the relay: %s", path)
-				}
-				near.alive(t, ctx)
-				path = near.path(t, ctx)
-			}
-			if c.relayed && !strings.Contains(path, "relay") {
-				t.Errorf("the path is %s; no direct one should be possible", path)
-			}
+			path := near.settled(t, ctx, c.relayed)
 			t.Logf("connected after %v: %s; 1 MiB there and back in %v", after, path, done.Took.Round(time.Millisecond))
 		})
 	}

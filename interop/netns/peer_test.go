@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -153,6 +154,21 @@ func (r *remote) alive(t *testing.T, ctx context.Context) (p pulse) {
 		t.Fatalf("the call does not survive: %v", err)
 	}
 	return p
+}
+
+// settled waits until data goes where it should: directly if it can.
+func (r *remote) settled(t *testing.T, ctx context.Context, relayed bool) (path string) {
+	t.Helper()
+	for {
+		r.alive(t, ctx)
+		path = r.path(t, ctx)
+		switch {
+		case strings.Contains(path, "relay") == relayed:
+			return path
+		case relayed:
+			t.Fatalf("the path is %s; no direct one should be possible", path)
+		}
+	}
 }
 
 // transfer carries bytes to the other end and back, and returns when they have come.
