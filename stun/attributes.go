@@ -6,10 +6,11 @@ import "fmt"
 type AttributeType uint16
 
 // The attributes of STUN (RFC 8489, Section 18.3), ICE (RFC 8445, Section
-// 20.1), TURN (RFC 8656, Section 18; RFC 7635, Section 6; RFC 8016, Section 5),
-// and one of Google's that every Chromium sends. The RFC's MAPPED-ADDRESS is AttrMappedAddress, and so on.
+// 20.1), TURN (RFC 8656, Section 18; RFC 6062, Section 6.2; RFC 7635, Section 6; RFC
+// 8016, Section 5), the discovery of NAT behaviour (RFC 5780, Section 7), and one of Google's that every Chromium sends. The RFC's MAPPED-ADDRESS is AttrMappedAddress, and so on.
 const (
 	AttrMappedAddress          AttributeType = 0x0001
+	AttrChangeRequest          AttributeType = 0x0003
 	AttrUsername               AttributeType = 0x0006
 	AttrMessageIntegrity       AttributeType = 0x0008
 	AttrErrorCode              AttributeType = 0x0009
@@ -33,6 +34,9 @@ const (
 	AttrReservationToken       AttributeType = 0x0022
 	AttrPriority               AttributeType = 0x0024
 	AttrUseCandidate           AttributeType = 0x0025
+	AttrPadding                AttributeType = 0x0026
+	AttrResponsePort           AttributeType = 0x0027
+	AttrConnectionID           AttributeType = 0x002A
 
 	AttrAdditionalAddressFamily AttributeType = 0x8000
 	AttrAddressErrorCode        AttributeType = 0x8001
@@ -44,6 +48,8 @@ const (
 	AttrFingerprint             AttributeType = 0x8028
 	AttrICEControlled           AttributeType = 0x8029
 	AttrICEControlling          AttributeType = 0x802A
+	AttrResponseOrigin          AttributeType = 0x802B
+	AttrOtherAddress            AttributeType = 0x802C
 	AttrThirdPartyAuthorization AttributeType = 0x802E
 	AttrMobilityTicket          AttributeType = 0x8030
 
@@ -77,6 +83,8 @@ func (t AttributeType) String() string {
 	switch t {
 	case AttrMappedAddress:
 		return "MAPPED-ADDRESS"
+	case AttrChangeRequest:
+		return "CHANGE-REQUEST"
 	case AttrUsername:
 		return "USERNAME"
 	case AttrMessageIntegrity:
@@ -123,6 +131,12 @@ func (t AttributeType) String() string {
 		return "PRIORITY"
 	case AttrUseCandidate:
 		return "USE-CANDIDATE"
+	case AttrPadding:
+		return "PADDING"
+	case AttrResponsePort:
+		return "RESPONSE-PORT"
+	case AttrConnectionID:
+		return "CONNECTION-ID"
 	case AttrAdditionalAddressFamily:
 		return "ADDITIONAL-ADDRESS-FAMILY"
 	case AttrAddressErrorCode:
@@ -143,6 +157,10 @@ func (t AttributeType) String() string {
 		return "ICE-CONTROLLED"
 	case AttrICEControlling:
 		return "ICE-CONTROLLING"
+	case AttrResponseOrigin:
+		return "RESPONSE-ORIGIN"
+	case AttrOtherAddress:
+		return "OTHER-ADDRESS"
 	case AttrThirdPartyAuthorization:
 		return "THIRD-PARTY-AUTHORIZATION"
 	case AttrMobilityTicket:

@@ -9,7 +9,7 @@ import (
 type ErrorCode int
 
 // The codes of STUN (RFC 8489, Section 14.8), ICE (RFC 8445, Section 20.2) and
-// TURN (RFC 8656, Section 19; RFC 8016, Section 3.4).
+// TURN (RFC 8656, Section 19; RFC 6062, Section 6.3; RFC 8016, Section 3.4).
 const (
 	CodeTryAlternate              ErrorCode = 300
 	CodeBadRequest                ErrorCode = 400
@@ -23,6 +23,8 @@ const (
 	CodeWrongCredentials          ErrorCode = 441
 	CodeUnsupportedTransport      ErrorCode = 442
 	CodePeerAddressFamilyMismatch ErrorCode = 443
+	CodeConnectionAlreadyExists   ErrorCode = 446
+	CodeConnectionTimeout         ErrorCode = 447
 	CodeAllocationQuotaReached    ErrorCode = 486
 	CodeRoleConflict              ErrorCode = 487
 	CodeServerError               ErrorCode = 500
@@ -56,6 +58,10 @@ func (c ErrorCode) Reason() string {
 		return "Unsupported Transport Protocol"
 	case CodePeerAddressFamilyMismatch:
 		return "Peer Address Family Mismatch"
+	case CodeConnectionAlreadyExists:
+		return "Connection Already Exists"
+	case CodeConnectionTimeout:
+		return "Connection Timeout or Failure"
 	case CodeAllocationQuotaReached:
 		return "Allocation Quota Reached"
 	case CodeRoleConflict:

@@ -28,7 +28,8 @@ const (
 // A Method is what is asked for: 12 bits.
 type Method uint16
 
-// The methods: Binding of RFC 8489, the others of TURN (RFC 8656).
+// The methods: Binding of RFC 8489, the others of TURN (RFC 8656, and RFC 6062 for
+// its TCP connections).
 const (
 	Binding          Method = 0x001
 	Allocate         Method = 0x003
@@ -37,6 +38,10 @@ const (
 	Data             Method = 0x007
 	CreatePermission Method = 0x008
 	ChannelBind      Method = 0x009
+
+	Connect           Method = 0x00A
+	ConnectionBind    Method = 0x00B
+	ConnectionAttempt Method = 0x00C
 )
 
 // The types of Binding messages.
@@ -79,6 +84,12 @@ func (m Method) String() string {
 		return "CreatePermission"
 	case ChannelBind:
 		return "ChannelBind"
+	case Connect:
+		return "Connect"
+	case ConnectionBind:
+		return "ConnectionBind"
+	case ConnectionAttempt:
+		return "ConnectionAttempt"
 	}
 	return fmt.Sprintf("method %#03x", uint16(m))
 }

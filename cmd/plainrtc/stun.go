@@ -108,12 +108,10 @@ const (
 	addressAndPortDependent behaviour = "address-and-port-dependent"
 )
 
-// What RFC 5780, Section 7, adds to STUN.
+// The flags of CHANGE-REQUEST. RFC 5780, Section 7.2.
 const (
-	attrChangeRequest stun.AttributeType = 0x0003
-	attrOtherAddress  stun.AttributeType = 0x802c
-	changeIP                             = 4
-	changePort                           = 2
+	changeIP   = 4
+	changePort = 2
 )
 
 // errNoAnswer is what some tests find, and not an error to them.
@@ -148,7 +146,7 @@ func (r *stunReport) find(ctx context.Context, host, port string, timeout time.D
 	if software, ok := answer.Get(stun.AttrSoftware); ok {
 		r.Software = string(software)
 	}
-	other, ok := answer.Address(attrOtherAddress)
+	other, ok := answer.Address(stun.AttrOtherAddress)
 	if !ok || other.Port() == 0 || other.Addr().IsUnspecified() || other.Addr().Is4() != r.Server.Addr().Is4() ||
 		other.Addr() == r.Server.Addr() || other.Port() == r.Server.Port() {
 		return nil
@@ -264,7 +262,7 @@ func (p *stunProbe) open() (err error) {
 func (p *stunProbe) ask(server netip.AddrPort, change uint32) (stun.Message, time.Duration, error) {
 	m := stun.NewBuilder(nil, stun.NewType(stun.Binding, stun.Request), stun.NewTransactionID(rand.Reader))
 	if change != 0 {
-		m.Add(attrChangeRequest, binary.BigEndian.AppendUint32(nil, change))
+		m.Add(stun.AttrChangeRequest, binary.BigEndian.AppendUint32(nil, change))
 	}
 	transaction := stun.NewTransaction(m.Bytes(), stun.TransactionConfig{RTO: 250 * time.Millisecond})
 	began := time.Now()

@@ -65,7 +65,7 @@ func (s *stunWorld) answer(i, j int) {
 			continue
 		}
 		x, y := i, j
-		if v, ok := m.Get(attrChangeRequest); ok {
+		if v, ok := m.Get(stun.AttrChangeRequest); ok {
 			if v[3]&changeIP != 0 {
 				x = 1 - x
 			}
@@ -90,7 +90,7 @@ func (s *stunWorld) answer(i, j int) {
 		r := stun.NewBuilder(nil, stun.NewType(stun.Binding, stun.SuccessResponse), m.TransactionID())
 		r.AddXORAddress(stun.AttrXORMappedAddress, mapped)
 		if !s.without {
-			r.AddAddress(attrOtherAddress, udpAddrPort(s.sockets[1][1].LocalAddr()))
+			r.AddAddress(stun.AttrOtherAddress, udpAddrPort(s.sockets[1][1].LocalAddr()))
 		}
 		s.sockets[x][y].WriteToUDPAddrPort(r.Bytes(), from)
 	}
