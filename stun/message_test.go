@@ -386,7 +386,7 @@ func TestEveryAttributeHasAName(t *testing.T) {
 			}
 		}
 	}
-	if count != 39 {
+	if count != 45 {
 		t.Errorf("%d attributes have names; does a new one lack its own?", count)
 	}
 }

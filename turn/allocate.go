@@ -15,13 +15,17 @@ func (c *Client) allocate(now time.Time) {
 
 // writeAllocate writes what an Allocate request asks for. RFC 8656, Section 7.1.
 func (c *Client) writeAllocate(b *stun.Builder) {
-	b.AddUint32(stun.AttrRequestedTransport, protocolUDP<<24)
+	protocol := uint32(protocolUDP)
+	if c.config.TCP {
+		protocol = protocolTCP
+	}
+	b.AddUint32(stun.AttrRequestedTransport, protocol<<24)
 	if c.config.Lifetime > 0 {
 		addLifetime(b, c.config.Lifetime)
 	}
 	// A token stands for an address: the server refuses one together with a
 	// family or an even port.
-	reserved := c.config.ReservationToken != [8]byte{}
+	reserved := c.config.ReservationToken != [8]byte{} && !c.config.TCP
 	switch {
 	case reserved:
 		b.Add(stun.AttrReservationToken, c.config.ReservationToken[:])
@@ -32,14 +36,14 @@ func (c *Client) writeAllocate(b *stun.Builder) {
 	case c.config.Family == BothFamilies:
 		addFamily(b, stun.AttrAdditionalAddressFamily, familyIPv6)
 	}
-	if c.config.EvenPort && !reserved {
+	if c.config.EvenPort && !reserved && !c.config.TCP {
 		var r byte
 		if c.config.ReserveNext {
 			r = 0x80
 		}
 		b.Add(stun.AttrEvenPort, []byte{r})
 	}
-	if c.config.DontFragment {
+	if c.config.DontFragment && !c.config.TCP {
 		b.Add(stun.AttrDontFragment, nil)
 	}
 	if c.config.Mobility {

@@ -3,6 +3,7 @@ package turn
 import (
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/trace"
@@ -32,8 +33,10 @@ type allocation struct {
 	generation     uint32         // of the ticket
 	moved          stun.TransactionID
 
+	tcp         bool // relays connections
 	permissions []permission
 	channels    []channel
+	connections []*peerConnection
 }
 
 // A permission lets a peer's IP address be relayed. RFC 8656, Section 9.
@@ -56,9 +59,16 @@ type relay struct {
 	id         RelayID
 	allocation *allocation // nil for one that is reserved
 	ipv6       bool
+	tcp        bool
 	address    netip.AddrPort // invalid until it is open
 	token      [8]byte        // of one that is reserved
 	expiry     expiry         // of one that is reserved
+}
+
+// An endpoint is a relayed transport address with its protocol.
+type endpoint struct {
+	netip.AddrPort
+	tcp bool
 }
 
 // How many permissions and channels an allocation may have. More get error 508.
@@ -70,6 +80,7 @@ const (
 // wants is what an Allocate request asks for, checked.
 type wants struct {
 	ipv4, ipv6  bool
+	tcp         bool
 	even, next  bool
 	claim       *relay         // by its reservation token
 	unavailable stun.ErrorCode // why one of two families is not there; 0 if it is
@@ -111,7 +122,7 @@ func (s *Server) receiveAllocate(now time.Time, q *query) {
 
 	a := &allocation{
 		tuple: q.from, username: q.user, user: u, key: q.key, id: q.TransactionID(),
-		additionalCode: w.unavailable, mobile: q.Has(stun.AttrMobilityTicket),
+		additionalCode: w.unavailable, mobile: q.Has(stun.AttrMobilityTicket), tcp: w.tcp,
 	}
 	a.algorithm, _ = s.algorithm(q.Message)
 	asked, _ := lifetimeOf(q.Message)
@@ -154,7 +165,14 @@ func (s *Server) wants(q *query) (w wants, code stun.ErrorCode) {
 	if len(transport) != 4 {
 		return w, stun.CodeBadRequest
 	}
-	if transport[0] != protocolUDP {
+	switch transport[0] {
+	case protocolUDP:
+	case protocolTCP:
+		if code := s.wantsTCP(q); code != 0 {
+			return w, code
+		}
+		w.tcp = true
+	default:
 		return w, stun.CodeUnsupportedTransport
 	}
 	requested, hasRequested := family(q.Message, stun.AttrRequestedAddressFamily)
@@ -205,10 +223,10 @@ func (s *Server) wants(q *query) (w wants, code stun.ErrorCode) {
 // open asks the shell for a relay of an allocation.
 func (s *Server) open(a *allocation, ipv6, even, next bool) {
 	r := s.newRelay(ipv6)
-	r.allocation = a
+	r.allocation, r.tcp = a, a.tcp
 	a.relays[index(ipv6)] = r
 	a.pending++
-	e := OpenRelay{Relay: r.id, IPv6: ipv6, EvenPort: even}
+	e := OpenRelay{Relay: r.id, IPv6: ipv6, TCP: a.tcp, EvenPort: even}
 	if next {
 		a.reserve = s.newRelay(ipv6)
 		e.Next = a.reserve.id
@@ -260,7 +278,7 @@ const reservationLifetime = 30 * time.Second
 // listen makes a relay's address known.
 func (s *Server) listen(r *relay, address netip.AddrPort) {
 	r.address = address
-	s.addresses[address] = r
+	s.addresses[endpoint{address, r.tcp}] = r
 	s.relayHosts[address.Addr()]++
 }
 
@@ -322,16 +340,23 @@ func (s *Server) remove(a *allocation) {
 
 // closeRelay closes one of an allocation's relays.
 func (s *Server) closeRelay(a *allocation, i int) {
-	if r := a.relays[i]; r != nil {
-		a.relays[i] = nil
-		s.forget(r)
+	r := a.relays[i]
+	if r == nil {
+		return
+	}
+	a.relays[i] = nil
+	s.forget(r)
+	for _, c := range slices.Clone(a.connections) {
+		if index(c.peer.Addr().Is6()) == i {
+			s.forgetConnection(c)
+		}
 	}
 }
 
 func (s *Server) forget(r *relay) {
 	delete(s.relays, r.id)
 	if r.address.IsValid() {
-		delete(s.addresses, r.address)
+		delete(s.addresses, endpoint{r.address, r.tcp})
 		host := r.address.Addr()
 		if s.relayHosts[host]--; s.relayHosts[host] == 0 {
 			delete(s.relayHosts, host)

@@ -15,9 +15,12 @@ const (
 	familyIPv6 = 0x02
 )
 
-// protocolUDP is the only value of REQUESTED-TRANSPORT that is served: IP's
-// number of UDP. RFC 8656, Section 18.7.
-const protocolUDP = 17
+// The values of REQUESTED-TRANSPORT are IP's numbers of protocols. RFC 8656, Section
+// 18.7; RFC 6062, Section 4.1.
+const (
+	protocolTCP = 6
+	protocolUDP = 17
+)
 
 // lifetimes on the wire are in seconds, RFC 8656, Section 18.2.
 const (
@@ -44,7 +47,7 @@ const (
 func understood(t stun.AttributeType) bool {
 	switch t {
 	case stun.AttrChannelNumber, stun.AttrLifetime, stun.AttrXORPeerAddress, stun.AttrData, stun.AttrXORRelayedAddress,
-		stun.AttrRequestedAddressFamily, stun.AttrEvenPort, stun.AttrRequestedTransport, stun.AttrDontFragment, stun.AttrReservationToken:
+		stun.AttrRequestedAddressFamily, stun.AttrEvenPort, stun.AttrRequestedTransport, stun.AttrDontFragment, stun.AttrReservationToken, stun.AttrConnectionID:
 		return true
 	}
 	return false

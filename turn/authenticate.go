@@ -43,7 +43,7 @@ func (s *Server) authenticate(now time.Time, q *query) (stun.ErrorCode, DropReas
 	}
 	// An allocation's own key spares the derivation, and outlives a time-limited
 	// password: that says until when one may begin, not how long one may speak.
-	if a := q.allocation; a != nil && a.username == name && a.algorithm == algorithm {
+	if a := s.keeper(q); a != nil && a.username == name && a.algorithm == algorithm {
 		if !check(a.key) {
 			return s.unknown(now, q, stun.CodeUnauthenticated)
 		}

@@ -64,7 +64,7 @@ func (c *Client) CreatePermission(now time.Time, peer netip.Addr) error {
 // the event ChannelBound or ChannelEnded. RFC 8656, Section 12.1.
 func (c *Client) BindChannel(now time.Time, peer netip.AddrPort) error {
 	peer = unmapped(peer)
-	if c.state != stateAllocated {
+	if c.state != stateAllocated || c.config.TCP {
 		return ErrNotAllocated
 	}
 	if !c.reaches(peer.Addr()) || peer.Port() == 0 {

@@ -35,6 +35,10 @@ type ClientConfig struct {
 	// ChannelData is padded.
 	Stream bool
 
+	// TCP asks for an allocation whose connections are relayed, not datagrams (RFC 6062): it
+	// takes Connect, and none of what sends data. It needs Stream.
+	TCP bool
+
 	Family   Family
 	Lifetime time.Duration // to ask for; 0 leaves it to the server, which gives 10 minutes
 
@@ -70,12 +74,13 @@ const (
 	stateAllocating                    // waits for the answer to Allocate; Section 7.1
 	stateElsewhere                     // waits for the caller to Restart, after TryAlternate; Section 7.4
 	stateAllocated                     // relays; Section 8
+	stateBinding                       // waits for the answer to ConnectionBind; RFC 6062, Section 4.5
 	stateClosing                       // waits for the answer to the Refresh that ends it; Section 8.1
 	stateClosed                        // over: Closed was told
 )
 
 func (s clientState) String() string {
-	return [...]string{"idle", "allocating", "elsewhere", "allocated", "closing", "closed"}[s]
+	return [...]string{"idle", "allocating", "elsewhere", "allocated", "binding", "closing", "closed"}[s]
 }
 
 // The timers of a Client, beside those of its transactions.
@@ -126,13 +131,14 @@ type Client struct {
 // A request is a transaction that goes on.
 type request struct {
 	*stun.Transaction
-	method stun.Method
-	id     stun.TransactionID
-	peer   netip.AddrPort // of CreatePermission (port 0) and ChannelBind
-	signed bool           // it was sent with credentials
-	stale  int            // how often its nonce was stale
-	moves  bool           // a Refresh with the mobility ticket
-	ends   bool           // a Refresh with lifetime 0
+	method     stun.Method
+	id         stun.TransactionID
+	peer       netip.AddrPort // of CreatePermission (port 0), ChannelBind and Connect
+	connection ConnectionID   // of ConnectionBind
+	signed     bool           // it was sent with credentials
+	stale      int            // how often its nonce was stale
+	moves      bool           // a Refresh with the mobility ticket
+	ends       bool           // a Refresh with lifetime 0
 }
 
 // A ClientEvent is a rare fact: one of the structs below.
@@ -207,6 +213,9 @@ func (Closed) clientEvent()            {}
 func NewClient(config ClientConfig) (*Client, error) {
 	if config.Rand == nil {
 		return nil, fmt.Errorf("turn: ClientConfig.Rand must be set: transaction ids come from it")
+	}
+	if config.TCP && !config.Stream {
+		return nil, fmt.Errorf("turn: ClientConfig.TCP needs Stream: only who is on TCP or TLS may ask for connections")
 	}
 	for _, word := range []string{config.Username, config.Password} {
 		if _, err := stun.OpaqueString(word); err != nil {
@@ -337,6 +346,8 @@ func (c *Client) receive(now time.Time, packet []byte) string {
 	switch {
 	case m.Class() == stun.Indication && m.Method() == stun.Data:
 		return c.receiveIndication(now, m)
+	case m.Class() == stun.Indication && m.Method() == stun.ConnectionAttempt:
+		return c.receiveAttempt(now, m)
 	case m.Class() == stun.SuccessResponse || m.Class() == stun.ErrorResponse:
 		for _, r := range c.requests {
 			if r.id == m.TransactionID() {

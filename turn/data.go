@@ -46,7 +46,7 @@ func (c *Client) AppendData(now time.Time, b []byte, peer netip.AddrPort, payloa
 // the packet, which is a part of b if b has capacity for the padding.
 func (c *Client) WrapData(now time.Time, b []byte, at int, peer netip.AddrPort) (packet []byte, err error) {
 	peer = unmapped(peer)
-	if c.state != stateAllocated {
+	if c.state != stateAllocated || c.config.TCP {
 		return nil, ErrNotAllocated
 	}
 	if len(b)-at > maxPayload {

@@ -15,7 +15,8 @@ func (r Reason) Error() string { return "turn: " + string(r) }
 
 // Misuse, and ends of a stream.
 const (
-	ErrNotAllocated Reason = "there is no allocation: wait for the event Allocated"
+	ErrNotAllocated Reason = "there is no allocation of the kind: wait for the event Allocated"
+	ErrNotIdle      Reason = "this Client has another task: make one of its own, with TCP, for a connection"
 	ErrNoPermission Reason = "the server has no permission for this peer: call CreatePermission and wait for PermissionCreated"
 	ErrTooMany      Reason = "the allocation has as many permissions or channels as it can"
 	ErrNoAddress    Reason = "a peer's address must be valid, its port not zero, and its family one of the allocation's"
@@ -27,13 +28,14 @@ const (
 
 // Why an answer of the server's is of no use.
 const (
-	ErrNoChallenge Reason = "the server asks for credentials without saying NONCE and REALM"
-	ErrBidDown     Reason = "the nonce says that there are password algorithms, and they were removed on the way"
-	ErrNoAlgorithm Reason = "the server accepts no password algorithm that is known here"
-	ErrIncomplete  Reason = "the answer to Allocate lacks the relayed address, the mapped address or the lifetime"
-	ErrStaleNonces Reason = "the server calls each nonce of its own stale"
-	ErrRedirects   Reason = "the server sends us in circles"
-	ErrFamily      Reason = "the relayed address is of another family than was asked for"
+	ErrNoChallenge  Reason = "the server asks for credentials without saying NONCE and REALM"
+	ErrBidDown      Reason = "the nonce says that there are password algorithms, and they were removed on the way"
+	ErrNoAlgorithm  Reason = "the server accepts no password algorithm that is known here"
+	ErrIncomplete   Reason = "the answer to Allocate lacks the relayed address, the mapped address or the lifetime"
+	ErrNoConnection Reason = "the answer to Connect names no connection"
+	ErrStaleNonces  Reason = "the server calls each nonce of its own stale"
+	ErrRedirects    Reason = "the server sends us in circles"
+	ErrFamily       Reason = "the relayed address is of another family than was asked for"
 )
 
 // A PeerError is the server's refusal.

@@ -87,5 +87,9 @@ func (f *Framer) Next() ([]byte, bool) {
 // Pending returns how many bytes of an unfinished message there are.
 func (f *Framer) Pending() int { return f.end - f.start }
 
+// Rest returns what arrived and was not returned: after ConnectionBound no messages, but the
+// peer's first bytes (RFC 6062). It is valid until Space is called.
+func (f *Framer) Rest() []byte { return f.b[f.start:f.end] }
+
 // Err tells why Next returns nothing any more: the connection has to be closed.
 func (f *Framer) Err() error { return f.err }

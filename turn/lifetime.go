@@ -91,6 +91,10 @@ func (s *Server) NextTimeout() time.Time {
 func (s *Server) Advance(now time.Time) {
 	for len(s.expiries) > 0 && !s.expiries[0].at.After(now) {
 		e := s.expiries[0]
+		if e.connection != nil {
+			s.expireConnection(now, e.connection)
+			continue
+		}
 		if e.reserved != nil {
 			s.config.Trace.Timer(now, trace.TURN, "reservation")
 			s.expiries.remove(e)
@@ -104,11 +108,13 @@ func (s *Server) Advance(now time.Time) {
 	}
 }
 
-// An expiry is when something ends by itself: an allocation, or a reservation.
+// An expiry is when something ends by itself: an allocation, a reservation, or a
+// connection that nobody came for.
 type expiry struct {
 	at         time.Time
 	allocation *allocation
 	reserved   *relay
+	connection *peerConnection
 	place      int // in the heap, counted from 1; 0 when it is not there
 }
 

@@ -33,6 +33,16 @@ func (b *bucket) allow(now time.Time, n int) bool {
 	return true
 }
 
+// debit takes n out of the bucket, whatever is in it, and returns how long it is empty.
+func (b *bucket) debit(now time.Time, n int) time.Duration {
+	if b.rate == 0 {
+		return 0
+	}
+	b.allow(now, 0) // fills it
+	b.level -= float64(n)
+	return max(0, time.Duration(-b.level/b.rate*float64(time.Second)))
+}
+
 // limiterSources is how many sources the limiter tells apart. Those that fall
 // on the same bucket share it; which ones do so nobody outside can know.
 const limiterSources = 4096

@@ -107,6 +107,10 @@ func (c *Client) send(now time.Time, r *request) {
 		b.AddXORAddress(stun.AttrXORPeerAddress, r.peer)
 	case stun.ChannelBind:
 		c.writeChannelBind(&b, r)
+	case stun.Connect:
+		b.AddXORAddress(stun.AttrXORPeerAddress, r.peer)
+	case stun.ConnectionBind:
+		b.AddUint32(stun.AttrConnectionID, uint32(r.connection))
 	}
 	if c.config.Software != "" {
 		b.AddString(stun.AttrSoftware, c.config.Software)
@@ -166,6 +170,10 @@ func (c *Client) finish(now time.Time, r *request) bool {
 		c.refreshDone(now, r, m, err)
 	case stun.CreatePermission, stun.ChannelBind:
 		c.bindingDone(now, r, err)
+	case stun.Connect:
+		c.connectDone(now, r, m, err)
+	case stun.ConnectionBind:
+		c.connectionBindDone(now, err)
 	}
 	return true
 }

@@ -92,6 +92,10 @@ func (s *Server) receiveChannelBind(now time.Time, q *query) {
 		s.refuse(q, stun.CodeAllocationMismatch)
 		return
 	}
+	if a.tcp {
+		s.refuse(q, stun.CodeForbidden) // channels carry datagrams
+		return
+	}
 	number, ok := channelNumber(q.Message)
 	peer, hasPeer := q.XORAddress(stun.AttrXORPeerAddress)
 	peer = unmapped(peer)

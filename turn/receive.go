@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/trace"
@@ -14,13 +15,15 @@ type response struct {
 	method      stun.Method
 	code        stun.ErrorCode // 0 for a success response
 	unknown     []stun.AttributeType
-	challenge   bool          // with REALM, NONCE and PASSWORD-ALGORITHMS
-	alternate   bool          // with ALTERNATE-SERVER
-	key         *stun.Key     // signs the response; nil for none
-	sha256      bool          // with MESSAGE-INTEGRITY-SHA256, as the request was
-	fingerprint bool          // the request had FINGERPRINT
-	allocation  *allocation   // of a success response to Allocate, and to a Refresh that moved it
-	lifetime    time.Duration // of a success response to Allocate and Refresh
+	challenge   bool           // with REALM, NONCE and PASSWORD-ALGORITHMS
+	alternate   bool           // with ALTERNATE-SERVER
+	key         *stun.Key      // signs the response; nil for none
+	sha256      bool           // with MESSAGE-INTEGRITY-SHA256, as the request was
+	fingerprint bool           // the request had FINGERPRINT
+	allocation  *allocation    // of a success response to Allocate, and to a Refresh that moved it
+	lifetime    time.Duration  // of a success response to Allocate and Refresh
+	connection  ConnectionID   // of a success response to Connect, and of a ConnectionAttempt
+	peer        netip.AddrPort // of a ConnectionAttempt, which is an indication
 }
 
 // maxResponses is how many responses may wait for AppendPacket.
@@ -96,6 +99,10 @@ func (s *Server) receiveRequest(now time.Time, from FiveTuple, m stun.Message) D
 		}
 		return 0
 	case stun.Allocate, stun.Refresh, stun.CreatePermission, stun.ChannelBind:
+	case stun.Connect, stun.ConnectionBind:
+		if !s.config.TCPRelays {
+			return DropUnknownMethod
+		}
 	default:
 		return DropUnknownMethod
 	}
@@ -132,6 +139,12 @@ func (s *Server) receiveRequest(now time.Time, from FiveTuple, m stun.Message) D
 	case stun.ChannelBind:
 		s.stats.Requests[RequestChannelBind]++
 		s.receiveChannelBind(now, q)
+	case stun.Connect:
+		s.stats.Requests[RequestConnect]++
+		s.receiveConnect(now, q)
+	case stun.ConnectionBind:
+		s.stats.Requests[RequestConnectionBind]++
+		s.receiveConnectionBind(now, q)
 	}
 	return 0
 }
@@ -173,7 +186,10 @@ func (s *Server) AppendPacket(now time.Time, b []byte) ([]byte, FiveTuple) {
 	}
 
 	class := stun.SuccessResponse
-	if r.code != 0 {
+	switch {
+	case r.method == stun.ConnectionAttempt:
+		class = stun.Indication
+	case r.code != 0:
 		class = stun.ErrorResponse
 	}
 	m := stun.NewBuilder(b, stun.NewType(r.method, class), r.id)
@@ -198,6 +214,11 @@ func (s *Server) AppendPacket(now time.Time, b []byte) ([]byte, FiveTuple) {
 		if r.allocation != nil {
 			m.Add(stun.AttrMobilityTicket, s.tickets.ticket(r.allocation))
 		}
+	case r.method == stun.Connect:
+		m.AddUint32(stun.AttrConnectionID, uint32(r.connection))
+	case r.method == stun.ConnectionAttempt:
+		m.AddUint32(stun.AttrConnectionID, uint32(r.connection))
+		m.AddXORAddress(stun.AttrXORPeerAddress, r.peer)
 	}
 	if r.key != nil {
 		if s.config.Software != "" {

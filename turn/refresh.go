@@ -110,7 +110,7 @@ func (c *Client) Move(now time.Time) error {
 // event Closed follows when it has answered, or not.
 func (c *Client) Close(now time.Time) {
 	switch c.state {
-	case stateIdle, stateElsewhere:
+	case stateIdle, stateElsewhere, stateBinding:
 		c.end(now, nil)
 	case stateAllocating:
 		c.setState(now, stateClosing)

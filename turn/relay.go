@@ -45,7 +45,7 @@ func (s *Server) NextToClient() (ToClient, bool) {
 // receiveSend relays a Send indication. RFC 8656, Section 11.2.
 func (s *Server) receiveSend(now time.Time, from FiveTuple, m stun.Message) DropReason {
 	a := s.allocations[from]
-	if a == nil || a.pending > 0 {
+	if a == nil || a.pending > 0 || a.tcp {
 		return DropNoAllocation
 	}
 	peer, ok := m.XORAddress(stun.AttrXORPeerAddress)
@@ -87,7 +87,7 @@ func (s *Server) relayToPeer(now time.Time, a *allocation, peer netip.AddrPort, 
 	switch {
 	case r == nil:
 		return DropNoPermission
-	case own && s.addresses[peer] == nil:
+	case own && s.addresses[endpoint{peer, false}] == nil:
 		return DropOwnAddress
 	case !a.user.bandwidth.allow(now, len(payload)):
 		return DropBandwidth

@@ -76,6 +76,12 @@ type ServerConfig struct {
 	// user; 0 means 100,000, and no bound.
 	MaxAllocations, MaxUserAllocations int
 
+	// TCPRelays lets clients on TCP and TLS have their connections with peers relayed (RFC
+	// 6062), and MaxPeerConnections bounds those of all; 0 means 10,000. Nothing in WebRTC
+	// asks for it, and it leads to services that datagrams do not reach.
+	TCPRelays          bool
+	MaxPeerConnections int
+
 	// UserBandwidth is how many bytes a second the allocations of one user may
 	// carry together, both directions, headers not counted; 0 means no bound.
 	UserBandwidth int
@@ -116,11 +122,12 @@ type Server struct {
 	config      ServerConfig
 	allocations map[FiveTuple]*allocation
 	relays      map[RelayID]*relay
-	addresses   map[netip.AddrPort]*relay // by relayed transport address
-	relayHosts  map[netip.Addr]int        // how many relays have this address
-	reserved    map[[8]byte]*relay        // by reservation token
-	static      map[string]credential     // static users
-	users       map[string]*user          // those that have allocations
+	addresses   map[endpoint]*relay // by relayed transport address
+	relayHosts  map[netip.Addr]int  // how many relays have this address
+	reserved    map[[8]byte]*relay  // by reservation token
+	connections map[ConnectionID]*peerConnection
+	static      map[string]credential // static users
+	users       map[string]*user      // those that have allocations
 	userhashes  map[[sha256.Size]byte]string
 	expiries    expiries
 	nonces      nonces
@@ -165,6 +172,7 @@ func NewServer(config ServerConfig) (*Server, error) {
 	setDefault(&config.Lifetime, defaultLifetime)
 	setDefault(&config.MaxLifetime, time.Hour)
 	setDefault(&config.MaxAllocations, 100_000)
+	setDefault(&config.MaxPeerConnections, 10_000)
 	setDefault(&config.UnknownRate, 16)
 	setDefault(&config.UnknownTotal, 10_000)
 	setDefault(&config.NonceLifetime, time.Hour)
@@ -181,7 +189,8 @@ func NewServer(config ServerConfig) (*Server, error) {
 		config:      config,
 		allocations: map[FiveTuple]*allocation{},
 		relays:      map[RelayID]*relay{},
-		addresses:   map[netip.AddrPort]*relay{},
+		addresses:   map[endpoint]*relay{},
+		connections: map[ConnectionID]*peerConnection{},
 		relayHosts:  map[netip.Addr]int{},
 		reserved:    map[[8]byte]*relay{},
 		static:      map[string]credential{},
@@ -234,11 +243,15 @@ type ServerEvent interface{ serverEvent() }
 // A RelayID names a relay's socket. It is not used again.
 type RelayID uint64
 
-// OpenRelay asks the shell to open a UDP socket on a relayed address, and to
+// OpenRelay asks the shell to open a socket on a relayed address, and to
 // say so by RelayOpened or RelayFailed.
 type OpenRelay struct {
 	Relay RelayID
 	IPv6  bool
+
+	// TCP says that it is to listen for connections: each goes to PeerAccepted. What
+	// ConnectPeer asks for leaves from its address.
+	TCP bool
 
 	// EvenPort says that the port must be even, and Next, if not zero, that the
 	// port above it must be opened too: as this relay.

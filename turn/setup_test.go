@@ -37,6 +37,7 @@ type host struct {
 	slow    bool // does not open relays at all
 	toPeers []string
 	opened  []OpenRelay
+	asked   []ServerEvent // of TCP allocations
 	drained bool
 }
 
@@ -70,6 +71,8 @@ func (h *host) serve(now time.Time) (said []string) {
 			return said
 		}
 		switch e := e.(type) {
+		case ConnectPeer, Splice, ClosePeer:
+			h.asked = append(h.asked, e)
 		case OpenRelay:
 			h.opened = append(h.opened, e)
 			switch {

@@ -14,7 +14,13 @@ type Stats struct {
 	Unauthenticated uint64              // requests answered by 400, 401 or 438
 
 	ToPeers, ToClients Traffic
-	Drops              [NumDropReasons]uint64
+
+	// Of TCP allocations: connections with peers that there were, and bytes that they
+	// passed on.
+	PeerConnectionsTotal                     uint64
+	StreamBytesToPeers, StreamBytesToClients uint64
+
+	Drops [NumDropReasons]uint64
 }
 
 // Traffic counts what was relayed in one direction: datagrams, and their
@@ -36,11 +42,13 @@ const (
 	RequestRefresh
 	RequestCreatePermission
 	RequestChannelBind
+	RequestConnect
+	RequestConnectionBind
 	NumRequests int = iota
 )
 
 func (k RequestKind) String() string {
-	return [...]string{"Binding", "Allocate", "Refresh", "CreatePermission", "ChannelBind"}[k]
+	return [...]string{"Binding", "Allocate", "Refresh", "CreatePermission", "ChannelBind", "Connect", "ConnectionBind"}[k]
 }
 
 // A DropReason says why a Server dropped something, and is an index of Stats.Drops.
@@ -61,6 +69,7 @@ const (
 	DropUnboundChannel            // no such channel
 	DropOwnAddress                // to a port of the server's own that is no relay
 	DropBandwidth                 // the user had enough
+	DropTooMany                   // a peer's connection beyond what there may be
 	NumDropReasons     int        = iota
 )
 
@@ -90,6 +99,8 @@ func (r DropReason) String() string {
 		return "a port of the server's own that is no relay"
 	case DropBandwidth:
 		return "the user's bandwidth is used up"
+	case DropTooMany:
+		return "there are too many connections with peers"
 	}
 	return fmt.Sprintf("DropReason(%d)", int(r))
 }
