@@ -151,19 +151,24 @@ func FuzzAuthenticated(f *testing.F) {
 	f.Add(slices.Concat(allocate, bind, permit))
 	f.Add(slices.Concat(both, allocate, end, bind, end))
 	f.Add(slices.Concat(reserve, end, allocate))
+	// Over TCP: an allocation, a connection with a peer, and its end.
+	tcp := []byte{0, 1, 2, 0x19, 4, 6, 0, 0, 0, 1}
+	connect := []byte{5, 1, 2, 0x12, 8, 0, 1, 2, 2, 2, 2, 2, 2, 1}
+	f.Add(slices.Concat(tcp, connect, connect, end))
 	f.Fuzz(func(t *testing.T, script []byte) {
-		a := newAsker(t, newHost(t, ServerConfig{IPv6: true, Mobility: true, UnknownRate: 1 << 20}), "alice", "wonderland")
+		a := newAsker(t, newHost(t, ServerConfig{IPv6: true, Mobility: true, TCPRelays: true, UnknownRate: 1 << 20}), "alice", "wonderland")
 		next := func() (b byte) {
 			if len(script) > 0 {
 				b, script = script[0], script[1:]
 			}
 			return b
 		}
-		methods := []stun.Method{stun.Allocate, stun.Refresh, stun.CreatePermission, stun.ChannelBind, stun.Binding, 0xb}
+		methods := []stun.Method{stun.Allocate, stun.Refresh, stun.CreatePermission, stun.ChannelBind, stun.Connect, stun.ConnectionBind, stun.Binding}
 		for i := 0; len(script) > 0 && i < 20; i++ {
 			method := methods[int(next())%len(methods)]
 			attributes := int(next()) % 4
-			a.from.Client = netip.AddrPortFrom(clientAddr.Addr(), uint16(1+next()%2))
+			from := next()
+			a.from.Client, a.from.Protocol = netip.AddrPortFrom(clientAddr.Addr(), uint16(1+from%2)), Protocol(from>>1&1)
 			a.nonce = nil
 			a.ask(method, func(b *stun.Builder) {
 				for range attributes {
@@ -181,16 +186,28 @@ func FuzzAuthenticated(f *testing.F) {
 			a.now = a.now.Add(time.Duration(next()) * time.Second)
 			a.host.Advance(a.now)
 			a.host.serve(a.now)
+			for _, c := range asked[ConnectPeer](a.host) {
+				if a.ids%2 == 0 {
+					a.host.PeerConnected(a.now, c.Connection)
+				}
+			}
+			for packet, _ := a.host.AppendPacket(a.now, nil); len(packet) > 0; packet, _ = a.host.AppendPacket(a.now, nil) {
+			}
 		}
 		s := a.host.Server
-		open := 0
+		open, unbound := 0, 0
+		for _, c := range s.connections {
+			if c.state != stateBound {
+				unbound++
+			}
+		}
 		for _, r := range s.relays {
 			if r.address.IsValid() {
 				open++
 			}
 		}
-		if len(s.allocations) > 2 || open != len(a.host.open) || len(s.relays) != open || len(s.expiries) < len(s.allocations) ||
-			len(s.expiries) != len(s.allocations)+len(s.reserved) {
+		if len(s.allocations) > 4 || open != len(a.host.open) || len(s.relays) != open || len(s.expiries) < len(s.allocations) ||
+			len(s.expiries) != len(s.allocations)+len(s.reserved)+unbound {
 			t.Fatalf("%d allocations, %d relays of which %d open, host has %d; %d expiries, %d reserved",
 				len(s.allocations), len(s.relays), open, len(a.host.open), len(s.expiries), len(s.reserved))
 		}
@@ -198,7 +215,7 @@ func FuzzAuthenticated(f *testing.F) {
 		a.now = a.now.Add(3 * time.Hour)
 		s.Advance(a.now)
 		a.host.serve(a.now)
-		if len(s.allocations)+len(s.relays)+len(s.addresses)+len(s.relayHosts)+len(s.reserved)+len(s.users)+len(s.expiries)+len(a.host.open) > 0 {
+		if len(s.allocations)+len(s.relays)+len(s.addresses)+len(s.relayHosts)+len(s.reserved)+len(s.users)+len(s.expiries)+len(s.connections)+len(a.host.open) > 0 {
 			t.Fatal("something is left for ever")
 		}
 	})
