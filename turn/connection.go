@@ -120,7 +120,10 @@ func (s *Server) receiveConnect(now time.Time, q *query) {
 		s.refuse(q, code)
 		return
 	}
-	if s.isOwn(a, peer.Addr()) && s.addresses[endpoint{peer, true}] == nil {
+	// Of the server's own addresses there are only its relays, and of those not this one: a
+	// connection with itself would be one.
+	own := a.relays[index(peer.Addr().Is6())]
+	if s.isOwn(a, peer.Addr()) && s.addresses[endpoint{peer, true}] == nil || own.address == peer {
 		s.refuse(q, stun.CodeForbidden)
 		return
 	}

@@ -197,6 +197,9 @@ func TestConnectionRefusals(t *testing.T) {
 		{"to the loopback address", stun.Connect, peer("127.0.0.1:22"), stun.CodeForbidden},
 		{"to the server's own address", stun.Connect, peer("203.0.113.77:22"), stun.CodeForbidden},
 		{"to a relay's host", stun.Connect, peer("198.51.100.1:22"), stun.CodeForbidden},
+		{"to itself", stun.Connect, func(b *stun.Builder) {
+			b.AddXORAddress(stun.AttrXORPeerAddress, netip.AddrPortFrom(relayHost, a.host.port))
+		}, stun.CodeForbidden},
 		{"of another family", stun.Connect, peer("[2001:db8::9]:80"), stun.CodePeerAddressFamilyMismatch},
 		{"to a peer", stun.Connect, peer("203.0.113.9:80"), -1}, // the answer waits for the peer
 		{"to the same again", stun.Connect, peer("203.0.113.9:80"), stun.CodeConnectionAlreadyExists},

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"io"
 	"net/netip"
 	"sync"
 	"time"
@@ -18,7 +19,8 @@ type batch struct {
 	slab    []byte
 	runs    []run
 	scratch [turn.Headroom + 65535 + 3]byte
-	closing []*udp.Socket
+	closing []io.Closer
+	spliced []*connection // whose packets end with those of this visit
 }
 
 // A run is datagrams of one size, of which the last may be shorter, to one place.
@@ -77,8 +79,8 @@ func (s *Server) leave(b *batch) {
 	s.setTimer(b.now)
 	s.mu.Unlock()
 	b.send()
-	for _, socket := range b.closing {
-		socket.Close()
+	for _, c := range b.closing {
+		c.Close()
 	}
 	clear(b.closing)
 	b.closing = b.closing[:0]
@@ -97,10 +99,15 @@ func (s *Server) drain(b *batch) {
 	for {
 		packet, to := s.core.AppendPacket(b.now, b.scratch[:0])
 		if len(packet) == 0 {
-			return
+			break
 		}
 		s.toClient(b, to, packet)
 	}
+	for _, c := range b.spliced {
+		c.endQueue() // the answer to ConnectionBind is in it, and behind that comes the peer
+	}
+	clear(b.spliced)
+	b.spliced = b.spliced[:0]
 }
 
 func (s *Server) setTimer(now time.Time) {

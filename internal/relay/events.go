@@ -19,8 +19,14 @@ func (s *Server) event(b *batch, e turn.ServerEvent) {
 	case turn.CloseRelay:
 		if r := s.relays[e.Relay]; r != nil {
 			delete(s.relays, e.Relay)
-			b.closing = append(b.closing, r.socket)
+			b.closing = append(b.closing, r)
 		}
+	case turn.ConnectPeer:
+		s.connect(b, e)
+	case turn.Splice:
+		s.splice(b, e)
+	case turn.ClosePeer:
+		s.closePeer(b, e.Connection)
 	case turn.Drained:
 		select {
 		case <-s.drained:
@@ -49,20 +55,20 @@ func (s *Server) openRelay(b *batch, e turn.OpenRelay) {
 		if port < s.config.MinPort || e.Next != 0 && port == s.config.MaxPort {
 			continue
 		}
-		socket, err := s.listenRelay(e.Relay, netip.AddrPortFrom(s.config.Relays[at], port))
+		r, err := s.listenRelay(e.Relay, netip.AddrPortFrom(s.config.Relays[at], port), e.TCP)
 		if err != nil {
 			continue
 		}
 		if e.Next != 0 {
-			next, err := s.listenRelay(e.Next, netip.AddrPortFrom(s.config.Relays[at], port+1))
+			next, err := s.listenRelay(e.Next, netip.AddrPortFrom(s.config.Relays[at], port+1), false)
 			if err != nil {
-				socket.Close()
+				r.Close()
 				continue
 			}
-			s.relays[e.Next] = &relay{e.Next, next}
+			s.relays[e.Next] = next
 		}
-		s.relays[e.Relay] = &relay{e.Relay, socket}
-		address := socket.Local()
+		s.relays[e.Relay] = r
+		address := netip.AddrPortFrom(s.config.Relays[at], port)
 		if at < len(s.config.Advertised) {
 			address = netip.AddrPortFrom(s.config.Advertised[at], address.Port())
 		}
@@ -73,8 +79,15 @@ func (s *Server) openRelay(b *batch, e turn.OpenRelay) {
 	s.core.RelayFailed(b.now, e.Relay)
 }
 
-func (s *Server) listenRelay(id turn.RelayID, at netip.AddrPort) (*udp.Socket, error) {
-	return udp.Listen(at, func(_ *udp.Socket, packets []udp.Packet) { s.fromPeers(id, packets) })
+func (s *Server) listenRelay(id turn.RelayID, at netip.AddrPort, tcp bool) (*relay, error) {
+	if tcp {
+		return s.listenPeers(id, at)
+	}
+	socket, err := udp.Listen(at, func(_ *udp.Socket, packets []udp.Packet) { s.fromPeers(id, packets) })
+	if err != nil {
+		return nil, err
+	}
+	return &relay{id: id, socket: socket}, nil
 }
 
 // port is a random one: "The server SHOULD NOT allocate ports in the range 0 - 1023

@@ -37,6 +37,11 @@ func (s *Server) WriteMetrics(w io.Writer) error {
 	m.header("plainrtc_turn_relayed_bytes_total", "counter", "Bytes of their payload.")
 	m.sample("plainrtc_turn_relayed_bytes_total", `to="peer"`, v.ToPeers.Bytes)
 	m.sample("plainrtc_turn_relayed_bytes_total", `to="client"`, v.ToClients.Bytes)
+	m.header("plainrtc_turn_peer_connections_total", "counter", "Connections with peers that TCP allocations had (RFC 6062).")
+	m.sample("plainrtc_turn_peer_connections_total", "", v.PeerConnectionsTotal)
+	m.header("plainrtc_turn_stream_bytes_total", "counter", "Bytes that they passed on.")
+	m.sample("plainrtc_turn_stream_bytes_total", `to="peer"`, v.StreamBytesToPeers)
+	m.sample("plainrtc_turn_stream_bytes_total", `to="client"`, v.StreamBytesToClients)
 	m.header("plainrtc_turn_dropped_total", "counter", "What was dropped, by reason.")
 	for r := 1; r < turn.NumDropReasons; r++ { // the first is none
 		m.sample("plainrtc_turn_dropped_total", fmt.Sprintf("reason=%q", turn.DropReason(r)), v.Drops[r])

@@ -64,6 +64,7 @@ type Server struct {
 	clients     map[turn.FiveTuple]*connection
 	relays      map[turn.RelayID]*relay
 	connections map[*connection]struct{}
+	peers       map[turn.ConnectionID]*peerConn
 	sessions    sessions
 	perAddress  map[netip.Addr]int // connections, by subscriber
 	ports       *mathrand.Rand
@@ -71,10 +72,18 @@ type Server struct {
 	queued      atomic.Int64         // bytes that wait to be written to all connections
 }
 
-// A relay is the socket of an allocation.
+// A relay is the socket of an allocation, or its listener.
 type relay struct {
-	id     turn.RelayID
-	socket *udp.Socket
+	id       turn.RelayID
+	socket   *udp.Socket
+	listener net.Listener
+}
+
+func (r *relay) Close() error {
+	if r.listener != nil {
+		return r.listener.Close()
+	}
+	return r.socket.Close()
 }
 
 // Listen opens the sockets and serves.
@@ -126,7 +135,7 @@ func Listen(config Config) (s *Server, err error) {
 	server := &Server{
 		config: config, core: core, drained: make(chan struct{}),
 		clients: make(map[turn.FiveTuple]*connection), relays: make(map[turn.RelayID]*relay),
-		connections: make(map[*connection]struct{}), perAddress: make(map[netip.Addr]int),
+		connections: make(map[*connection]struct{}), peers: make(map[turn.ConnectionID]*peerConn), perAddress: make(map[netip.Addr]int),
 		ports: mathrand.New(mathrand.NewChaCha8(seed)), warned: make(map[string]time.Time),
 	}
 	s = server
@@ -254,15 +263,20 @@ func (s *Server) Close() error {
 	for _, l := range s.listeners {
 		failed = errors.Join(failed, l.Close())
 	}
+	for _, r := range relays {
+		failed = errors.Join(failed, r.Close())
+	}
 	for _, c := range connections {
 		c.conn.Close()
 	}
+	b := s.enter()
+	for id := range s.peers {
+		s.closePeer(b, id)
+	}
+	s.leave(b)
 	s.running.Wait()
 	for _, socket := range s.sockets {
 		failed = errors.Join(failed, socket.Close())
-	}
-	for _, r := range relays {
-		failed = errors.Join(failed, r.socket.Close())
 	}
 	return failed
 }

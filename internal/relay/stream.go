@@ -53,6 +53,9 @@ type connection struct {
 	sizes   []int         // of the packets that wait
 	more    chan struct{} // has an element when something waits
 	ended   bool
+
+	peer    *peerConn     // of a TCP allocation's, once it belongs to one; the server's lock guards it
+	written chan struct{} // closed once the writer has ended
 }
 
 // listen accepts connections; of TLS if there is a configuration for it.
@@ -77,7 +80,7 @@ func (s *Server) listen(at netip.AddrPort, protocol turn.Protocol, config *tls.C
 				continue
 			}
 			c := &connection{
-				server: s, conn: conn, more: make(chan struct{}, 1),
+				server: s, conn: conn, more: make(chan struct{}, 1), written: make(chan struct{}),
 				from: turn.FiveTuple{Client: addrPort(conn.RemoteAddr()), Server: addrPort(conn.LocalAddr()), Protocol: protocol},
 			}
 			if config != nil {
@@ -155,6 +158,9 @@ func (c *connection) read() {
 		for message, ok := f.Next(); ok; message, ok = f.Next() {
 			whole = true
 			s.fromClient(b, c.from, message)
+			if c.peer != nil {
+				break // and what follows are no messages
+			}
 		}
 		switch allocated := s.core.Allocated(c.from); {
 		case allocated:
@@ -168,7 +174,14 @@ func (c *connection) read() {
 		case whole || half.IsZero():
 			half = b.now.Add(limits.message)
 		}
+		peer := c.peer
 		s.leave(b)
+		if peer != nil {
+			c.conn.SetReadDeadline(time.Time{})
+			s.pass(peer, c.conn, peer.conn, true, f.Rest())
+			<-c.written
+			return
+		}
 		if f.Err() != nil {
 			s.config.Log.Debug("a connection was ended", "client", c.from.Client, "error", f.Err())
 			return
@@ -201,8 +214,9 @@ func (c *connection) queue(packet []byte) {
 	}
 }
 
-// write writes what waits, all of it at once.
+// write writes what waits, all of it at once, and after that what a peer sends, if there is one.
 func (c *connection) write() {
+	defer close(c.written)
 	var b []byte
 	var sizes []int
 	for range c.more {
@@ -220,6 +234,10 @@ func (c *connection) write() {
 		}
 	}
 	c.server.queued.Add(-int64(len(c.waiting))) // nothing is added any more
+	if c.peer != nil {
+		c.conn.SetWriteDeadline(time.Time{}) // who does not read holds up his peer, and nobody else
+		c.server.pass(c.peer, c.peer.conn, c.conn, false, nil)
+	}
 }
 
 // writeAll writes packets; under TLS each in a record of its own, as some clients, coturn's
@@ -275,15 +293,25 @@ func (c *cork) pull() error {
 	return err
 }
 
+// endQueue ends the writer once it has written what waits.
+func (c *connection) endQueue() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.ended = true
+		close(c.more)
+	}
+}
+
 // end takes the connection, and its allocation, out of the server.
 func (c *connection) end() {
 	c.conn.Close()
-	c.mu.Lock()
-	c.ended = true
-	close(c.more)
-	c.mu.Unlock()
+	c.endQueue()
 	s := c.server
 	b := s.enter()
+	if c.peer != nil {
+		s.core.PeerClosed(b.now, c.peer.id)
+	}
 	delete(s.connections, c)
 	s.discount(c.from)
 	if s.clients[c.from] == c { // and not another's, from the same port
