@@ -213,7 +213,7 @@ func TestGuessing(t *testing.T) {
 // times the bytes of the question; and one source gets few.
 func TestAmplification(t *testing.T) {
 	const headers = 28
-	h := newHost(t, ServerConfig{Software: "a server with a long name"})
+	h := newHost(t, ServerConfig{Software: "a server with a long name", Discovery: []Discovery{{serverAddr, netip.MustParseAddrPort("192.0.2.16:3479")}}})
 	for _, m := range []stun.Method{stun.Binding, stun.Allocate, stun.Refresh, stun.CreatePermission, stun.ChannelBind} {
 		a := newAsker(t, h, "alice", "wonderland")
 		request := a.build(m, nil)

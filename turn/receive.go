@@ -24,6 +24,7 @@ type response struct {
 	lifetime    time.Duration  // of a success response to Allocate and Refresh
 	connection  ConnectionID   // of a success response to Connect, and of a ConnectionAttempt
 	peer        netip.AddrPort // of a ConnectionAttempt, which is an indication
+	other       netip.AddrPort // OTHER-ADDRESS, of a success response to Binding
 }
 
 // maxResponses is how many responses may wait for AppendPacket.
@@ -87,16 +88,11 @@ func (s *Server) receiveRequest(now time.Time, from FiveTuple, m stun.Message) D
 	q := &query{Message: m, from: from, allocation: s.allocations[from]}
 	switch m.Method() {
 	case stun.Binding:
-		// RFC 8489, Section 6.3.1: it needs no credentials.
 		if !s.limiter.allow(now, from) {
 			return DropRateLimited
 		}
 		s.stats.Requests[RequestBinding]++
-		if m.UnknownRequired(nil) != nil {
-			s.refuseUnknown(q)
-		} else {
-			s.reply(q, response{})
-		}
+		s.receiveBinding(q)
 		return 0
 	case stun.Allocate, stun.Refresh, stun.CreatePermission, stun.ChannelBind:
 	case stun.Connect, stun.ConnectionBind:
@@ -122,8 +118,8 @@ func (s *Server) receiveRequest(now time.Time, from FiveTuple, m stun.Message) D
 		s.refuse(q, stun.CodeWrongCredentials)
 		return 0
 	}
-	if m.UnknownRequired(s.understood) != nil {
-		s.refuseUnknown(q)
+	if unknown := m.UnknownRequired(s.understood); unknown != nil {
+		s.refuseUnknown(q, unknown)
 		return 0
 	}
 	switch m.Method() {
@@ -164,13 +160,9 @@ func (s *Server) refuse(q *query, code stun.ErrorCode) {
 }
 
 // refuseUnknown makes a 420 due. RFC 8489, Section 6.3.1.
-func (s *Server) refuseUnknown(q *query) {
+func (s *Server) refuseUnknown(q *query, unknown []stun.AttributeType) {
 	s.stats.Refused++
-	known := s.understood
-	if q.Method() == stun.Binding {
-		known = nil
-	}
-	s.reply(q, response{code: stun.CodeUnknownAttribute, unknown: q.UnknownRequired(known)})
+	s.reply(q, response{code: stun.CodeUnknownAttribute, unknown: unknown})
 }
 
 // AppendPacket appends the next response, and returns where it goes; without
@@ -207,6 +199,10 @@ func (s *Server) AppendPacket(now time.Time, b []byte) ([]byte, FiveTuple) {
 		}
 	case r.method == stun.Binding:
 		m.AddXORAddress(stun.AttrXORMappedAddress, r.to.Client)
+		if r.other.IsValid() {
+			m.AddAddress(stun.AttrResponseOrigin, r.to.Server)
+			m.AddAddress(stun.AttrOtherAddress, r.other)
+		}
 	case r.method == stun.Allocate:
 		s.writeAllocated(&m, r)
 	case r.method == stun.Refresh:

@@ -108,6 +108,10 @@ type ServerConfig struct {
 	// the server drains or is full. Without it they get error 508.
 	Alternate netip.AddrPort
 
+	// Discovery are the pairs of addresses with which clients may find out what their NAT does
+	// (RFC 5780), one of each family; nil: they may not.
+	Discovery []Discovery
+
 	Software string // sent in SOFTWARE to those who are authenticated; "" for none
 	Rand     io.Reader
 	Trace    *trace.Tracer
