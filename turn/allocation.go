@@ -116,6 +116,7 @@ func (s *Server) receiveAllocate(now time.Time, q *query) {
 	}
 	u, ok := s.enter(now, q.user)
 	if !ok {
+		s.suspect(now, AbuseQuota, q.from, netip.Addr{})
 		s.refuse(q, stun.CodeAllocationQuotaReached)
 		return
 	}

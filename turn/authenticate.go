@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -24,7 +25,11 @@ func (s *Server) authenticate(now time.Time, q *query) (stun.ErrorCode, DropReas
 	if username == nil && userhash == nil || q.Realm() == nil || nonce == nil {
 		return s.unknown(now, q, stun.CodeBadRequest)
 	}
-	if !s.nonces.valid(now, q.from, nonce) {
+	switch s.nonces.check(now, q.from, nonce) {
+	case nonceForeign:
+		s.suspect(now, AbuseNonce, q.from, netip.Addr{})
+		return s.unknown(now, q, stun.CodeStaleNonce)
+	case nonceStale:
 		return s.unknown(now, q, stun.CodeStaleNonce)
 	}
 	algorithm, ok := s.algorithm(q.Message)
@@ -33,6 +38,7 @@ func (s *Server) authenticate(now time.Time, q *query) (stun.ErrorCode, DropReas
 	}
 	name, ok := s.username(username, userhash)
 	if !ok || string(q.Realm()) != s.config.Realm {
+		s.suspect(now, AbuseCredentials, q.from, netip.Addr{})
 		return s.unknown(now, q, stun.CodeUnauthenticated)
 	}
 	check := func(key *stun.Key) bool {
@@ -45,6 +51,7 @@ func (s *Server) authenticate(now time.Time, q *query) (stun.ErrorCode, DropReas
 	// password: that says until when one may begin, not how long one may speak.
 	if a := s.keeper(q); a != nil && a.username == name && a.algorithm == algorithm {
 		if !check(a.key) {
+			s.suspect(now, AbuseCredentials, q.from, netip.Addr{})
 			return s.unknown(now, q, stun.CodeUnauthenticated)
 		}
 		q.user, q.key, q.sha256 = name, a.key, has256
@@ -59,15 +66,35 @@ func (s *Server) authenticate(now time.Time, q *query) (stun.ErrorCode, DropReas
 			return 0, 0
 		}
 	}
+	s.suspect(now, AbuseCredentials, q.from, netip.Addr{})
 	return stun.CodeUnauthenticated, 0
 }
 
 // unknown refuses a request of somebody unknown, unless there were too many.
 func (s *Server) unknown(now time.Time, q *query, code stun.ErrorCode) (stun.ErrorCode, DropReason) {
-	if !s.limiter.allow(now, q.from) {
+	if !s.allow(now, q) {
 		return 0, DropRateLimited
 	}
 	return code, 0
+}
+
+// allow asks the limiter, but for who has an allocation on a stream: that 5-tuple nobody
+// else can use, and who uses it says nothing twice.
+func (s *Server) allow(now time.Time, q *query) bool {
+	return q.allocation != nil && q.from.Protocol.Stream() || s.limiter.allow(now, q.from)
+}
+
+// Hold returns how long to leave a stream unread before a message that came on it is given to
+// Receive; 0 for not at all. What is too much over datagrams is dropped: the client asks
+// again, and a later request finds room. Over a stream "the client MUST NOT retransmit" (RFC
+// 8489, Section 6.2.2), and would wait for an answer that never comes. So the stream waits, and
+// TCP holds the client back: the rate is the same, and nobody is left without an answer.
+func (s *Server) Hold(now time.Time, from FiveTuple, message []byte) time.Duration {
+	m, err := stun.Parse(message)
+	if err != nil || !from.Protocol.Stream() || m.Class() != stun.Request || s.allocations[from] != nil {
+		return 0
+	}
+	return s.limiter.wait(now, from)
 }
 
 // algorithm is the one a request uses, whose nonce is ours: with neither

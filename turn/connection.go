@@ -117,14 +117,14 @@ func (s *Server) receiveConnect(now time.Time, q *query) {
 		return
 	}
 	if code := s.admissible(a, peer.Addr()); code != 0 {
-		s.refuse(q, code)
+		s.refusePeer(now, q, code, peer.Addr())
 		return
 	}
 	// Of the server's own addresses there are only its relays, and of those not this one: a
 	// connection with itself would be one.
 	own := a.relays[index(peer.Addr().Is6())]
 	if s.isOwn(a, peer.Addr()) && s.addresses[endpoint{peer, true}] == nil || own.address == peer {
-		s.refuse(q, stun.CodeForbidden)
+		s.refusePeer(now, q, stun.CodeForbidden, peer.Addr())
 		return
 	}
 	c := s.newConnection(now, a, peer, stateConnecting, connectTimeout)

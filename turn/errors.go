@@ -29,6 +29,7 @@ const (
 // Why an answer of the server's is of no use.
 const (
 	ErrNoChallenge  Reason = "the server asks for credentials without saying NONCE and REALM"
+	ErrThirdParty   Reason = "the server wants an access token of an authorization server (RFC 7635), and takes no password"
 	ErrBidDown      Reason = "the nonce says that there are password algorithms, and they were removed on the way"
 	ErrNoAlgorithm  Reason = "the server accepts no password algorithm that is known here"
 	ErrIncomplete   Reason = "the answer to Allocate lacks the relayed address, the mapped address or the lifetime"
@@ -48,6 +49,10 @@ type PeerError struct {
 	// name that its certificate must have.
 	Alternate netip.AddrPort
 	Domain    string
+
+	// ThirdParty is the server's name in THIRD-PARTY-AUTHORIZATION, of code 401: it would take
+	// an access token (RFC 7635).
+	ThirdParty string
 }
 
 func (e *PeerError) Error() string {
@@ -58,6 +63,9 @@ func (e *PeerError) Error() string {
 	switch e.Code {
 	case stun.CodeUnauthenticated, stun.CodeWrongCredentials:
 		s += "; check the username and the password"
+		if e.ThirdParty != "" {
+			s += fmt.Sprintf(", or get an access token for %q, which it says it takes (RFC 7635) and which is not sent here", e.ThirdParty)
+		}
 	case stun.CodeForbidden:
 		s += "; its policy does not allow it"
 	case stun.CodeTryAlternate:

@@ -72,6 +72,30 @@ func newLimiter(rate, total int, key []byte) limiter {
 }
 
 func (l *limiter) allow(now time.Time, from FiveTuple) bool {
+	s := l.source(now, from)
+	if s.level < 1 {
+		return false
+	}
+	// The address of a stream's other end is real: it cannot eat what is left
+	// for all.
+	if !from.Protocol.Stream() && !l.total.allow(now, 1) {
+		return false
+	}
+	s.level--
+	return true
+}
+
+// wait is how long it takes until a source is allowed one more.
+func (l *limiter) wait(now time.Time, from FiveTuple) time.Duration {
+	s := l.source(now, from)
+	if s.level >= 1 {
+		return 0
+	}
+	return max(time.Millisecond, time.Duration((1-s.level)/l.rate*float32(time.Second)))
+}
+
+// source is where a source is counted, as it is now.
+func (l *limiter) source(now time.Time, from FiveTuple) *source {
 	if l.sources == nil {
 		l.sources = make([]source, limiterSources)
 		for i := range l.sources {
@@ -85,16 +109,7 @@ func (l *limiter) allow(now time.Time, from FiveTuple) bool {
 		s.level = min(l.depth, s.level+float32(passed)*l.rate/1000)
 		s.at = at
 	}
-	if s.level < 1 {
-		return false
-	}
-	// The address of a stream's other end is real: it cannot eat what is left
-	// for all.
-	if !from.Protocol.Stream() && !l.total.allow(now, 1) {
-		return false
-	}
-	s.level--
-	return true
+	return s
 }
 
 // slot is where a source is counted: an IPv4 address, or the /64 of an IPv6 one,

@@ -27,6 +27,11 @@ func (c *Client) challenge(m stun.Message) error {
 		l.realm = c.login.realm // of a 438 by a server that says it only once
 	}
 	if l.realm == "" || l.nonce == "" {
+		// A server that takes tokens says so in a 401 by THIRD-PARTY-AUTHORIZATION; beside
+		// a realm, it takes passwords too. RFC 7635, Section 6.1.
+		if m.Has(stun.AttrThirdPartyAuthorization) {
+			return ErrThirdParty
+		}
 		return ErrNoChallenge
 	}
 	// If the nonce says that there are algorithms, which nobody can change on the
@@ -208,6 +213,9 @@ func (c *Client) verdict(r *request, f stun.Finished) error {
 			e.Alternate, _ = f.Response.Address(stun.AttrAlternateServer)
 			domain, _ := f.Response.Get(stun.AttrAlternateDomain)
 			e.Domain = string(domain)
+		}
+		if third, ok := f.Response.Get(stun.AttrThirdPartyAuthorization); ok && err.Code == stun.CodeUnauthenticated {
+			e.ThirdParty = string(third)
 		}
 		return e
 	case *stun.TimeoutError:

@@ -63,17 +63,31 @@ func (n *nonces) nonce(now time.Time, t FiveTuple) []byte {
 	return base64.RawStdEncoding.AppendEncode(b, n.code(uint32(now.Unix()), t))
 }
 
-// valid reports whether a nonce is one of ours for this 5-tuple, and not stale.
-func (n *nonces) valid(now time.Time, t FiveTuple, nonce []byte) bool {
+// What a nonce is found to be.
+type nonceVerdict uint8
+
+const (
+	nonceValid   nonceVerdict = iota
+	nonceStale                // ours, for this 5-tuple, and too old
+	nonceForeign              // none that this 5-tuple was given
+)
+
+// check judges a nonce. Whatever is wrong with it, the answer is 438, and a fresh one.
+func (n *nonces) check(now time.Time, t FiveTuple, nonce []byte) nonceVerdict {
 	if len(nonce) != nonceSize || string(nonce[:noncePrefix]) != n.prefix {
-		return false
+		return nonceForeign
 	}
 	var raw [nonceRaw + 2]byte
 	k, err := base64.RawStdEncoding.Strict().Decode(raw[:], nonce[noncePrefix:])
 	if err != nil || k != nonceRaw {
-		return false
+		return nonceForeign
 	}
 	made := binary.BigEndian.Uint32(raw[:])
-	age := time.Duration(uint32(now.Unix())-made) * time.Second
-	return age <= n.lifetime && hmac.Equal(raw[:nonceRaw], n.code(made, t))
+	if !hmac.Equal(raw[:nonceRaw], n.code(made, t)) {
+		return nonceForeign
+	}
+	if age := time.Duration(uint32(now.Unix())-made) * time.Second; age > n.lifetime {
+		return nonceStale
+	}
+	return nonceValid
 }

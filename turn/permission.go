@@ -19,7 +19,7 @@ func (s *Server) receiveCreatePermission(now time.Time, q *query) {
 	peers := 0
 	for peer := range q.XORAddresses(stun.AttrXORPeerAddress) {
 		if code := s.admissible(a, unmapped(peer).Addr()); code != 0 {
-			s.refuse(q, code)
+			s.refusePeer(now, q, code, peer.Addr())
 			return
 		}
 		peers++
@@ -49,6 +49,14 @@ func (s *Server) admissible(a *allocation, peer netip.Addr) stun.ErrorCode {
 		return stun.CodeForbidden
 	}
 	return 0
+}
+
+// refusePeer refuses what admissible does, and tells of it if it is the policy.
+func (s *Server) refusePeer(now time.Time, q *query, code stun.ErrorCode, peer netip.Addr) {
+	if code == stun.CodeForbidden {
+		s.suspect(now, AbusePeer, q.from, peer)
+	}
+	s.refuse(q, code)
 }
 
 // isOwn reports whether an address is the server's: then only the ports of its
@@ -104,7 +112,7 @@ func (s *Server) receiveChannelBind(now time.Time, q *query) {
 		return
 	}
 	if code := s.admissible(a, peer.Addr()); code != 0 {
-		s.refuse(q, code)
+		s.refusePeer(now, q, code, peer.Addr())
 		return
 	}
 	a.channels = slices.DeleteFunc(a.channels, func(c channel) bool { return !c.expires.Add(channelHold).After(now) })

@@ -47,6 +47,7 @@ func (s *Server) Receive(now time.Time, from FiveTuple, packet []byte) {
 	s.hasPeer, s.hasClient = false, false
 	if reason := s.receive(now, from, packet); reason != 0 {
 		s.drop(now, reason, len(packet))
+		s.suspectDrop(now, reason, from)
 	}
 }
 
@@ -88,7 +89,7 @@ func (s *Server) receiveRequest(now time.Time, from FiveTuple, m stun.Message) D
 	q := &query{Message: m, from: from, allocation: s.allocations[from]}
 	switch m.Method() {
 	case stun.Binding:
-		if !s.limiter.allow(now, from) {
+		if !s.allow(now, q) {
 			return DropRateLimited
 		}
 		s.stats.Requests[RequestBinding]++
@@ -115,6 +116,7 @@ func (s *Server) receiveRequest(now time.Time, from FiveTuple, m stun.Message) D
 	// used to create the allocation to prevent attackers from hijacking the
 	// client's allocation." RFC 8656, Section 5.
 	if q.allocation != nil && q.user != q.allocation.username {
+		s.suspect(now, AbuseHijack, from, netip.Addr{})
 		s.refuse(q, stun.CodeWrongCredentials)
 		return 0
 	}

@@ -142,6 +142,7 @@ type Server struct {
 	lastRelay   RelayID
 	draining    bool
 	stats       Stats
+	suspected   [numAbuses]time.Time // when each kind of abuse was told of last
 
 	responses []response
 	taken     int // how many of responses AppendPacket wrote

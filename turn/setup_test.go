@@ -38,6 +38,7 @@ type host struct {
 	toPeers []string
 	opened  []OpenRelay
 	asked   []ServerEvent // of TCP allocations
+	abuses  []Abuse
 	drained bool
 }
 
@@ -71,6 +72,8 @@ func (h *host) serve(now time.Time) (said []string) {
 			return said
 		}
 		switch e := e.(type) {
+		case Abuse:
+			h.abuses = append(h.abuses, e)
 		case ConnectPeer, Splice, ClosePeer:
 			h.asked = append(h.asked, e)
 		case OpenRelay:

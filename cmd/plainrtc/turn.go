@@ -77,9 +77,17 @@ waits for the others until --drain has passed; a second one ends it.`,
 		}
 		flags.Func("allow", "relay to this `range` of addresses though it is private; may be given several times", prefixes(&t.config.Turn.AllowedPeers))
 		flags.Func("deny", "do not relay to this `range` of addresses; may be given several times", prefixes(&t.denied))
+		flags.StringVar(&t.second, "alternate-address", "", "a second `address` of this machine, such as 192.0.2.2 or 192.0.2.2:3479, with which clients may find out what their NAT does (RFC 5780)")
+		flags.StringVar(&t.elsewhere, "alternate-server", "", "where clients are sent when this server drains or is full: an `address` with a port")
+		flags.BoolVar(&t.config.Turn.TCPRelays, "tcp-relays", false, "relay TCP connections too (RFC 6062), for clients on TCP and TLS")
 		flags.IntVar(&t.config.Turn.MaxAllocations, "max-allocations", 0, "the most allocations, `NUMBER`; 0 means 100,000")
 		flags.IntVar(&t.config.Turn.MaxUserAllocations, "max-user-allocations", 0, "the most of one user, `NUMBER`; 0 means as many as there can be")
 		flags.IntVar(&t.config.Turn.UserBandwidth, "user-bandwidth", 0, "what one user's allocations carry, in `BYTES` a second; 0 means without limit")
+		flags.IntVar(&t.config.MaxConnections, "max-connections", 0, "the most connections of TCP, TLS and DTLS, `NUMBER`; 0 means 10,000")
+		flags.IntVar(&t.config.MaxAddressConnections, "max-address-connections", 0, "the most of one client's address, `NUMBER`; 0 means 64")
+		flags.IntVar(&t.config.Turn.MaxPeerConnections, "max-peer-connections", 0, "the most connections with peers of --tcp-relays, `NUMBER`; 0 means 10,000")
+		flags.IntVar(&t.config.Turn.UnknownRate, "unknown-rate", 0, "the requests a second of one address that are answered without credentials, `NUMBER`; 0 means 16")
+		flags.IntVar(&t.config.Turn.UnknownTotal, "unknown-total", 0, "those of all addresses over UDP, `NUMBER`; 0 means 10,000")
 		flags.BoolVar(&t.config.Turn.Mobility, "mobility", false, "let clients keep their allocation when their address changes (RFC 8016)")
 		flags.StringVar(&t.metrics, "metrics", "", "serve counters for Prometheus at http://`ADDRESS`/metrics")
 		flags.DurationVar(&t.drain, "drain", 0, "after Ctrl-C, wait for this `duration` for clients to leave")
@@ -94,6 +102,8 @@ type turnOptions struct {
 	users            map[string]string
 	denied           []netip.Prefix
 	listen, tls      string
+	second           string
+	elsewhere        string
 	cert, key, ports string
 	metrics          string
 	drain            time.Duration
@@ -129,6 +139,25 @@ func (t *turnOptions) run(ctx context.Context, out output) error {
 			return fmt.Errorf("the certificate can't be used: %w", err)
 		}
 		t.config.Certificate = &certificate
+	}
+	if t.second != "" {
+		if t.config.Second, err = secondAddress(t.second); err != nil {
+			return err
+		}
+	}
+	if t.elsewhere != "" {
+		if t.config.Turn.Alternate, err = netip.ParseAddrPort(t.elsewhere); err != nil {
+			return usageError(fmt.Sprintf("--alternate-server %s is not an IP address with a port, such as 192.0.2.9:3478", t.elsewhere))
+		}
+	}
+	for name, n := range map[string]int{
+		"max-allocations": t.config.Turn.MaxAllocations, "max-user-allocations": t.config.Turn.MaxUserAllocations, "user-bandwidth": t.config.Turn.UserBandwidth,
+		"max-connections": t.config.MaxConnections, "max-address-connections": t.config.MaxAddressConnections,
+		"max-peer-connections": t.config.Turn.MaxPeerConnections, "unknown-rate": t.config.Turn.UnknownRate, "unknown-total": t.config.Turn.UnknownTotal,
+	} {
+		if n < 0 {
+			return usageError(fmt.Sprintf("--%s %d is less than nothing", name, n))
+		}
 	}
 	if len(t.config.Relays) == 0 {
 		t.config.Relays = firstOfEach(udp.HostAddresses())
@@ -180,6 +209,18 @@ func listenAddresses(name, s string) ([]netip.AddrPort, error) {
 		return nil, usageError(fmt.Sprintf("--%s %s is not an IP address with a port, such as 192.0.2.1:3478", name, s))
 	}
 	return []netip.AddrPort{a}, nil
+}
+
+// secondAddress reads an address with or without a port; without one it is the one after the first's.
+func secondAddress(s string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a, 0), nil
+	}
+	a, err := netip.ParseAddrPort(s)
+	if err != nil || a.Port() == 0 {
+		return a, usageError(fmt.Sprintf("--alternate-address %s is not an IP address, with a port or without, such as 192.0.2.2", s))
+	}
+	return a, nil
 }
 
 // firstOfEach is the first address of each family.

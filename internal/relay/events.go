@@ -21,6 +21,12 @@ func (s *Server) event(b *batch, e turn.ServerEvent) {
 			delete(s.relays, e.Relay)
 			b.closing = append(b.closing, r)
 		}
+	case turn.Abuse:
+		args := []any{"client", e.From.Client, "over", e.From.Protocol}
+		if e.Peer.IsValid() {
+			args = append(args, "peer", e.Peer)
+		}
+		s.warn(b.now, e.Kind.String(), args...)
 	case turn.ConnectPeer:
 		s.connect(b, e)
 	case turn.Splice:

@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,11 @@ type Config struct {
 	// Certificate is what TLS and DTLS show to clients; DTLS only its first, which is the
 	// server's own.
 	Certificate *tls.Certificate
+
+	// Second is another address and port of the host's, with which clients may find out what
+	// their NAT does (RFC 5780): UDP is served on it, too, and on either address with the
+	// other's port. Zero: they may not.
+	Second netip.AddrPort
 
 	// Relays are the host's addresses to open relays on: one of each family at most.
 	// Advertised are what peers know them by, if that differs, as behind the 1:1 NAT of a
@@ -123,6 +129,9 @@ func Listen(config Config) (s *Server, err error) {
 		}
 		seen4, seen6 = seen4 || a.Is4(), seen6 || a.Is6()
 	}
+	if err := addDiscovery(&config); err != nil {
+		return nil, err
+	}
 	t := config.Turn
 	t.Rand, t.IPv6, t.NoIPv4 = rand.Reader, seen6, !seen4
 	t.OwnAddresses = append(t.OwnAddresses, udp.HostAddresses()...)
@@ -176,7 +185,7 @@ func Listen(config Config) (s *Server, err error) {
 		// A ticket behind the handshake is of no use to a client that stays, and confuses
 		// coturn's.
 		config := &tls.Config{Certificates: []tls.Certificate{*config.Certificate}, MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true}
-		if err := s.listen(a, turn.TLS, config); err != nil {
+		if err := s.listen(a, turn.TLS, withProtocols(config)); err != nil {
 			return nil, err
 		}
 	}
@@ -184,6 +193,23 @@ func Listen(config Config) (s *Server, err error) {
 		return nil, errors.New("relay: there is no address to listen on")
 	}
 	return s, nil
+}
+
+// protocols are what clients may name in ALPN: RFC 7443, Section 3.
+var protocols = []string{"stun.turn", "stun.nat-discovery"}
+
+// withProtocols lets clients name the protocol that they want (ALPN, RFC 7301). Who names
+// only others, such as that of a web server to get past a firewall, is served all the same.
+func withProtocols(config *tls.Config) *tls.Config {
+	named := config.Clone()
+	named.NextProtos = protocols
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.ContainsFunc(hello.SupportedProtos, func(p string) bool { return slices.Contains(protocols, p) }) {
+			return named, nil
+		}
+		return nil, nil
+	}
+	return config
 }
 
 // expand puts the host's addresses in the place of the unspecified one: an answer must

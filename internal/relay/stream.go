@@ -133,7 +133,8 @@ func (c *connection) read() {
 	limits := &s.config.limits
 	if t, ok := c.conn.(*tls.Conn); ok {
 		c.conn.SetDeadline(time.Now().Add(limits.handshake))
-		if t.Handshake() != nil {
+		if err := t.Handshake(); err != nil {
+			c.warn("a TLS handshake failed", err)
 			return
 		}
 		c.conn.SetDeadline(time.Time{})
@@ -148,8 +149,11 @@ func (c *connection) read() {
 		}
 		c.conn.SetReadDeadline(limit)
 		n, err := c.conn.Read(f.Space())
-		silent := errors.Is(err, os.ErrDeadlineExceeded) && stranger.IsZero() && half.IsZero()
-		if err != nil && !silent {
+		late := errors.Is(err, os.ErrDeadlineExceeded)
+		if silent := late && stranger.IsZero() && half.IsZero(); err != nil && !silent {
+			if late {
+				c.warn("a connection was ended: it took too long for a message, or to ask for an allocation", nil)
+			}
 			return
 		}
 		f.Wrote(n)
@@ -157,6 +161,15 @@ func (c *connection) read() {
 		whole := false
 		for message, ok := f.Next(); ok; message, ok = f.Next() {
 			whole = true
+			for wait := s.hold(b, c, message); wait > 0; wait = s.hold(b, c, message) {
+				s.leave(b)
+				if !stranger.IsZero() && time.Until(stranger) < wait {
+					c.warn("a connection was ended: it took too long to ask for an allocation", nil)
+					return
+				}
+				time.Sleep(wait)
+				b = s.enter()
+			}
 			s.fromClient(b, c.from, message)
 			if c.peer != nil {
 				break // and what follows are no messages
@@ -183,9 +196,30 @@ func (c *connection) read() {
 			return
 		}
 		if f.Err() != nil {
-			s.config.Log.Debug("a connection was ended", "client", c.from.Client, "error", f.Err())
+			c.warn("a connection was ended: it is no client's", f.Err())
 			return
 		}
+	}
+}
+
+// hold is how long a message has to wait.
+func (s *Server) hold(b *batch, c *connection, message []byte) time.Duration {
+	if s.closed {
+		return 0
+	}
+	return s.core.Hold(b.now, c.from, message)
+}
+
+// warn logs what ended a connection that is perhaps nobody's who means well.
+func (c *connection) warn(text string, err error) {
+	args := []any{"client", c.from.Client, "over", c.from.Protocol}
+	if err != nil {
+		args = append(args, "error", err)
+	}
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	if !c.server.closed {
+		c.server.warn(time.Now(), text, args...)
 	}
 }
 
