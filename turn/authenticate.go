@@ -25,7 +25,14 @@ func (s *Server) authenticate(now time.Time, q *query) (stun.ErrorCode, DropReas
 	if username == nil && userhash == nil || q.Realm() == nil || nonce == nil {
 		return s.unknown(now, q, stun.CodeBadRequest)
 	}
-	switch s.nonces.check(now, q.from, nonce) {
+	verdict := s.nonces.check(now, q.from, nonce)
+	// Clients, coturn's among them, come for a connection with the nonce of their control
+	// connection, and know no other answer than yes. It is theirs, too; and what the request
+	// names is new to everybody else and good once.
+	if a := s.keeper(q); a != q.allocation && verdict == nonceForeign {
+		verdict = s.nonces.check(now, a.tuple, nonce)
+	}
+	switch verdict {
 	case nonceForeign:
 		s.suspect(now, AbuseNonce, q.from, netip.Addr{})
 		return s.unknown(now, q, stun.CodeStaleNonce)

@@ -241,6 +241,29 @@ func TestConnectionRefusals(t *testing.T) {
 	}
 }
 
+// Clients that use the nonce of their control connection for the others are served.
+func TestConnectionBindWithTheControlsNonce(t *testing.T) {
+	h := newHost(t, ServerConfig{TCPRelays: true})
+	control := newAsker(t, h, "alice", "wonderland")
+	control.from.Protocol = TCP
+	control.ask(stun.Allocate, attr(stun.AttrRequestedTransport, "\x06\x00\x00\x00"))
+	control.ask(stun.Connect, peer("203.0.113.9:80"))
+	id := asked[ConnectPeer](h)[0].Connection
+	h.PeerConnected(start, id)
+	h.AppendPacket(start, nil)
+	data := newAsker(t, h, "alice", "wonderland")
+	data.from = FiveTuple{netip.MustParseAddrPort("192.0.2.1:7"), serverAddr, TCP}
+	name := attr(stun.AttrConnectionID, string([]byte{byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}))
+	data.nonce = control.nonce
+	if code := data.ask(stun.ConnectionBind, attr(stun.AttrConnectionID, "\x00\x00\x00\x09")); code != stun.CodeStaleNonce {
+		t.Errorf("the nonce is good for another connection: %v", code)
+	}
+	data.nonce = control.nonce
+	if code := data.ask(stun.ConnectionBind, name); code != 0 {
+		t.Errorf("the nonce is not good for the allocation's connection: %v", code)
+	}
+}
+
 // Connections are bounded, of an allocation and of all.
 func TestConnectionsAreBounded(t *testing.T) {
 	w := tcpWire(t, ServerConfig{})

@@ -1,0 +1,178 @@
+package relay
+
+import (
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/plainrtc/plainrtc/stun"
+	"github.com/plainrtc/plainrtc/turn"
+)
+
+// Whoever asks too often over TCP is answered late, and not left without an answer: nobody
+// asks twice over a stream. And it is logged, once.
+func TestStreamsAreHeldBack(t *testing.T) {
+	log := &countingLog{Handler: slog.DiscardHandler, seen: map[string]int{}}
+	s := listenOn(t, func(c *Config) { c.Turn.UnknownRate, c.Log = 20, slog.New(log) })
+	_, streams := s.Addresses()
+	const each, many = 30, 4 // 80 at once and then 20 a second: two seconds
+	answered := make(chan int, many)
+	for range many {
+		conn := connect(t, streams[0])
+		go func() {
+			go func() {
+				for range each {
+					io.WriteString(conn, bindingRequest)
+				}
+			}()
+			var f turn.Framer
+			n := 0
+			for n < each {
+				k, err := conn.Read(f.Space())
+				if err != nil {
+					break
+				}
+				f.Wrote(k)
+				for m, ok := f.Next(); ok; m, ok = f.Next() {
+					if r, err := stun.Parse(m); err == nil && r.Type() == stun.BindingSuccessResponse {
+						n++
+					}
+				}
+			}
+			answered <- n
+		}()
+	}
+	for range many {
+		if n := <-answered; n != each {
+			t.Errorf("%d of %d requests of a connection are answered", n, each)
+		}
+	}
+	if v := s.Stats(); v.Drops[turn.DropRateLimited] != 0 {
+		t.Errorf("%d requests were dropped", v.Drops[turn.DropRateLimited])
+	}
+	datagrams, _ := s.Addresses()
+	flood, err := net.Dial("udp", datagrams[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer flood.Close()
+	eventually(t, "a flood of datagrams is noticed", func() bool {
+		for range 100 {
+			io.WriteString(flood, bindingRequest)
+		}
+		return s.Stats().Drops[turn.DropRateLimited] > 200
+	})
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if n := log.seen[turn.AbuseRate.String()]; n != 1 || len(log.seen) != 1 {
+		t.Errorf("it was logged: %v", log.seen)
+	}
+}
+
+// What is no client's at all, or too slow, is logged once of each kind.
+func TestStrangeConnectionsAreLoggedOnce(t *testing.T) {
+	log := &countingLog{Handler: slog.DiscardHandler, seen: map[string]int{}}
+	s := listenOn(t, func(c *Config) {
+		short(func(l *limits) { l.handshake, l.stranger = 50*time.Millisecond, 50*time.Millisecond })(c)
+		c.Log = slog.New(log)
+	})
+	_, streams := s.Addresses()
+	for range 3 {
+		web := connect(t, streams[0])
+		io.WriteString(web, "\xff is no message")
+		ended(t, web, "though it speaks another language")
+		ended(t, connect(t, streams[0]), "though it says nothing")
+		ended(t, connect(t, streams[1]), "though it begins no handshake")
+	}
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if len(log.seen) != 3 {
+		t.Errorf("it was logged: %v", log.seen)
+	}
+	for text, n := range log.seen {
+		if n != 1 {
+			t.Errorf("%q was logged %d times", text, n)
+		}
+	}
+}
+
+// A client names what it wants to speak, over TLS: RFC 7443.
+func TestProtocolNames(t *testing.T) {
+	s := listenOn(t, nil)
+	_, streams := s.Addresses()
+	for _, c := range []struct {
+		names []string
+		want  string
+	}{
+		{nil, ""}, {[]string{"stun.turn"}, "stun.turn"}, {[]string{"h2", "stun.nat-discovery"}, "stun.nat-discovery"}, {[]string{"h2", "http/1.1"}, ""},
+	} {
+		conn, err := tls.Dial("tcp", streams[1].String(), &tls.Config{InsecureSkipVerify: true, NextProtos: c.names})
+		if err != nil {
+			t.Errorf("%v: %v", c.names, err)
+			continue
+		}
+		if got := conn.ConnectionState().NegotiatedProtocol; got != c.want {
+			t.Errorf("%v: %q is chosen, want %q", c.names, got, c.want)
+		}
+		conn.Close()
+	}
+}
+
+// listenTwice listens on two loopback addresses with two ports each.
+func listenTwice(t *testing.T) (s *Server, first, second netip.AddrPort) {
+	t.Helper()
+	for range 20 {
+		l, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		first = l.LocalAddr().(*net.UDPAddr).AddrPort()
+		l.Close()
+		second = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), first.Port()+1)
+		config := Config{
+			Turn:   turn.ServerConfig{Realm: "example.org", Users: map[string]string{"alice": "wonderland"}},
+			UDP:    []netip.AddrPort{first},
+			Second: netip.AddrPortFrom(second.Addr(), 0), Relays: []netip.Addr{loopback},
+		}
+		if s, err = Listen(config); err == nil {
+			t.Cleanup(func() { s.Close() })
+			return s, first, second
+		}
+	}
+	t.Fatal("no ports are free")
+	return nil, first, second
+}
+
+// A server with two addresses answers from where it is asked to: RFC 5780.
+func TestSecondAddress(t *testing.T) {
+	_, first, second := listenTwice(t)
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	for flags, want := range map[byte]netip.AddrPort{
+		0: first, 2: netip.AddrPortFrom(first.Addr(), second.Port()), 4: netip.AddrPortFrom(second.Addr(), first.Port()), 6: second,
+	} {
+		m := stun.NewBuilder(nil, stun.BindingRequest, stun.TransactionID{flags})
+		m.AddUint32(stun.AttrChangeRequest, uint32(flags))
+		conn.WriteToUDPAddrPort(m.Bytes(), first)
+		b := make([]byte, 1500)
+		n, from, err := conn.ReadFromUDPAddrPort(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := stun.Parse(b[:n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, _ := answer.Address(stun.AttrOtherAddress); from != want || other != second {
+			t.Errorf("asked to change %d it answers from %v, want %v; its other address is %v", flags, from, want, other)
+		}
+	}
+}
