@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"log/slog"
@@ -9,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plainrtc/plainrtc/stun"
 	"github.com/plainrtc/plainrtc/turn"
 )
 
@@ -38,7 +38,7 @@ func TestStreamsAreHeldBack(t *testing.T) {
 				}
 				f.Wrote(k)
 				for m, ok := f.Next(); ok; m, ok = f.Next() {
-					if r, err := stun.Parse(m); err == nil && r.Type() == stun.BindingSuccessResponse {
+					if bytes.HasPrefix(m, []byte("\x01\x01")) { // a Binding success response
 						n++
 					}
 				}
@@ -159,20 +159,16 @@ func TestSecondAddress(t *testing.T) {
 	for flags, want := range map[byte]netip.AddrPort{
 		0: first, 2: netip.AddrPortFrom(first.Addr(), second.Port()), 4: netip.AddrPortFrom(second.Addr(), first.Port()), 6: second,
 	} {
-		m := stun.NewBuilder(nil, stun.BindingRequest, stun.TransactionID{flags})
-		m.AddUint32(stun.AttrChangeRequest, uint32(flags))
-		conn.WriteToUDPAddrPort(m.Bytes(), first)
+		changeRequest := append([]byte("\x00\x01\x00\x08\x21\x12\xa4\x42abcdefghijkl\x00\x03\x00\x04\x00\x00\x00"), flags)
+		conn.WriteToUDPAddrPort(changeRequest, first)
 		b := make([]byte, 1500)
 		n, from, err := conn.ReadFromUDPAddrPort(b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer, err := stun.Parse(b[:n])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if other, _ := answer.Address(stun.AttrOtherAddress); from != want || other != second {
-			t.Errorf("asked to change %d it answers from %v, want %v; its other address is %v", flags, from, want, other)
+		otherAddress := append([]byte("\x80\x2c\x00\x08\x00\x01"), byte(second.Port()>>8), byte(second.Port()), 127, 0, 0, 2)
+		if from != want || !bytes.Contains(b[:n], otherAddress) {
+			t.Errorf("asked to change %d it answers from %v, want %v: %x", flags, from, want, b[:n])
 		}
 	}
 }
