@@ -107,9 +107,10 @@ type Agent struct {
 	locals   []*local
 	hidden   []*local // bases without a candidate: servers alone are reached from them
 	servers  []ServerConfig
-	errands  []*errand // of each base at each server
-	fates    []fate    // the foundations of what servers told
-	gathered bool      // no more local addresses or servers will come
+	errands  []*errand      // of each base at each server
+	fates    []fate         // the foundations of what servers told
+	nat64    []netip.Prefix // of the NAT64s that servers were reached through
+	gathered bool           // no more local addresses or servers will come
 	// gatheringTold is set once GatheringDone was told in this session.
 	gatheringTold bool
 	remotes       []*remote

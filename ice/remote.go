@@ -44,6 +44,15 @@ func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
 		}
 		return nil
 	}
+	err := a.addRemote(now, addr, c)
+	if err == nil {
+		a.translateRemote(now, addr, c)
+	}
+	return err
+}
+
+// addRemote enters a candidate of the peer that is at addr for us.
+func (a *Agent) addRemote(now time.Time, addr netip.AddrPort, c Candidate) error {
 	for _, r := range a.remotes {
 		switch {
 		case r.candidate.Protocol != c.Protocol:

@@ -488,7 +488,10 @@ func (a *Agent) note(now time.Time, text string) {
 // so there are no pairs of its own.
 func (a *Agent) addReflexive(now time.Time, e *errand, addr netip.AddrPort) {
 	l := e.base
-	if a.config.Policy == PolicyRelay || l.options.Hidden || !usable(addr) || addr.Addr().Is4() != l.addr.Addr().Is4() ||
+	if addr.Addr().Is4() && l.addr.Addr().Is6() {
+		a.learnNAT64(now, e.Addr.Addr())
+	}
+	if a.config.Policy == PolicyRelay || l.options.Hidden || !usable(addr) || addr.Addr().Is6() && l.addr.Addr().Is4() ||
 		a.localAt(UDP, addr) != nil && a.localAt(UDP, addr).options.Name == "" ||
 		slices.ContainsFunc(l.reflexives, func(c Candidate) bool { return c.Addr == addr }) {
 		return
