@@ -9,13 +9,6 @@ import (
 )
 
 const (
-	// firstRTO is when a check is repeated at first. "Agents MUST NOT use an RTO
-	// value smaller than 500 ms" (RFC 8445, Section 14.3) is about retransmitting
-	// one transaction. A check is repeated here, as by browsers, with another
-	// transaction, and transactions are bound by Ta: see Agent.firstRTO. A lost
-	// datagram costs half as much time then.
-	firstRTO = 250 * time.Millisecond
-
 	// maxRTO is how far apart repetitions get.
 	maxRTO = 2 * time.Second
 
@@ -108,7 +101,8 @@ next:
 func (a *Agent) appendCheck(now time.Time, b []byte, p *pair) ([]byte, Path) {
 	t := transaction{
 		id:          a.newTransactionID(),
-		sent:        now,
+		sent:        now.Sub(p.formedAt),
+		open:        true,
 		controlling: a.controlling,
 		// A nomination is repeated with every consent check, as browsers do: so the
 		// ends agree again if one of them took another path in the meantime. While
@@ -169,12 +163,20 @@ func (a *Agent) schedule(now time.Time, p *pair) {
 	default:
 		p.started, p.rto = now, a.firstRTO()
 	}
+	p.through = !p.checkedAt.IsZero() && !p.checkedAt.Before(p.started)
 	p.retryAt = now.Add(p.rto)
 	a.timers.SetEarlier(timerRetry, p.retryAt)
 }
 
-// firstRTO grows with the check list, so that repetitions do not add up to
-// more than one check for each Ta. RFC 8445, Section 14.3, in the same spirit:
+// firstRTO is when a check is repeated at first: when all others had their turn, so
+// that repetitions do not add up to more than one check for each Ta.
+//
+// "Agents MUST NOT use an RTO value smaller than 500 ms" (RFC 8445, Section 14.3) is
+// about retransmitting one transaction. A check is repeated here, as by browsers,
+// with another transaction, and transactions are bound by Ta alone. In a short list
+// that is long before an answer can be there, which costs a few datagrams more;
+// but the first check of one side is often lost, for it has come to a NAT that was
+// not open yet, and the next one is not. The RFC's formula, in the same spirit:
 //
 //	RTO = MAX (500ms, Ta * N * (Num-Waiting + Num-In-Progress))
 func (a *Agent) firstRTO() time.Duration {
@@ -184,7 +186,7 @@ func (a *Agent) firstRTO() time.Duration {
 			n++
 		}
 	}
-	return max(firstRTO, a.config.Ta*time.Duration(n))
+	return a.config.Ta * time.Duration(max(n, 1))
 }
 
 // retry repeats the checks that were not answered in time, and fails the pairs

@@ -42,9 +42,10 @@
 //
 //   - A triggered check is sent at once, not at the next Ta: each is paid for
 //     by an authenticated check of the peer, which paces its own.
-//   - A check is repeated after 250 ms, not 500, then at doubling intervals up
-//     to 2 s, for 30 s: each time with another transaction, so that the answers
-//     can be told apart, and all together no more often than Ta allows.
+//   - A check is repeated as soon as all others had their turn, not after 500 ms, then
+//     at doubling intervals up to 2 s, for 30 s: each time with another transaction,
+//     so that the answers can be told apart, and all together no more often than Ta
+//     allows.
 //   - When a nominated path dies another valid one takes over without a restart,
 //     and is nominated, as browsers do and RFC 8445, Section 8.1.1 does not. For
 //     that a few pairs outlive nomination, without any traffic on them.
@@ -55,6 +56,8 @@
 //   - Servers have five seconds to answer, not the 39.5 of RFC 8489.
 //   - Refusals without integrity (400, 401) do not end a check: anybody can send
 //     them, and a peer may not know our credentials yet.
+//   - A host without IPv4 reaches the peer's IPv4 candidates through a NAT64, once a
+//     server that was reached by one has revealed it (nat64).
 //
 // # Out of scope
 //

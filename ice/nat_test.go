@@ -536,3 +536,30 @@ func TestServerForgets(t *testing.T) {
 		t.Fatalf("after a restart a is %v, z is %v", w.a.State(), w.z.State())
 	}
 }
+
+// A round trip of two seconds, and both NATs look at ports: the first checks are
+// lost, more follow before the first answer can be there, and yet each side's are
+// few enough for the answers to be known when they come.
+func TestLongPath(t *testing.T) {
+	w := newNATWorld(t, 9, [2]natKind{natKinds[3], natKinds[3]}, ice.PolicyAll)
+	here, there := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2")
+	w.Path(here, there).Profile.Delay = time.Second
+	w.Path(there, here).Profile.Delay = time.Second
+	w.introduce(t)
+	direct := func() bool {
+		for _, p := range w.a.Pairs() {
+			if p.State == ice.PairSucceeded && p.Path.Remote.Addr() == there && p.Path.Local.Addr() != relayAddr {
+				return true
+			}
+		}
+		return false
+	}
+	if !w.Run(direct, 4*time.Second) {
+		t.Errorf("no check of the direct path is answered in 4 s")
+	}
+	for _, p := range w.a.Pairs() {
+		if p.ChecksSent > 10 {
+			t.Errorf("%d checks were sent on %v", p.ChecksSent, p.Path)
+		}
+	}
+}

@@ -29,14 +29,16 @@ func (s PairState) String() string { return pairStateNames[s] }
 // check is a retransmission, as RFC 7675, Section 5.1 wants.
 type transaction struct {
 	id           stun.TransactionID
-	sent         time.Time // zero: none, or answered
+	sent         time.Duration // after the pair was formed
+	open         bool          // not answered yet
 	useCandidate bool
 	controlling  bool // the role that the request told
 }
 
-// outstanding is how many transactions of a pair may be answered still: at two
-// seconds between the last ones, that allows a round trip of eight seconds.
-const outstanding = 4
+// outstanding is how many transactions of a pair may be answered still. At first they
+// follow each other quickly: that allows a round trip of two seconds and more, and
+// between the last ones are two seconds.
+const outstanding = 8
 
 // A pair is a candidate pair: a base and a remote candidate. What RFC 8445
 // calls the valid pair, whose local candidate is what the peer saw, is the same
@@ -57,6 +59,7 @@ type pair struct {
 	// Checks we send.
 	transactions [outstanding]transaction
 	newest       uint8          // the index of the transaction sent last
+	through      bool           // a check of the peer's has come since started, and one was sent since
 	missed       int            // how many checks were sent since the last one that was answered
 	expired      int            // how many of those were not answered in time, without any other sign of life
 	started      time.Time      // when the first of those was sent

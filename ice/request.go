@@ -196,6 +196,13 @@ func (a *Agent) pairFor(now time.Time, l *local, path Path, priority uint32, ufr
 //   - "If the state of that pair is Waiting, Frozen, or Failed, the agent MUST
 //     enqueue the pair in the triggered checklist".
 //
+// The second is for a check that was sent before the peer had opened its NAT, and so
+// is lost. One that was sent since then is on its way, and repeated in its time: to
+// send another for each of the peer's, who does the same, would keep as many under
+// way as ever were sent, and on a long path none would be answered before it is
+// forgotten for newer ones. Repetitions go on at the pace they had: such a pair is
+// not Waiting.
+//
 // A pair that was kept after nomination succeeded long ago. It is checked again
 // when it is wanted: for the peer nominates it, or for the selected one ails.
 func (a *Agent) trigger(now time.Time, p *pair, nominated bool) {
@@ -205,7 +212,14 @@ func (a *Agent) trigger(now time.Time, p *pair, nominated bool) {
 			return
 		}
 	}
-	p.state = PairWaiting
+	switch p.state {
+	case PairInProgress:
+		if p.through {
+			return
+		}
+	default:
+		p.state = PairWaiting
+	}
 	a.enqueue(p)
 }
 

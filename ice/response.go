@@ -69,7 +69,7 @@ func (a *Agent) receiveResponse(now time.Time, path Path, m stun.Message) {
 		return
 	}
 	sent := *t
-	t.sent = time.Time{}
+	t.open = false
 	switch {
 	case path != p.path():
 		// "If the addresses are not symmetric, the agent MUST set the candidate
@@ -108,7 +108,7 @@ func (a *Agent) transaction(id stun.TransactionID) (*pair, *transaction) {
 
 func (p *pair) transaction(id stun.TransactionID) *transaction {
 	for i := range p.transactions {
-		if t := &p.transactions[i]; t.id == id && !t.sent.IsZero() {
+		if t := &p.transactions[i]; t.id == id && t.open {
 			return t
 		}
 	}
@@ -156,7 +156,7 @@ func (a *Agent) succeeded(now time.Time, p *pair, sent transaction, mapped netip
 	if p.mapped = mapped; a.localAt(p.local.candidate.Protocol, mapped) != nil {
 		p.mapped = p.local.addr // no NAT, be it another of our own addresses
 	}
-	p.rtt = max(now.Sub(sent.sent), 1)
+	p.rtt = max(now.Sub(p.formedAt.Add(sent.sent)), 1)
 	p.answeredAt, p.heardAt = now, now
 	if p != a.nominating || sent.useCandidate {
 		// What was asked last is answered, or as good as: only a nomination must be
