@@ -42,7 +42,7 @@ const laboratory = "internal/lab"
 const turnShell = "internal/relay"
 
 // pure are the packages held to a core's rules without being a layer.
-var pure = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", dice, laboratory}
+var pure = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", "internal/mdns", dice, laboratory}
 
 // neighbours are the edges drawn between layers: there are no others.
 var neighbours = map[string][]string{
