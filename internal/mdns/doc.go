@@ -17,8 +17,9 @@
 // long as its owner says and two minutes at most, the absence of one for ten seconds. Names
 // that do not look like a UUID and ".local" are neither asked for nor answered.
 //
-// A name of our own is announced once, "as the hostname is expected to be unique" without
-// being probed for, answered for at most once a second, and said goodbye to.
+// A name of our own is not probed for, "as the hostname is expected to be unique"; nor
+// announced, as an announcement would hold back by a second the answer to who has just been
+// told the name. It is answered for at most once a second, and said goodbye to if it ever was.
 //
 // # Out of scope
 //

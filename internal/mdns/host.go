@@ -82,7 +82,7 @@ type finding struct {
 // A record is a name of ours.
 type record struct {
 	addr   netip.Addr
-	toldAt time.Time // to everybody
+	toldAt time.Time // to everybody; zero: never
 }
 
 // A sending is a message to be sent.
@@ -167,16 +167,15 @@ func (h *Host) forget(now time.Time, name string) {
 	h.known = slices.DeleteFunc(h.known, func(f finding) bool { return f.name == name || !f.until.After(now) })
 }
 
-// Register has the host answer for a name, which [NewName] has made, and announces it.
-func (h *Host) Register(now time.Time, name string, addr netip.Addr) {
+// Register has the host answer for a name, which [NewName] has made.
+func (h *Host) Register(name string, addr netip.Addr) {
 	if !IsName(name) || !addr.IsValid() {
 		return
 	}
 	if h.ours == nil {
 		h.ours = map[string]*record{}
 	}
-	h.ours[name] = &record{addr: addr.Unmap().WithZone(""), toldAt: now}
-	h.send(sending{name: name, addr: h.ours[name].addr, ttl: ttl})
+	h.ours[name] = &record{addr: addr.Unmap().WithZone("")}
 }
 
 // Withdraw takes back a name: "In the case where a host knows that certain resource
@@ -186,7 +185,9 @@ func (h *Host) Register(now time.Time, name string, addr netip.Addr) {
 func (h *Host) Withdraw(name string) {
 	if r := h.ours[name]; r != nil {
 		delete(h.ours, name)
-		h.send(sending{name: name, addr: r.addr})
+		if !r.toldAt.IsZero() {
+			h.send(sending{name: name, addr: r.addr})
+		}
 	}
 }
 
@@ -214,6 +215,7 @@ func (h *Host) receiveQuery(now time.Time, from netip.AddrPort, m message) {
 			continue
 		}
 		if from.Port() != Port {
+			// It remembers for ten seconds: no goodbye is needed.
 			h.send(sending{name: q.name, addr: r.addr, ttl: ttl, legacy: &legacyQuery{m.id, from}})
 			return // one is all that such a one can ask for
 		}

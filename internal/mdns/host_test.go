@@ -114,9 +114,9 @@ func (l *link) expectSent(t *testing.T, why string, want ...string) {
 func TestLookup(t *testing.T) {
 	for _, addr := range []netip.Addr{v4, v6} {
 		l := newLink(3)
-		l.hosts[1].Register(l.now, name, addr)
+		l.hosts[1].Register(name, addr)
 		l.run(time.Minute)
-		l.expectSent(t, "an announcement", "answer 0s")
+		l.expectSent(t, "nothing before anybody asks")
 
 		l.hosts[0].Lookup(l.now, strings.ToUpper(name))
 		l.hosts[0].Lookup(l.now, name)
@@ -155,7 +155,7 @@ func TestLookup(t *testing.T) {
 func TestLookupWithLoss(t *testing.T) {
 	for lost, want := range map[int]time.Duration{0: 0, 1: time.Second, 2: time.Second, 3: 3 * time.Second} {
 		l := newLink(2)
-		l.hosts[1].Register(l.now, name, v4)
+		l.hosts[1].Register(name, v4)
 		l.run(time.Minute)
 		l.sent = nil
 		l.loses = func(n int) bool { return n == lost%3 || lost == 3 && n < 3 } // 3: the first two
@@ -175,8 +175,8 @@ func TestLookupWithLoss(t *testing.T) {
 // host go in one message.
 func TestManyAsk(t *testing.T) {
 	l := newLink(5)
-	l.hosts[4].Register(l.now, name, v4)
-	l.hosts[4].Register(l.now, other, v6)
+	l.hosts[4].Register(name, v4)
+	l.hosts[4].Register(other, v6)
 	l.run(time.Minute)
 	l.sent = nil
 	for _, h := range l.hosts[:4] {
@@ -193,7 +193,7 @@ func TestManyAsk(t *testing.T) {
 // What the host does not do.
 func TestRefused(t *testing.T) {
 	l := newLink(2)
-	l.hosts[1].Register(l.now, "printer.local", v4)
+	l.hosts[1].Register("printer.local", v4)
 	for _, name := range []string{"printer.local", "", "x" + name, name[1:], strings.Replace(name, "-", "x", 1), strings.Replace(name, "0a", "0g", 1), name[:36] + ".lokal"} {
 		l.hosts[0].Lookup(l.now, name)
 		l.run(0)
@@ -229,8 +229,7 @@ func TestRefused(t *testing.T) {
 // A questioner from another port speaks plain DNS.
 func TestLegacyQuestion(t *testing.T) {
 	h := &mdns.Host{}
-	h.Register(start, name, v6)
-	h.AppendPacket(nil)
+	h.Register(name, v6)
 	ask := func(typ dnsmessage.Type, from netip.AddrPort, known ...dnsmessage.Resource) ([]byte, netip.AddrPort) {
 		m := dnsmessage.Message{Header: dnsmessage.Header{ID: 4711, RecursionDesired: true}, Answers: known}
 		m.Questions = []dnsmessage.Question{{Name: dnsmessage.MustNewName(name + "."), Type: typ, Class: dnsmessage.ClassINET}}
@@ -306,7 +305,7 @@ func TestNewName(t *testing.T) {
 func FuzzHost(f *testing.F) {
 	l := newLink(1)
 	h := l.hosts[0]
-	h.Register(start, name, v4)
+	h.Register(name, v4)
 	h.Lookup(start, other)
 	for b, _ := h.AppendPacket(nil); len(b) > 0; b, _ = h.AppendPacket(nil) {
 		f.Add(b, uint16(mdns.Port))
@@ -316,8 +315,7 @@ func FuzzHost(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte, port uint16) {
 		h := &mdns.Host{}
-		h.Register(start, name, v4)
-		h.AppendPacket(nil)
+		h.Register(name, v4)
 		h.Lookup(start, other)
 		for i := range 2 {
 			h.Receive(start.Add(time.Duration(i)*time.Hour), netip.AddrPortFrom(v6, port), b)
