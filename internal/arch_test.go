@@ -67,6 +67,7 @@ var shell = []string{
 	"streams.go", // connections over TCP and TLS
 	"tcpmux.go",  // and the sockets at which they arrive
 	"resolve.go", // the names of servers
+	"mdns.go",    // sockets of multicast DNS, which all connections share
 	"gate.go",    // where blocking calls wait
 	"tracer.go",  // the doors of the trace: a slog.Logger, a file
 }

@@ -51,6 +51,8 @@ type core struct {
 	dtlsUp          bool
 	gathering       ICEGatheringState
 	localCandidates []ICECandidate // gathered, not yet taken by NextICECandidate
+	names           []hiddenAddress
+	lookups         []string // names of the peer's candidates, which the shell is to resolve
 	selected        ice.Path
 	linkMTU         int // of the interface at its beginning; zero: not known
 	pathChanges     uint32
@@ -83,6 +85,7 @@ type coreConfig struct {
 	BundlePolicy       BundlePolicy
 	ICETransportPolicy ICETransportPolicy
 	RootCAs            *x509.CertPool
+	HideHostAddresses  bool
 
 	MaxDTLSVersion dtls.Version
 	DTLSGroups     []dtls.Group

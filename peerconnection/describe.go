@@ -367,7 +367,8 @@ func (c *core) withCandidates(d *description) *SessionDescription {
 	full.Media = slices.Clone(s.Media)
 	m := &full.Media[i]
 	// The default candidate is what a peer without ICE would use (RFC 8839, Section 4.2.1).
-	if i := slices.IndexFunc(candidates, func(c ice.Candidate) bool { return c.Protocol == ice.UDP }); i >= 0 {
+	// A name is none: then it stays at 0.0.0.0 and port 9.
+	if i := slices.IndexFunc(candidates, func(c ice.Candidate) bool { return c.Protocol == ice.UDP && c.Host == "" }); i >= 0 {
 		m.Port = candidates[i].Addr.Port()
 		m.Connection = sdp.AddressOf(candidates[i].Addr.Addr())
 	}

@@ -37,7 +37,12 @@ func (pc *PeerConnection) leave(now time.Time) {
 		close(pc.done)
 	}
 	errand := pc.errand()
+	lookups := pc.core.lookups
+	pc.core.lookups = nil
 	pc.mu.Unlock()
+	for _, name := range lookups {
+		pc.multicast.resolve(name, pc.nameResolved)
+	}
 	if errand != nil {
 		errand.run()
 	}

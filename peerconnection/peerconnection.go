@@ -52,6 +52,12 @@ type Config struct {
 	// from: the host's if nil.
 	RootCAs *x509.CertPool
 
+	// HideHostAddresses has the peer told names instead of this host's addresses, as web
+	// pages do that may not use the camera: names that multicast DNS resolves on the
+	// same network, and nobody elsewhere (draft-ietf-mmusic-mdns-ice-candidates). The peer
+	// learns the addresses that STUN servers see, and those that reach it directly.
+	HideHostAddresses bool
+
 	// BundlePolicy says how offers treat a peer that may not bundle: balanced if empty.
 	BundlePolicy BundlePolicy
 
@@ -103,8 +109,10 @@ type PeerConnection struct {
 	sockets       bool        // gathering has begun
 	names         []serverURL // of ICE servers, to be resolved when gathering begins
 	stopResolving context.CancelFunc
-	wantsRelays   bool     // there is a TURN server
-	lastRoute     ice.Path // what the mux was last told of
+	wantsRelays   bool         // there is a TURN server
+	multicast     *multicaster // resolves the peer's names, and answers for ours
+	answeredFor   int          // how many of core.names it answers for
+	lastRoute     ice.Path     // what the mux was last told of
 	lastClaim     claim
 	path          ice.Path // whose MTU the core was told
 	timer         *time.Timer
@@ -120,7 +128,7 @@ func New(cfg Config) (*PeerConnection, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	pc := &PeerConnection{mux: cfg.Mux, tcpMux: cfg.TCPMux, addresses: cfg.Addresses, done: make(chan struct{})}
+	pc := &PeerConnection{mux: cfg.Mux, tcpMux: cfg.TCPMux, addresses: cfg.Addresses, done: make(chan struct{}), multicast: &theMulticaster}
 	if cfg.Certificate == nil {
 		var err error
 		cfg.Certificate, err = dtls.GenerateCertificate(cfg.Rand, pc.now())
@@ -160,7 +168,7 @@ func New(cfg Config) (*PeerConnection, error) {
 	pc.wantsRelays = slices.ContainsFunc(servers, func(u serverURL) bool { return u.Kind == ice.TURN })
 	err = pc.core.init(pc, coreConfig{
 		Rand: cfg.Rand, Trace: cfg.Tracer, Certificate: cfg.Certificate, MaxMessageSize: cfg.MaxMessageSize,
-		BundlePolicy: cfg.BundlePolicy, ICETransportPolicy: cfg.ICETransportPolicy, RootCAs: cfg.RootCAs,
+		BundlePolicy: cfg.BundlePolicy, ICETransportPolicy: cfg.ICETransportPolicy, RootCAs: cfg.RootCAs, HideHostAddresses: cfg.HideHostAddresses,
 		MaxDTLSVersion: cfg.MaxDTLSVersion, DTLSGroups: cfg.DTLSGroups, SRTPProfiles: slices.Clone(cfg.SRTPProfiles),
 	})
 	return pc, err
@@ -237,6 +245,7 @@ func (pc *PeerConnection) gather(now time.Time) error {
 		}
 		pc.core.tcpActive = true
 		pc.core.gather(now, pc.mux.addresses(), pc.mux.only == nil)
+		pc.answerForNames()
 	}
 	if pc.tcpMux != nil {
 		if err := pc.tcpMux.register(pc, pc.core.localUfrag()); err != nil {
@@ -489,6 +498,7 @@ func (pc *PeerConnection) Close() error {
 	if pc.timer != nil {
 		pc.timer.Stop()
 	}
+	pc.withdrawNames()
 	mux, own, relays := pc.mux, pc.ownMux, pc.relays
 	pc.leave(now)
 	pc.mu.Lock()

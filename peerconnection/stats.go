@@ -1,8 +1,10 @@
 package peerconnection
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/plainrtc/plainrtc/dtls"
@@ -98,8 +100,11 @@ type CandidatePairStats struct {
 
 // ICECandidateStats is RTCIceCandidateStats.
 type ICECandidateStats struct {
-	ID               string `json:"id"`
-	TransportID      string `json:"transportId"`
+	ID          string `json:"id"`
+	TransportID string `json:"transportId"`
+
+	// Address is the name that hides it, where there is one, and empty where only
+	// checks have revealed it: what the program was not told, it is not told here either.
 	Address          string `json:"address"`
 	Port             uint16 `json:"port"`
 	Protocol         string `json:"protocol"`
@@ -240,33 +245,50 @@ func (c *core) certificate(s *Stats, whose string, der []byte) string {
 
 // iceStats lists the pairs, and each candidate that stands in one once.
 func (c *core) iceStats(s *Stats) {
+	pairs, locals := c.ice.Pairs(), c.ice.LocalCandidates()
+	// "statistics related to ICE candidates MUST NOT contain the IP address of any
+	// peer-reflexive candidate, unless that IP has already been learned through signaling
+	// of a candidate with the same address". Draft-ietf-mmusic-mdns-ice-candidates, Section 3.3.1.
+	told := map[netip.Addr]bool{}
+	tell := func(candidate ice.Candidate) {
+		if candidate.Type != ice.PeerReflexive && candidate.Host == "" {
+			told[candidate.Addr.Addr()] = true
+		}
+	}
+	for _, p := range pairs {
+		tell(p.Local)
+		tell(p.Remote)
+	}
+	for _, candidate := range locals {
+		tell(candidate)
+	}
 	seen := map[string]bool{}
 	add := func(list *[]ICECandidateStats, prefix string, candidate ice.Candidate) string {
 		st := ICECandidateStats{
-			TransportID: transportID, Address: candidate.Host,
+			TransportID: transportID, Address: candidate.Host, Port: candidate.Addr.Port(),
 			Protocol: candidate.Protocol.String(), CandidateType: candidate.Type.String(), Priority: candidate.Priority,
 			Foundation: candidate.Foundation, UsernameFragment: candidate.Ufrag, TCPType: candidate.TCPType.String(), URL: candidate.URL,
 		}
 		if prefix == "L" && candidate.Type == ice.Relayed {
 			st.RelayProtocol = candidate.RelayProtocol.String()
 		}
-		if candidate.Addr.IsValid() {
-			st.Address, st.Port = candidate.Addr.Addr().String(), candidate.Addr.Port()
+		if st.Address == "" && told[candidate.Addr.Addr()] {
+			st.Address = candidate.Addr.Addr().String()
 		}
 		if candidate.Related.IsValid() {
 			st.RelatedAddress, st.RelatedPort = candidate.Related.Addr().String(), candidate.Related.Port()
 		}
-		st.ID = fmt.Sprint(prefix, "-", st.CandidateType, "-", st.Protocol, "-", st.Address, "-", st.Port)
+		st.ID = fmt.Sprint(prefix, "-", st.CandidateType, "-", st.Protocol, "-", cmp.Or(st.Address, st.Foundation), "-", st.Port)
 		if !seen[st.ID] {
 			seen[st.ID] = true
 			*list = append(*list, st)
 		}
 		return st.ID
 	}
-	for _, candidate := range c.ice.LocalCandidates() {
+	for _, candidate := range locals {
 		add(&s.LocalCandidates, "L", candidate)
 	}
-	for _, p := range c.ice.Pairs() {
+	for _, p := range pairs {
 		local, remote := add(&s.LocalCandidates, "L", p.Local), add(&s.RemoteCandidates, "R", p.Remote)
 		pair := CandidatePairStats{
 			ID: fmt.Sprint("CP-", p.LocalUfrag, "-", local, "-", remote), TransportID: transportID,

@@ -18,7 +18,7 @@ import (
 func (c *core) gather(now time.Time, addresses []netip.AddrPort, shared bool) {
 	c.gathering = ICEGatheringGathering
 	for _, a := range addresses {
-		c.ice.AddLocalAddress(now, a, ice.LocalOptions{Shared: shared})
+		c.ice.AddLocalAddress(now, a, ice.LocalOptions{Shared: shared, Name: c.nameFor(a.Addr())})
 	}
 	for _, a := range c.tcpAddresses {
 		c.ice.AddLocalAddress(now, a, ice.LocalOptions{TCP: ice.TCPPassive})
@@ -121,6 +121,7 @@ func (c *core) addRemoteCandidate(now time.Time, text string) {
 	candidate, err := ice.ParseCandidate(text)
 	if err == nil {
 		err = c.ice.AddRemoteCandidate(now, candidate)
+		c.lookUp(candidate)
 	}
 	if err != nil {
 		c.cfg.Trace.Note(now, trace.ICE, "remote candidate passed over: "+err.Error())
