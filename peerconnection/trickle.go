@@ -21,11 +21,11 @@ func (c *core) gather(now time.Time, addresses []netip.AddrPort, shared bool) {
 		c.ice.AddLocalAddress(now, a, ice.LocalOptions{Shared: shared, Name: c.nameFor(a.Addr())})
 	}
 	for _, a := range c.tcpAddresses {
-		c.ice.AddLocalAddress(now, a, ice.LocalOptions{TCP: ice.TCPPassive})
+		c.ice.AddLocalAddress(now, a, ice.LocalOptions{TCP: ice.TCPPassive, Name: c.nameFor(a.Addr())})
 	}
 	for i, a := range addresses {
 		if c.tcpActive && !slices.Contains(addrsOf(addresses[:i]), a.Addr()) {
-			c.ice.AddLocalAddress(now, a, ice.LocalOptions{TCP: ice.TCPActive})
+			c.ice.AddLocalAddress(now, a, ice.LocalOptions{TCP: ice.TCPActive, Name: c.nameFor(a.Addr())})
 		}
 	}
 	for _, s := range c.servers {
