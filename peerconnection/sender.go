@@ -90,7 +90,8 @@ func (s *Sender) setTrack(track *Track) {
 	if s.track = track; track != nil {
 		track.attach(s)
 		if track.Remote() {
-			s.pc.core.want(track, track.RID()) // which has it passed on to us
+			// This has it passed on to us, sound too.
+			s.pc.core.wanted = append(s.pc.core.wanted, wantedKeyframe{track, track.RID()})
 		}
 	}
 	s.pc.core.sendersBegin()
