@@ -13,9 +13,10 @@ const pathMTU = 1200
 // takes, and about what a DTLS record holds.
 const maxDatagram = 65507 / 4
 
-// streamMTU is what a connection over TCP carries: it cuts its segments itself, so that SCTP may
-// send the largest packets that there are.
-const streamMTU = 1<<16 - 1
+// streamMTU bounds the search on a connection over TCP. That would carry any size, but peers
+// read what comes as they read datagrams: Firefox ends the connection at a message of more than
+// 2,048 bytes, and Pion drops those of more than 8,192.
+const streamMTU = 1500
 
 // setLinkMTU tells what the interface at the beginning of the selected path
 // carries, in IP packets, where nothing fragments them; zero: it is not known.

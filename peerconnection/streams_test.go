@@ -137,9 +137,6 @@ func TestPeersConnectOverTCP(t *testing.T) {
 			if local.TCPType != "passive" || remote.TCPType != "active" || remote.CandidateType != "prflx" {
 				t.Errorf("the passive side has the pair %+v, %+v", local, remote)
 			}
-			if mtu := active.Stats().SCTPTransport.MTU; mtu < 10_000 {
-				t.Errorf("SCTP has an MTU of %d on TCP, which carries any size", mtu)
-			}
 			a.Close()
 			z.Close()
 		})
