@@ -82,12 +82,14 @@ const (
 	timerOldSession              // the credentials of before the restart are forgotten
 	timerGather                  // Ta: until then no other server may be asked
 	timerGathered                // servers that have not answered do not matter any more
+	timerKeepalive               // Tr: allocations may not have been heard of for so long that a NAT forgets
+	timerReallocate              // the earliest lost allocation is asked for again
 )
 
 var timerNames = [...]string{
 	timerPace: "pace", timerRetry: "retry", timerNominate: "nominate", timerConsent: "consent",
 	timerSilence: "silence", timerExpiry: "expiry", timerPatience: "patience", timerOldSession: "old-session",
-	timerGather: "gather", timerGathered: "gathered",
+	timerGather: "gather", timerGathered: "gathered", timerKeepalive: "keepalive", timerReallocate: "reallocate",
 }
 
 // An Agent is one end of ICE for one data stream. It is not safe for
@@ -224,6 +226,10 @@ func (a *Agent) Advance(now time.Time) {
 			a.sendNext(now)
 		case timerGathered:
 			a.gatheredInVain(now)
+		case timerKeepalive:
+			a.keepAllocations(now)
+		case timerReallocate:
+			a.reallocate(now)
 		}
 	}
 }
@@ -269,7 +275,7 @@ func (a *Agent) AppendPacket(now time.Time, b []byte) ([]byte, Path) {
 			continue
 		}
 		if a.config.Lite {
-			return a.appendKeepalive(b, p), p.path()
+			return a.appendKeepalive(b), p.path()
 		}
 		if packet, path := a.appendCheck(now, b, p); len(packet) > len(b) {
 			return packet, path

@@ -172,7 +172,7 @@ func (a *Agent) liteRequest(now time.Time, p *pair, useCandidate bool) {
 // "When STUN is being used for keepalives, a STUN Binding Indication is used."
 // "It SHOULD contain the FINGERPRINT attribute to aid in demultiplexing, but it
 // SHOULD NOT contain any other attributes." RFC 8445, Section 11.
-func (a *Agent) appendKeepalive(b []byte, p *pair) []byte {
+func (a *Agent) appendKeepalive(b []byte) []byte {
 	m := stun.NewBuilder(b, stun.BindingIndication, a.newTransactionID())
 	m.AddFingerprint()
 	return m.Bytes()

@@ -34,7 +34,7 @@
 // priority, gather, remote), the check list (pair, checklist), the checks
 // (check, response), answering the peer's (request), roles (role), nomination
 // (nominate, renominate), which path carries data (selection), consent (consent), restarts
-// (restart), servers (server) and what they relay (relay). One [Agent] is one
+// (restart), servers (server), what they relay (relay) and forget (reallocate). One [Agent] is one
 // data stream with one component: everything is bundled and RTCP shares the path
 // (RFC 8843, RFC 5761).
 //
@@ -54,6 +54,9 @@
 //   - A pair that is relayed waits two seconds for better ones before it is
 //     nominated. Data flows meanwhile.
 //   - Servers have five seconds to answer, not the 39.5 of RFC 8489.
+//   - An allocation that a server has forgotten is asked for anew, without a
+//     restart; its candidate comes after [GatheringDone], and is to be signalled. What carries
+//     no data is kept all the same, and the way to it open.
 //   - Refusals without integrity (400, 401) do not end a check: anybody can send
 //     them, and a peer may not know our credentials yet.
 //   - A host without IPv4 reaches the peer's IPv4 candidates through a NAT64, once a

@@ -92,6 +92,7 @@ func (a *Agent) suspect(now time.Time, p *pair) {
 	if p == a.selected && a.movedFrom(p) {
 		p.expired = max(p.expired, lostAfter)
 	}
+	a.probeAllocations(now)
 	if p.lost() {
 		a.reconsider(now)
 	}

@@ -67,6 +67,7 @@ type errand struct {
 	client      *turn.Client // of a TURN server, until the allocation is no more
 	elsewhere   bool         // it has sent the client here, with TryAlternate
 	permissions map[netip.Addr]permission
+	loan        loan
 }
 
 // path is the way to the server.
@@ -228,6 +229,7 @@ func (a *Agent) disconnected(now time.Time, e *errand, err error) {
 		e.state = errandDone
 	}
 	e.dialing, e.binding, e.client = false, nil, nil
+	a.askAgain(now, e)
 	a.loseRelayed(now, func(l *local) bool { return l.relay == e })
 	a.checkGathered(now)
 }
@@ -263,6 +265,7 @@ func (a *Agent) gatheredInVain(now time.Time) {
 			e.client.Close(now) // in case that it does answer some day
 			a.serve(now, e)
 		}
+		a.askAgain(now, e)
 	}
 	a.checkGathered(now)
 }
@@ -273,7 +276,7 @@ func (a *Agent) checkGathered(now time.Time) {
 		return
 	}
 	for _, e := range a.errands {
-		if e.state != errandDone {
+		if e.state != errandDone && e.loan.since.IsZero() {
 			return
 		}
 	}
@@ -290,7 +293,7 @@ func (a *Agent) abandonAllocations(now time.Time) {
 	for _, e := range a.errands {
 		if e.client != nil && e.state == errandDone {
 			e.client.Close(now)
-			e.state = errandWaiting
+			e.state, e.loan = errandWaiting, loan{}
 			a.timers.Set(timerGather, now.Add(a.config.Ta)) // the goodbye first
 			a.ready = true
 		}
@@ -302,14 +305,14 @@ func (a *Agent) abandonAllocations(now time.Time) {
 func (a *Agent) sendAgain(now time.Time) {
 	a.gatheringTold = false
 	for _, e := range a.errands {
-		relays := slices.ContainsFunc(a.locals, func(l *local) bool { return l.relay == e })
-		if e.state == errandDone && !relays {
-			e.state, e.client, e.elsewhere = errandWaiting, nil, false
+		if e.state == errandDone && !a.relays(e) {
+			e.state, e.client, e.elsewhere, e.loan = errandWaiting, nil, false, loan{}
 		}
 	}
 	for _, l := range a.locals {
 		l.reflexives = nil
 	}
+	a.probeAllocations(now)
 	a.sendNext(now)
 	a.checkGathered(now)
 }
@@ -355,7 +358,10 @@ func (a *Agent) appendErrand(now time.Time, b []byte) ([]byte, Path) {
 		case e.binding != nil:
 			b = e.binding.AppendPacket(now, b)
 		case e.client != nil:
-			b = e.client.AppendPacket(now, b)
+			if b = e.client.AppendPacket(now, b); len(b) == start && e.loan.keepalive {
+				e.loan.keepalive = false
+				b = a.appendKeepalive(b)
+			}
 		}
 		if len(b) > start {
 			return b, e.path()
@@ -428,6 +434,7 @@ func (a *Agent) clientEvent(now time.Time, e *errand, event turn.ClientEvent) {
 			return // too late
 		}
 		e.state = errandDone
+		a.lent(now, e)
 		if !e.Protocol.Stream() { // what it sees of a connection is nobody else's
 			a.addReflexive(now, e, unmap(event.Mapped))
 		}
@@ -467,6 +474,9 @@ func (a *Agent) clientEvent(now time.Time, e *errand, event turn.ClientEvent) {
 		}
 		if e.client = nil; e.state != errandWaiting {
 			e.state = errandDone
+		}
+		if event.Err != nil {
+			a.askAgain(now, e)
 		}
 		a.loseRelayed(now, func(l *local) bool { return l.relay == e })
 		a.checkGathered(now)
@@ -573,7 +583,7 @@ func (a *Agent) endErrands(now time.Time) {
 	a.locals = slices.DeleteFunc(a.locals, func(l *local) bool { return l.relay != nil })
 	a.ready = false
 	for _, e := range a.errands {
-		e.state, e.binding, e.dialing = errandDone, nil, false
+		e.state, e.binding, e.dialing, e.loan = errandDone, nil, false, loan{}
 		if e.client != nil {
 			e.client.Close(now)
 			a.ready = true

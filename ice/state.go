@@ -87,6 +87,9 @@ func (a *Agent) failIfHopeless(now time.Time) {
 			until = at
 		}
 	}
+	if at, ok := a.hopes(now); ok && at.After(until) {
+		until = at
+	}
 	if until.After(now) {
 		a.timers.Set(timerPatience, until)
 		return

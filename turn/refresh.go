@@ -24,6 +24,16 @@ func (c *Client) refreshIn(now time.Time, lifetime time.Duration) {
 
 func (c *Client) refresh(now time.Time) { c.send(now, &request{method: stun.Refresh}) }
 
+// Probe asks the server whether the allocation is still there: a Refresh before its
+// time, instead of one that is not answered yet. If the allocation is no more, the event
+// Closed follows.
+func (c *Client) Probe(now time.Time) {
+	if c.state == stateAllocated {
+		c.requests = slices.DeleteFunc(c.requests, func(r *request) bool { return r.method == stun.Refresh && !r.moves })
+		c.refresh(now)
+	}
+}
+
 // writeRefresh writes what a Refresh asks for. RFC 8656, Section 8.1; RFC 8016,
 // Section 3.2.1.
 func (c *Client) writeRefresh(b *stun.Builder, r *request) {
