@@ -77,10 +77,10 @@ func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repa
 	}
 	number, numbered := uint16(0), s.numbered
 	if id := e.ids.ID(rtp.ExtTransportSequence); id != 0 {
-		number, numbered = s.acks.number(), true
+		number, numbered = s.nextNumber(), true
 		binary.BigEndian.PutUint16(x.Reserve(id, 2), number)
 	} else if numbered {
-		number = s.acks.number()
+		number = s.nextNumber()
 	}
 	b = x.Bytes()
 	if frameNumber >= 0 {
@@ -99,7 +99,7 @@ func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repa
 	e.sentPacket(now, at, v, len(b)-body, len(b)-start, repair)
 	s.scheduleReport(now)
 	if numbered {
-		s.acks.remember(number, at, len(b)-start)
+		s.congestion.Sent(now, number, len(b)-start)
 		if repair {
 			e.repairNumbers[h.SequenceNumber&(repairNumbers-1)] = repairNumber{true, h.SequenceNumber, number}
 		} else {

@@ -73,7 +73,7 @@ func (s *Session) receiveCCFB(now time.Time, p rtcp.Packet) bool {
 	if !ok {
 		return false
 	}
-	s.acks.begin()
+	s.congestion.BeginFeedback()
 	var e *encoding
 	for r := range p.PacketReports() {
 		if e == nil || e.SSRC != r.SSRC && e.RTX != r.SSRC {
@@ -88,9 +88,9 @@ func (s *Session) receiveCCFB(now time.Time, p rtcp.Packet) bool {
 		before, timed := r.Before()
 		// The receiver's clock wraps after 18 hours, of which only differences count.
 		at := time.Duration(uint64(stamp)*uint64(time.Second)>>16) - before
-		s.acks.take(number, r.Received, at, timed)
+		s.congestion.Take(number, r.Received, at, timed)
 	}
-	s.acks.end(now, s.since(now), s.rtt.value())
+	s.congestion.EndFeedback(now, s.rtt.value())
 	return true
 }
 

@@ -105,6 +105,7 @@ func (s *Session) receiveReports(now time.Time, p rtcp.Packet) {
 			s.sampleRTT(d)
 			v.RoundTrips.add(d)
 		}
+		s.congestion.Report(now, v.FractionLost, s.rtt.value())
 	}
 }
 

@@ -141,66 +141,35 @@ func TestAnswersToOthers(t *testing.T) {
 	}
 }
 
-// The peer's estimate bounds ours, for a while.
+// The peer's estimate stands for ours while there is no other feedback, and then bounds it; for a while.
 func TestREMB(t *testing.T) {
 	s, _, ssrc := written(t)
-	remb := func(bitrate uint64) { s.ReceiveRTCP(testStart, rtcp.AppendREMB(nil, 1, bitrate, ssrc)) }
+	now := testStart
+	check := func(what string, want uint64) {
+		t.Helper()
+		if got := s.AvailableOutgoingBitrate(now); got != want {
+			t.Errorf("%s: the estimate is %d, want %d", what, got, want)
+		}
+	}
+	remb := func(bitrate uint64) { s.ReceiveRTCP(now, rtcp.AppendREMB(nil, 1, bitrate, ssrc)) }
+	check("nothing was said", 0)
 	remb(500_000)
-	if got := s.AvailableOutgoingBitrate(testStart); got != 500_000 {
-		t.Errorf("the peer says 500,000, and the estimate is %d", got)
-	}
-	s.acks.bitrate = 800_000
-	if got := s.AvailableOutgoingBitrate(testStart); got != 500_000 {
-		t.Errorf("the peer says 500,000 and we 800,000, and the estimate is %d", got)
-	}
+	check("the peer says 500,000", 500_000)
+	now = now.Add(11 * time.Second)
+	check("that was long ago", 0)
+	remb(100_000)
+	s.congestion.BeginFeedback()
+	s.congestion.EndFeedback(now, 0)
+	check("the peer says 100,000 and we 300,000", 100_000)
 	remb(1<<63 - 1)
-	if got := s.AvailableOutgoingBitrate(testStart); got != 800_000 {
-		t.Errorf("the peer says that there is no limit, and the estimate is %d", got)
-	}
+	check("the peer says that there is no limit", 300_000)
 	b := rtcp.AppendREMB(nil, 1, 1000, ssrc)
 	b[17] = 0xfc | b[17]&3 // an exponent of 63
 	b[18] = 0xff
-	s.ReceiveRTCP(testStart, b)
-	if got := s.AvailableOutgoingBitrate(testStart); got != 800_000 {
-		t.Errorf("the peer says more than 64 bits, and the estimate is %d", got)
-	}
-	remb(500_000)
-	if got := s.AvailableOutgoingBitrate(testStart.Add(rembLifetime + 1)); got != 800_000 {
-		t.Errorf("what the peer said long ago still holds: %d", got)
-	}
-}
-
-// Heavy loss lowers the estimate.
-func TestLossLowersTheEstimate(t *testing.T) {
-	var e estimate
-	at := time.Duration(0)
-	feed := func(packets, lost int) {
-		at += 200 * time.Millisecond
-		e.update(testStart.Add(at), at, 50*time.Millisecond, &ackWindow{packets: packets, lost: lost, bytes: packets * 1000})
-	}
-	for range 100 {
-		feed(25, 0)
-	}
-	before := e.bitrate
-	if before < 1e6 || before > 1.6e6 {
-		t.Errorf("1 Mbit/s arrives, and the estimate is %.0f", before)
-	}
-	feed(25, 1)
-	if e.bitrate != before {
-		t.Errorf("moderate loss changes the estimate from %.0f to %.0f", before, e.bitrate)
-	}
-	for range 5 {
-		feed(20, 5)
-	}
-	if e.bitrate > before*0.7 {
-		t.Errorf("a second of 20%% of loss leaves %.0f of %.0f", e.bitrate, before)
-	}
-	for range 1000 {
-		feed(1, 9)
-	}
-	if e.bitrate != minBitrate {
-		t.Errorf("the least is %.0f", e.bitrate)
-	}
+	s.ReceiveRTCP(now, b)
+	check("the peer says more than 64 bits", 300_000)
+	s.SetMaxBitrate(250_000)
+	check("the peer's description says 250,000", 250_000)
 }
 
 // Queued packets of a sender that was removed do not leave; it says goodbye if it ever sent.

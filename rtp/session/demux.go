@@ -31,6 +31,8 @@ type header struct {
 	mid, rid, repaired []byte
 	sequence           uint16 // transport-wide
 	hasSequence        bool
+	sendTime           rtp.AbsSendTime
+	hasSendTime        bool
 }
 
 // header reads the extensions once.
@@ -47,6 +49,8 @@ func (s *Session) header(p rtp.Packet) (h header) {
 			if len(value) == 2 {
 				h.sequence, h.hasSequence = binary.BigEndian.Uint16(value), true
 			}
+		case rtp.ExtAbsSendTime:
+			h.sendTime, h.hasSendTime = rtp.ParseAbsSendTime(value)
 		}
 	}
 	return h

@@ -30,6 +30,9 @@ type encoding struct {
 
 	rtxSequence   uint16
 	repairNumbers [repairNumbers]repairNumber
+	padding       uint16    // counts packets that are sent again to probe
+	askedFor      time.Time // when somebody asked for its target last
+	first         uint16    // its first sequence number
 	answered      nackAnswers
 	requested     keyframeAsked
 	report        localReport
@@ -48,6 +51,7 @@ func (s *Session) newEncoding(x *Sender, i int, o Encoding) *encoding {
 	// Section 5.1), and is in the lower half: a receiver that misses the first packets
 	// of a stream could not tell that the number wrapped (RFC 3711, Section 3.3.1).
 	e.rewrite.next = s.random16() & 0x7fff
+	e.first = e.rewrite.next
 	e.rtxSequence = s.random16() & 0x7fff
 	e.rewrite.timestamp = s.random32()
 	e.answered.credit = firstCredit

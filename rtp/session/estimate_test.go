@@ -43,7 +43,7 @@ func TestEstimateFollowsThePath(t *testing.T) {
 			var shoot func()
 			shoot = func() {
 				now := net.Now()
-				rate := max(initialBitrate, float64(a.AvailableOutgoingBitrate(now)))
+				rate := float64(a.video.TargetBitrate(now, 0))
 				size := int(rate / 8 / 30 * (0.8 + 0.4*dice.Float64()))
 				if err := a.video.WriteFrame(now, 0, Frame{Data: vp8Frame(size, false), PTS: now.Sub(testStart)}); err != nil {
 					t.Fatal(err)

@@ -166,33 +166,3 @@ func TestArrivalLogAgainstAList(t *testing.T) {
 		}
 	}
 }
-
-// Departures are remembered for a second, as many as there are; those that were told of make room.
-func TestDeparturesAreBounded(t *testing.T) {
-	var a acks
-	for i := range 100_000 {
-		a.remember(uint16(i), time.Duration(i)*time.Millisecond, 100)
-		if i >= 40 {
-			a.take(uint16(i-40), true, 0, false)
-		}
-	}
-	if len(a.left) != minDepartures || a.totals.Packets != 100_000-40 {
-		t.Errorf("with 40 packets on their way %d are remembered, and %d were told of", len(a.left), a.totals.Packets)
-	}
-	a = acks{}
-	for i := range 1000 { // from the middle of the ring on
-		a.remember(uint16(minDepartures/2+i), 0, 100)
-	}
-	for i := range 1000 {
-		a.take(uint16(minDepartures/2+i), true, 0, false)
-	}
-	if a.totals.Packets != 1000 {
-		t.Errorf("%d of 1000 packets were found again when the ring had grown", a.totals.Packets)
-	}
-	for i := range 100_000 {
-		a.remember(uint16(i), 0, 100)
-	}
-	if len(a.left) != departures {
-		t.Errorf("without feedback %d are remembered", len(a.left))
-	}
-}

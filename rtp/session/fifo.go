@@ -34,6 +34,14 @@ func (f *fifo[T]) pop() (v T, ok bool) {
 	return v, true
 }
 
+// first returns the first, and leaves it there.
+func (f *fifo[T]) first() (v T, ok bool) {
+	if f.n == 0 {
+		return v, false
+	}
+	return f.ring[f.head], true
+}
+
 // all yields what is in the queue, the first first.
 func (f *fifo[T]) all() iter.Seq[T] {
 	return func(yield func(T) bool) {

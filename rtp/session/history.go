@@ -27,7 +27,7 @@ type slot struct {
 	packet    rtp.Packet        // as it was made, or as it came from another source
 	ids       *rtp.ExtensionMap // what its header extensions mean
 	sequence  uint16
-	number    uint16 // of its departure: see acks
+	number    uint16 // of its departure, for feedback
 	timestamp uint32
 	codec     *Codec // as negotiated for sending
 	shift     shift  // of what counts pictures

@@ -12,8 +12,8 @@ type pacer struct {
 }
 
 const (
-	// pacerBurst is what may leave at once: about twenty packets, an ordinary frame,
-	// which the shell sends in one system call.
+	// pacerBurst is what may leave at once while nothing is known of the path: about twenty
+	// packets, an ordinary frame, which the shell sends in one system call.
 	pacerBurst = 24 << 10
 	// pacerPassOn is how much that others have paced may leave at once. Arbitrary: more than
 	// arrives at once.
@@ -21,28 +21,56 @@ const (
 	// pacerLump is how long the bucket fills before it is used again: fewer, larger
 	// bursts cost less than many small ones.
 	pacerLump = 5 * time.Millisecond
-	// pacerFloor is the least rate, in bytes a second: 10 Mbit/s. Arbitrary: most
-	// paths have more.
+	// probeLump is the same for a cluster, which takes 15 ms.
+	probeLump = 2 * time.Millisecond
+	// pacerFloor is the least rate while nothing is known of the path, in bytes a second: 10 Mbit/s.
+	// Arbitrary: most paths have more.
 	pacerFloor = 10e6 / 8
 	// pacerDelay is the most that a packet waits: a longer queue raises the rate.
 	pacerDelay = 150 * time.Millisecond
-	// pacerFactor is how much faster than on average packets may leave, as in
+	// pacerFactor is then how much faster than on average packets may leave, as in
 	// other implementations.
 	pacerFactor = 2.5
 )
 
-// ready returns when something may leave. queued is how much waits, target the rate
-// that the media is made for, in bytes a second, if known.
-func (p *pacer) ready(now time.Time, queued int, target float64) time.Time {
+// A pace is how fast packets may leave, as congestion control has it.
+type pace struct {
+	rate    float64 // bytes a second; 0: nothing is known of the path
+	probing bool    // packets leave as a cluster, at that rate
+}
+
+// pace is the rate that congestion control has for now.
+func (s *Session) pace(now time.Time) pace {
+	switch {
+	case s.congestion.Probing(now):
+		return pace{s.congestion.PacingRate(now) / 8, true}
+	case s.congestion.Known(now):
+		return pace{s.congestion.PacingRate(now) / 8, false}
+	}
+	return pace{}
+}
+
+// ready returns when something may leave. queued is how much waits.
+func (p *pacer) ready(now time.Time, queued int, by pace) time.Time {
 	if p.level > 0 {
 		return now // it is filled up once it is empty
 	}
 	p.rate.advance(now)
-	rate := max(pacerFloor, pacerFactor*max(p.rate.value, target), float64(queued)/pacerDelay.Seconds())
-	lump := int(rate * pacerLump.Seconds())
+	rate, lump, burst := by.rate, 0, 0
+	switch {
+	case by.probing:
+		lump = int(rate * probeLump.Seconds())
+	case by.rate > 0:
+		rate = max(rate, float64(queued)/pacerDelay.Seconds())
+		lump = int(rate * pacerLump.Seconds())
+	default:
+		rate = max(pacerFloor, pacerFactor*p.rate.value, float64(queued)/pacerDelay.Seconds())
+		lump, burst = int(rate*pacerLump.Seconds()), pacerBurst
+	}
+	lump = max(lump, 1)
 	if passed := now.Sub(p.filled); passed > 0 {
 		// More than a second fills every bucket; and it must not overflow.
-		p.level = min(max(pacerBurst, lump), p.level+int(min(passed, time.Second).Seconds()*rate))
+		p.level = min(max(burst, lump), p.level+int(min(passed, time.Second).Seconds()*rate))
 		p.filled = now
 	}
 	if p.level > 0 {

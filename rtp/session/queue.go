@@ -9,6 +9,7 @@ type queue struct {
 	urgent, repairs, media fifo[waiting]
 	bytes                  int // of repairs and media
 	pacer                  pacer
+	padded                 *encoding // whose packets fill up a cluster that probes
 }
 
 // waiting is one packet in a queue.
@@ -53,8 +54,11 @@ func (s *Session) appendMedia(now time.Time, b []byte) []byte {
 			return s.appendSlot(now, b, w.e, v, false)
 		}
 	}
+	if w, ok := q.media.first(); ok {
+		s.probe(now, w.e)
+	}
 	for q.repairs.len()+q.media.len() > 0 {
-		if at := q.pacer.ready(now, q.bytes, s.target()); at.After(now) {
+		if at := q.pacer.ready(now, q.bytes, s.pace(now)); at.After(now) {
 			s.timers.Set(timerPacer, at)
 			return b
 		}
@@ -71,6 +75,16 @@ func (s *Session) appendMedia(now time.Time, b []byte) []byte {
 		out := s.appendSlot(now, b, w.e, v, repair)
 		q.pacer.sent(len(out) - len(b))
 		return out
+	}
+	if s.congestion.Probing(now) {
+		if at := q.pacer.ready(now, 0, s.pace(now)); at.After(now) {
+			s.timers.Set(timerPacer, at)
+			return b
+		}
+		if out := s.appendPadding(now, b); len(out) > len(b) {
+			q.pacer.sent(len(out) - len(b))
+			return out
+		}
 	}
 	s.timers.Stop(timerPacer)
 	return b

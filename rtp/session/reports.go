@@ -297,7 +297,7 @@ func (s *Session) appendExtended(now time.Time, b []byte, limit int, ask bool) [
 	return x.Bytes()
 }
 
-// appendFeedback appends what is to leave at once: NACK, PLI, FIR, transport-wide feedback.
+// appendFeedback appends what is to leave at once: NACK, PLI, FIR, what congestion control wants.
 func (s *Session) appendFeedback(now time.Time, b []byte, limit int) []byte {
 	const header, entry = 12, 4
 	left := false
@@ -325,6 +325,7 @@ func (s *Session) appendFeedback(now time.Time, b []byte, limit int) []byte {
 		}
 	}
 	b, more := s.appendArrivals(now, b, limit)
-	s.reports.feedback = left || more
+	b, later := s.appendREMB(b, limit)
+	s.reports.feedback = left || more || later
 	return b
 }

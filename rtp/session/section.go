@@ -113,6 +113,9 @@ type Section struct {
 	Send    []Codec  // what we may send, best first; empty: nothing is sent
 	Sources []Source // what the peer declared
 	RIDs    []string // the layers that the peer sends, in its order
+
+	// MaxBitrate limits what is sent in the section, in bits a second: the peer's b=TIAS or b=AS. 0: it says nothing.
+	MaxBitrate int
 }
 
 // What Configure refuses.
@@ -246,11 +249,12 @@ func (s *Session) configured() {
 		}
 	}
 	f := &s.feedback
-	f.twcc, f.ccfb, s.numbered = false, false, false
+	f.twcc, f.ccfb, f.remb, s.numbered = false, false, false, false
 	for _, c := range s.sections {
 		for _, codec := range c.Receive {
 			f.twcc = f.twcc || codec.TWCC && s.ids.ID(rtp.ExtTransportSequence) != 0
 			f.ccfb = f.ccfb || codec.CCFB
+			f.remb = f.remb || codec.REMB && s.ids.ID(rtp.ExtAbsSendTime) != 0
 		}
 		for _, codec := range c.Send {
 			s.numbered = s.numbered || codec.CCFB
@@ -259,6 +263,8 @@ func (s *Session) configured() {
 	// "a=rtcp-fb ack ccfb" is for the session, and takes the place of other congestion
 	// feedback. RFC 8888, Section 6.
 	f.twcc = f.twcc && !f.ccfb
+	f.remb = f.remb && !f.twcc && !f.ccfb
+	s.reallocate()
 }
 
 func (s *Session) section(mid string) *section {

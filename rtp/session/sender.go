@@ -24,7 +24,7 @@ type Encoding struct {
 	RID                   string // "": no simulcast
 	SSRC, RTX             uint32 // 0: one is made up; RTX is used if the codec has retransmissions
 	Active                bool
-	MaxBitrate            int // bits a second; 0: no limit. It is for encoders; nothing here enforces it
+	MaxBitrate            int // bits a second; 0: no limit. It bounds TargetBitrate
 	ScaleResolutionDownBy float64
 	MaxFramerate          float64
 }
@@ -59,6 +59,7 @@ func (s *Session) AddSender(now time.Time, mid string, encodings []Encoding) (*S
 	if c := s.section(mid); c != nil {
 		x.configure(c)
 	}
+	s.reallocate()
 	return x, nil
 }
 
@@ -69,6 +70,7 @@ func (s *Session) RemoveSender(now time.Time, x *Sender) {
 		return
 	}
 	s.senders = slices.Delete(s.senders, at, at+1)
+	defer s.reallocate()
 	for _, e := range x.encodings {
 		e.gone = true
 		// "A participant which never sent an RTP or RTCP packet MUST NOT send a BYE
@@ -105,6 +107,7 @@ func (x *Sender) SetEncoding(i int, e Encoding) error {
 		old.rewrite.pause()
 	}
 	old.Encoding = e
+	x.session.reallocate()
 	return nil
 }
 

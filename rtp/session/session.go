@@ -8,6 +8,7 @@ import (
 	"github.com/plainrtc/plainrtc/internal/timers"
 	"github.com/plainrtc/plainrtc/internal/trace"
 	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/congestion"
 )
 
 // A Config says how a session is to behave. Rand is required.
@@ -36,20 +37,21 @@ type Session struct {
 	ids         rtp.ExtensionMap // of all sections: they agree
 	reducedSize bool             // all sections agreed to it
 	numbered    bool             // what leaves is numbered, for feedback of RFC 8888
+	number      uint16           // of the next packet, for feedback
 
 	demux   demux
 	slab    slab
 	ready   []*Stream // that have something to read
 	senders []*Sender
 
-	queue    queue
-	reports  reports
-	rtt      rtt
-	clock    peerClock
-	feedback feedback
-	acks     acks
-	remb     remb
-	byes     []uint32
+	queue      queue
+	reports    reports
+	rtt        rtt
+	clock      peerClock
+	feedback   feedback
+	congestion *congestion.Controller
+	remb       rembSender
+	byes       []uint32
 
 	timers   timers.Table[timerKind]
 	events   fifo[Event]
@@ -87,7 +89,7 @@ func New(cfg Config) *Session {
 	}
 	cfg.MTU = max(cfg.MTU, minMTU)
 	cfg.CNAME = cfg.CNAME[:min(len(cfg.CNAME), 255)]
-	s := &Session{cfg: cfg, demux: demux{routes: map[uint32]*route{}}}
+	s := &Session{cfg: cfg, demux: demux{routes: map[uint32]*route{}}, congestion: congestion.New(congestion.Config{})}
 	s.local = s.NewSSRC()
 	return s
 }
@@ -138,6 +140,9 @@ func (s *Session) ReceiveRTP(now time.Time, packet []byte) {
 	h := s.header(p)
 	if h.hasSequence && s.feedback.twcc {
 		s.receiveSequence(now, h.sequence, p.SSRC())
+	}
+	if h.hasSendTime && s.feedback.remb {
+		s.receiveForREMB(now, h.sendTime, len(packet))
 	}
 	r, reason := s.route(now, p, &h)
 	if r == nil {

@@ -167,7 +167,7 @@ type TransportStats struct {
 
 // Stats returns the session's figures.
 func (s *Session) Stats(now time.Time) TransportStats {
-	return TransportStats{RTT: s.rtt.value(), Dropped: s.dropped, Feedback: s.acks.totals, AvailableOutgoingBitrate: s.AvailableOutgoingBitrate(now)}
+	return TransportStats{RTT: s.rtt.value(), Dropped: s.dropped, Feedback: s.congestion.Totals(), AvailableOutgoingBitrate: s.AvailableOutgoingBitrate(now)}
 }
 
 // Streams returns the streams that are there, section by section.

@@ -7,9 +7,10 @@ import (
 )
 
 // A feedback is what we tell the peer of when its packets arrived: by their transport-wide sequence
-// numbers (draft-holmer-rmcat-transport-wide-cc-extensions-01), or stream by stream (RFC 8888).
+// numbers (draft-holmer-rmcat-transport-wide-cc-extensions-01), or stream by stream (RFC 8888); or by an estimate of our
+// own, for who takes nothing better (draft-alvestrand-rmcat-remb-03).
 type feedback struct {
-	twcc, ccfb bool // which was negotiated; not both
+	twcc, ccfb, remb bool // which was negotiated; not two of them
 
 	sent time.Time // when it left last
 	due  bool
