@@ -37,7 +37,7 @@ func TestMediaStatsOfACall(t *testing.T) {
 	c.n.Run(nil, time.Second)
 	after := c.a.pc.core.stats(c.n.Now())
 	waited := after.OutboundRTP[1].TotalPacketSendDelay - before.OutboundRTP[1].TotalPacketSendDelay
-	if packets := 250.0; waited < 0.02*packets || waited > 0.2*packets {
+	if packets := 250.0; waited < 0.002*packets || waited > 0.2*packets {
 		t.Errorf("the packets of a large frame wait for %v s in all", waited)
 	}
 }

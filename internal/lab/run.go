@@ -51,20 +51,7 @@ func Start(e Experiment) *Run {
 	}
 	for i, control := range e.Control {
 		addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)})
-		f := &flow{run: r, begins: time.Duration(i) * e.Stagger, message: make([]byte, e.MessageSize), owed: -1}
-		if e.Bytes > 0 {
-			f.owed = e.Bytes
-		}
-		config := sctp.Config{
-			Congestion: control, DTLS: true,
-			MTU: anyPath - record, MaxMTU: max(e.MTU, defaultMTU) - headers - record, Headers: headers + record,
-			MaxMessageSize: max(e.MessageSize, 256<<10),
-		}
-		a, z := netip.AddrPortFrom(addr, 5000), netip.AddrPortFrom(receiverAddr, uint16(6000+i))
-		config.Rand = r.net.Rand(fmt.Sprint("sender ", i))
-		f.from = end{sctp.New(config), a, z}
-		config.Rand = r.net.Rand(fmt.Sprint("receiver ", i))
-		f.to = end{sctp.New(config), z, a}
+		f := r.newFlow(i, control, time.Duration(i)*e.Stagger, addr, receiverAddr)
 		r.flows = append(r.flows, f)
 		receiver.flows = append(receiver.flows, f)
 		r.net.AddHost(&host{run: r, flows: []*flow{f}}, netsim.Profile{}, addr)
@@ -74,6 +61,26 @@ func Start(e Experiment) *Run {
 		r.net.After(e.DropAt, func() { r.flows[0].lose = e.DropPackets })
 	}
 	return r
+}
+
+// newFlow makes both ends of a flow.
+func (r *Run) newFlow(i int, control sctp.CongestionControl, begins time.Duration, from, to netip.Addr) *flow {
+	e := &r.e
+	f := &flow{run: r, begins: begins, message: make([]byte, e.MessageSize), owed: -1}
+	if e.Bytes > 0 {
+		f.owed = e.Bytes
+	}
+	config := sctp.Config{
+		Congestion: control, DTLS: true,
+		MTU: anyPath - record, MaxMTU: max(e.MTU, defaultMTU) - headers - record, Headers: headers + record,
+		MaxMessageSize: max(e.MessageSize, 256<<10),
+	}
+	a, z := netip.AddrPortFrom(from, 5000), netip.AddrPortFrom(to, uint16(6000+i))
+	config.Rand = r.net.Rand(fmt.Sprint("sender ", i))
+	f.from = end{sctp.New(config), a, z}
+	config.Rand = r.net.Rand(fmt.Sprint("receiver ", i))
+	f.to = end{sctp.New(config), z, a}
+	return f
 }
 
 func (r *Run) since(now time.Time) time.Duration { return now.Sub(r.start) }

@@ -113,10 +113,3 @@ func (a *aimd) slope(rtt time.Duration) float64 {
 	response := rtt + 100*time.Millisecond
 	return size / (2 * response.Seconds())
 }
-
-// raise takes what a probe has shown.
-func (a *aimd) raise(now time.Duration, bitrate float64) {
-	if bitrate > a.bitrate {
-		a.bitrate, a.changed = bitrate, now
-	}
-}

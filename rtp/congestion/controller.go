@@ -56,10 +56,13 @@ type delayBased struct {
 	trend    trendline
 	detector detector
 	aimd     aimd
+	drain    drain
+	bitrate  float64 // what comes of all
 }
 
 // add takes a packet that arrived.
 func (d *delayBased) add(now, sent, arrived time.Duration) {
+	d.drain.add(now, arrived-sent)
 	switch v, what := d.groups.add(now, sent, arrived); what {
 	case varied:
 		d.detector.update(d.trend.add(v), d.trend.n, v.sent, v.at)
@@ -70,7 +73,25 @@ func (d *delayBased) add(now, sent, arrived time.Duration) {
 
 // restart forgets what is of one run of packets.
 func (d *delayBased) restart() {
-	d.groups, d.trend, d.detector = groups{}, trendline{}, detector{}
+	d.groups, d.trend, d.detector, d.drain = groups{}, trendline{}, detector{}, drain{}
+}
+
+// update draws the conclusions, given the rate at which packets arrive.
+func (d *delayBased) update(now time.Duration, incoming float64, rtt time.Duration) {
+	a, before := &d.aimd, d.aimd.bitrate
+	a.update(now, d.detector.signal, incoming, rtt)
+	a.bitrate = min(max(a.bitrate, leastBitrate), mostBitrate)
+	d.bitrate = a.bitrate
+	if d.drain.update(now, a.bitrate) {
+		a.bitrate = min(a.bitrate, before)
+		d.bitrate = max(d.drain.share()*a.bitrate, leastBitrate)
+	}
+}
+
+// set gives it another rate.
+func (d *delayBased) set(bitrate float64) {
+	d.aimd.bitrate = min(max(bitrate, leastBitrate), mostBitrate)
+	d.bitrate = d.aimd.bitrate
 }
 
 // silence is how long packets leave without feedback until the estimate is halved.
@@ -85,7 +106,7 @@ func New(cfg Config) *Controller {
 		cfg.Start = startBitrate
 	}
 	c := &Controller{cfg: cfg}
-	c.delay.aimd.bitrate = cfg.Start
+	c.delay.set(cfg.Start)
 	return c
 }
 
@@ -109,10 +130,9 @@ func (c *Controller) Sent(now time.Time, number uint16, size int) {
 		c.waiting, c.unanswered = true, at
 	case c.heard && at-c.unanswered > silence:
 		c.unanswered = at
-		a := &c.delay.aimd
-		p.fell(at, a.bitrate, 0)
-		a.bitrate = max(a.bitrate/2, leastBitrate)
-		c.loss.bitrate = min(c.loss.bitrate, a.bitrate)
+		p.fell(at, c.delay.bitrate, 0)
+		c.delay.set(c.delay.bitrate / 2)
+		c.loss.bitrate = min(c.loss.bitrate, c.delay.bitrate)
 	}
 }
 
@@ -157,7 +177,7 @@ func (c *Controller) EndFeedback(now time.Time, rtt time.Duration) {
 	slices.SortFunc(c.results, func(a, b result) int {
 		return cmp.Or(cmp.Compare(a.arrived, b.arrived), cmp.Compare(a.order, b.order))
 	})
-	d, before, probe := &c.delay, c.delay.aimd.bitrate, 0.0
+	d, before, probe := &c.delay, c.delay.bitrate, 0.0
 	for i := range c.results {
 		r := &c.results[i]
 		c.throughput.add(r.arrived, r.size)
@@ -167,15 +187,15 @@ func (c *Controller) EndFeedback(now time.Time, rtt time.Duration) {
 		}
 	}
 	if len(c.results) > 0 {
-		d.aimd.update(at, d.detector.signal, c.throughput.bitrate, c.roundTrip())
+		d.update(at, c.throughput.bitrate, c.roundTrip())
 	}
-	if probe > 0 && d.detector.signal != overuse {
-		d.aimd.raise(at, probe)
+	if probe > d.bitrate && d.detector.signal != overuse && !d.drain.on {
+		d.set(probe)
+		d.aimd.changed = at
 		c.loss.raise(probe)
 	}
-	d.aimd.bitrate = min(max(d.aimd.bitrate, leastBitrate), mostBitrate)
-	c.loss.update(at, c.roundTrip(), d.aimd.bitrate, c.estimate())
-	c.probing.fell(at, before, d.aimd.bitrate)
+	c.loss.update(at, c.roundTrip(), d.aimd.bitrate, c.estimate(), c.throughput.bitrate)
+	c.probing.fell(at, before, d.bitrate)
 	if !c.probing.begun {
 		c.probing.begun = true
 		if most := c.most(); c.cfg.Start < most {
@@ -207,7 +227,7 @@ func (c *Controller) most() float64 {
 
 // estimate is what the path carries by our own account.
 func (c *Controller) estimate() float64 {
-	rate := c.delay.aimd.bitrate
+	rate := c.delay.bitrate
 	if c.loss.bitrate > 0 {
 		rate = min(rate, c.loss.bitrate)
 	}

@@ -37,7 +37,8 @@
 //   - clusters of probes find capacity at the beginning, after a large drop, and while the application sends
 //     less than it might but says that it could use more. The draft has none.
 //
-// Two things are our own. A probe can only raise the estimate: what it does not show, delay does.
+// Three things are our own. A probe can only raise the estimate: what it does not show, delay does.
+// After a large drop the queue that it made is worked off (drain), and not only kept from growing.
 // And without any feedback the target is halved every two seconds, so that a path that is gone is not
 // flooded the moment it returns; a probe then finds what it was.
 //
@@ -48,7 +49,7 @@
 // # How to read it
 //
 // In the order of the draft. Section 2: controller. Section 3: history, what left and was told of. Section 4:
-// pacing. Section 5.1 and 5.2: groups; 5.3: trendline; 5.4: overuse; 5.5: aimd, capacity, throughput. Section 6: loss.
+// pacing. Section 5.1 and 5.2: groups; 5.3: trendline; 5.4: overuse; 5.5: aimd, capacity, throughput, drain. Section 6: loss.
 // Section 7: receiver. Then what the draft has not: probing (when), cluster (what came of it), idle
 // (whether the application uses what it is given).
 //

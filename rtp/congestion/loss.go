@@ -28,14 +28,14 @@ const (
 )
 
 // update takes what one feedback packet told. delayBased is A_r, which is the most.
-func (l *lossBased) update(now, rtt time.Duration, delayBased, target float64) {
+func (l *lossBased) update(now, rtt time.Duration, delayBased, target, incoming float64) {
 	if l.bitrate == 0 {
 		l.bitrate, l.looked = delayBased, now
 	}
 	if l.packets >= leastCounted {
 		l.share = min(max(float64(l.missing)/float64(l.packets), 0), 1)
 		l.packets, l.missing = 0, 0
-		l.conclude(now, rtt, target)
+		l.conclude(now, rtt, target, incoming)
 	}
 	l.rise(now, delayBased)
 }
@@ -46,14 +46,15 @@ func (l *lossBased) report(now, rtt time.Duration, share, most float64) {
 		l.bitrate, l.looked = most, now
 	}
 	l.share = share
-	l.conclude(now, rtt, l.bitrate)
+	l.conclude(now, rtt, l.bitrate, 0)
 	l.rise(now, most)
 }
 
-// conclude lowers the rate when the loss is heavy.
-func (l *lossBased) conclude(now, rtt time.Duration, target float64) {
+// conclude lowers the rate when the loss is heavy. A queue that overflows loses what is sent too much, for as long as it
+// is full: that is no reason to send less than arrives, but for what empties the queue.
+func (l *lossBased) conclude(now, rtt time.Duration, target, incoming float64) {
 	if l.share > heavyLoss && (l.fell == 0 || now-l.fell >= lossPause+rtt) {
-		l.bitrate = min(l.bitrate, target) * (1 - 0.5*l.share)
+		l.bitrate = min(l.bitrate, target, max(target*(1-0.5*l.share), decreaseFactor*incoming))
 		l.fell = now
 	}
 }

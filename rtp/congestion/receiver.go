@@ -51,8 +51,9 @@ func (r *Receiver) Received(now time.Time, sendTime rtp.AbsSendTime, size int) {
 		r.throughput = throughput{bitrate: r.throughput.bitrate, variance: fastChange}
 	}
 	if !r.begun {
-		if r.delay.aimd.bitrate == 0 {
-			r.delay.aimd.bitrate, r.first = startBitrate, at
+		if r.delay.bitrate == 0 {
+			r.delay.set(startBitrate)
+			r.first = at
 		}
 		r.begun, r.last = true, sendTime
 	}
@@ -71,21 +72,20 @@ func (r *Receiver) Estimate(now time.Time, rtt time.Duration) (bitrate float64, 
 	if rtt == 0 {
 		rtt = 200 * time.Millisecond
 	}
-	at, a, s := now.Sub(r.epoch), &r.delay.aimd, r.delay.detector.signal
+	at, d, s := now.Sub(r.epoch), &r.delay, r.delay.detector.signal
 	if at-r.updated >= updateInterval || s == overuse {
 		r.updated = at
 		if s == overuse {
 			r.slow = true
 		}
-		a.update(at, s, r.throughput.bitrate, rtt)
+		d.update(at, r.throughput.bitrate, rtt)
 		if !r.slow && at-r.first < startTime {
-			a.bitrate = max(a.bitrate, increaseRatio*r.throughput.bitrate+increaseMargin)
+			d.set(max(d.bitrate, increaseRatio*r.throughput.bitrate+increaseMargin))
 		}
-		a.bitrate = min(max(a.bitrate, leastBitrate), mostBitrate)
 	}
-	if r.told > 0 && a.bitrate > rembDrop*r.told && at-r.toldAt < rembInterval {
-		return a.bitrate, false
+	if r.told > 0 && d.bitrate > rembDrop*r.told && at-r.toldAt < rembInterval {
+		return d.bitrate, false
 	}
-	r.told, r.toldAt = a.bitrate, at
-	return a.bitrate, true
+	r.told, r.toldAt = d.bitrate, at
+	return d.bitrate, true
 }

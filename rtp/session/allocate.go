@@ -28,6 +28,8 @@ func (x *Sender) TargetBitrate(now time.Time, encoding int) int {
 	e.askedFor = now
 	s := x.session
 	rest := s.congestion.Target(now)
+	// What is sent again is sent instead of something new.
+	rest -= min(8*s.queue.repaired.sent.value, repairShare*rest)
 	audio, rest := s.shareAudio(now, rest, e)
 	if e.audio() {
 		return int(audio)

@@ -7,6 +7,7 @@ import "time"
 // holds what may leave at once.
 type pacer struct {
 	level  int // bytes that may leave; negative: what left too many
+	free   int // bytes that may leave besides, for others have paced them
 	filled time.Time
 	rate   meter // of what left
 }
@@ -52,10 +53,9 @@ func (s *Session) pace(now time.Time) pace {
 
 // ready returns when something may leave. queued is how much waits.
 func (p *pacer) ready(now time.Time, queued int, by pace) time.Time {
-	if p.level > 0 {
-		return now // it is filled up once it is empty
+	if p.free > 0 {
+		return now
 	}
-	p.rate.advance(now)
 	rate, lump, burst := by.rate, 0, 0
 	switch {
 	case by.probing:
@@ -68,6 +68,10 @@ func (p *pacer) ready(now time.Time, queued int, by pace) time.Time {
 		lump, burst = int(rate*pacerLump.Seconds()), pacerBurst
 	}
 	lump = max(lump, 1)
+	p.level = min(p.level, max(burst, lump)) // what there was for another rate is of no use
+	if p.level > 0 {
+		return now // it is filled up once it is empty
+	}
 	if passed := now.Sub(p.filled); passed > 0 {
 		// More than a second fills every bucket; and it must not overflow.
 		p.level = min(max(burst, lump), p.level+int(min(passed, time.Second).Seconds()*rate))
@@ -83,11 +87,13 @@ func (p *pacer) ready(now time.Time, queued int, by pace) time.Time {
 // it: a second pacer would only keep it longer. What cannot leave, because there is no path,
 // does not make room for ever.
 func (p *pacer) passOn(size int) {
-	p.level = min(p.level+size, max(p.level, pacerPassOn))
+	p.free = min(p.free+size, pacerPassOn)
 }
 
 func (p *pacer) sent(size int) {
-	p.level -= size
+	free := min(p.free, size)
+	p.free -= free
+	p.level -= size - free
 	p.rate.bytes += size
 }
 

@@ -120,7 +120,7 @@ func TestPassedOnAtOnce(t *testing.T) {
 	for range 10 * pacerPassOn / 1000 {
 		out.queue.pacer.passOn(1000)
 	}
-	if level := out.queue.pacer.level; level > pacerPassOn {
+	if level := out.queue.pacer.free; level > pacerPassOn {
 		t.Errorf("%d bytes may leave at once, want at most %d", level, pacerPassOn)
 	}
 }

@@ -9,6 +9,7 @@ type queue struct {
 	urgent, repairs, media fifo[waiting]
 	bytes                  int // of repairs and media
 	pacer                  pacer
+	repaired               repairs
 	padded                 *encoding // whose packets fill up a cluster that probes
 }
 
@@ -57,6 +58,8 @@ func (s *Session) appendMedia(now time.Time, b []byte) []byte {
 	if w, ok := q.media.first(); ok {
 		s.probe(now, w.e)
 	}
+	q.pacer.rate.advance(now)
+	q.repaired.sent.advance(now)
 	for q.repairs.len()+q.media.len() > 0 {
 		if at := q.pacer.ready(now, q.bytes, s.pace(now)); at.After(now) {
 			s.timers.Set(timerPacer, at)
@@ -74,6 +77,9 @@ func (s *Session) appendMedia(now time.Time, b []byte) []byte {
 		}
 		out := s.appendSlot(now, b, w.e, v, repair)
 		q.pacer.sent(len(out) - len(b))
+		if repair {
+			q.repaired.sent.bytes += len(out) - len(b)
+		}
 		return out
 	}
 	if s.congestion.Probing(now) {
