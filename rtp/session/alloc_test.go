@@ -111,7 +111,7 @@ func (p *pump) carry(from, to *Session) {
 	}
 }
 
-// A frame goes from WriteFrame to NextPacket, with its feedback and reports, without an
+// A frame goes from WriteFrame to NextPacket, with its feedback, reports and congestion control, without an
 // allocation: but for a slab in which thirty packets are kept.
 func TestNothingIsAllocatedForAPacket(t *testing.T) {
 	p := newPump(t)
@@ -120,7 +120,15 @@ func TestNothingIsAllocatedForAPacket(t *testing.T) {
 	}
 	before := p.count
 	const runs = 300
-	allocs := testing.AllocsPerRun(runs, p.step)
+	allocs := testing.AllocsPerRun(runs, func() {
+		if p.video.TargetBitrate(p.now, 0) <= 0 {
+			t.Fatal("there is no target")
+		}
+		p.step()
+	})
+	if p.from.AvailableOutgoingBitrate(p.now) == 0 {
+		t.Error("nothing is known of the path: there is no congestion control")
+	}
 	if packets := float64(p.count-before) / (runs + 1); allocs > 0 || packets < 3 {
 		t.Errorf("a frame of %.1f packets costs %v allocations, want none", packets, allocs)
 	}
