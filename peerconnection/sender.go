@@ -131,9 +131,15 @@ func (s *Sender) InsertDTMF(keys string, duration, gap time.Duration) error {
 	case s.pc.core.ended:
 		return s.pc.core.endError("no tones are played")
 	case s.rtp == nil:
-		return errors.New("peerconnection: no tones can be played: the peer does not receive this sender's media")
+		return errors.New("peerconnection: no tones are played: the peer does not receive this sender's media")
 	}
-	return s.rtp.InsertDTMF(now, keys, duration, gap)
+	if duration == 0 {
+		duration = 100 * time.Millisecond
+	}
+	if gap == 0 {
+		gap = 70 * time.Millisecond
+	}
+	return s.refused("no tones are played", s.rtp.InsertDTMF(now, keys, duration, gap))
 }
 
 // ToneBuffer are the keys whose tones were not begun yet (W3C toneBuffer).
@@ -184,7 +190,7 @@ func (s *Sender) writeFrame(t *Track, f *Frame) error {
 			return fmt.Errorf("peerconnection: a frame of %s is not sent: the peer takes %s", f.Codec.MimeType, codecNames(codecs))
 		}
 		if err := s.rtp.SetCodec(codecs[i].PayloadType); err != nil {
-			return err
+			return s.refused("a frame of "+f.Codec.MimeType+" is not sent", err)
 		}
 	}
 	layer := 0
@@ -197,9 +203,10 @@ func (s *Sender) writeFrame(t *Track, f *Frame) error {
 	if !s.transceiver.encodings[layer].Active {
 		return nil // it rests, by SetParameters or because the peer can do without it
 	}
-	return s.rtp.WriteFrame(now, layer, session.Frame{
+	err := s.rtp.WriteFrame(now, layer, session.Frame{
 		Data: f.Data, PTS: f.PTS, KeyFrame: f.KeyFrame, CaptureTime: f.CaptureTime, AudioLevel: f.AudioLevel,
 	})
+	return s.refused("a frame is not sent", err)
 }
 
 func (s *Sender) writeRTP(t *Track, p session.Packet) error {
@@ -209,7 +216,29 @@ func (s *Sender) writeRTP(t *Track, p session.Packet) error {
 		return nil
 	}
 	_, err := s.rtp.WritePacket(now, 0, p)
-	return err
+	return s.refused("a packet is not sent", err)
+}
+
+// refused says what became of a call, and why the RTP session refused it, in terms of this package.
+func (s *Sender) refused(what string, err error) error {
+	why := ""
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, session.ErrTone):
+		why = "a key is one of 0 to 9, *, #, A to D, or a comma for a pause"
+	case errors.Is(err, session.ErrNoTelephone):
+		why = "the peer does not take telephone events; CanInsertDTMF says so beforehand"
+	case errors.Is(err, session.ErrNotSending):
+		why = "the direction that was negotiated does not let this side send"
+	case errors.Is(err, session.ErrCodec) && s.rtp.Codec() != nil && s.rtp.Codec().Format == 0:
+		why = fmt.Sprintf("frames of %s can't be cut into packets here; write packets, by WriteRTP", s.rtp.Codec().Name)
+	case errors.Is(err, session.ErrCodec):
+		why = "the peer takes " + codecNames(s.rtp.Codecs())
+	default:
+		return fmt.Errorf("peerconnection: %s: %w", what, err)
+	}
+	return fmt.Errorf("peerconnection: %s: %s", what, why)
 }
 
 func codecNames(codecs []session.Codec) string {
