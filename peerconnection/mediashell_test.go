@@ -216,6 +216,32 @@ func TestMediaForwarded(t *testing.T) {
 	}
 }
 
+// Audio is passed on too, to the one it came from here.
+func TestMediaEchoed(t *testing.T) {
+	ctx := within(t, 20*time.Second)
+	a, z := newPeer(t, Config{}), newPeer(t, Config{})
+	mic := NewTrack(KindAudio, "mic")
+	if _, err := a.AddTrack(mic); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, ctx, a, z)
+	if _, err := z.AddTrack(accept(t, ctx, z, KindAudio)); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, ctx, z, a)
+	go play(ctx, mic, func(n int) Frame { return Frame{Data: fmt.Appendf([]byte{0xf8}, "audio %d", n)} })
+	back := accept(t, ctx, a, KindAudio)
+	for n := 0; n < 10; {
+		f, err := back.ReadFrame(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(f.Data, []byte("audio ")) {
+			n++
+		}
+	}
+}
+
 // A track takes the place of another whose times count from somewhere else: for the peer
 // time goes on.
 func TestMediaReplacedTrack(t *testing.T) {
