@@ -2,7 +2,8 @@ package interop
 
 import (
 	"bufio"
-	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/netip"
 	"os"
@@ -13,10 +14,13 @@ import (
 	"testing"
 	"time"
 
+	pionturn "github.com/pion/turn/v5"
 	"github.com/pion/webrtc/v4"
 
+	turnserver "github.com/plainrtc/plainrtc/internal/relay"
 	"github.com/plainrtc/plainrtc/interop/browser"
 	"github.com/plainrtc/plainrtc/peerconnection"
+	"github.com/plainrtc/plainrtc/turn"
 )
 
 // Calls over TURN servers: ours serves browsers and Pion, who have no other way
@@ -123,32 +127,181 @@ func relayConfig(url string) peerconnection.Config {
 	}
 }
 
-// We go by coturn, over UDP: to Pion, which has its host's addresses.
-func TestWeAreRelayedByCoturn(t *testing.T) {
-	addr := netip.AddrPortFrom(hostAddress(t), netip.MustParseAddrPort(freePort(t)).Port())
-	_, port, _ := net.SplitHostPort(addr.String())
-	ctx, cancel := context.WithCancel(context.Background())
-	server := exec.CommandContext(ctx, "turnserver", "-n", "--listening-ip", addr.Addr().String(), "--listening-port", port,
-		"--relay-ip", addr.Addr().String(), "--lt-cred-mech", "--user", "alice:wonderland", "--realm", "example.org",
-		"--no-tls", "--no-dtls", "--no-cli", "--log-file", "stdout", "--pidfile", filepath.Join(t.TempDir(), "pid"))
-	if err := server.Start(); err != nil {
+// How coturn knows its users: alice by her password, and whoever has a name and a password that
+// the secret made for a time.
+var (
+	coturnPassword = []string{"--lt-cred-mech", "--user", "alice:wonderland"}
+	coturnSecret   = []string{"--use-auth-secret", "--static-auth-secret", "looking glass"}
+)
+
+// certificateFiles makes a certificate for this host, and the authority that knows it.
+func certificateFiles(t *testing.T) (cert, key string, authority *x509.CertPool) {
+	t.Helper()
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeCertificate(t, cert, key)
+	text, err := os.ReadFile(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority = x509.NewCertPool()
+	authority.AppendCertsFromPEM(text)
+	return cert, key, authority
+}
+
+// startCoturn runs coturn at an address of the host, and returns where it takes clients over UDP
+// and TCP, and over TLS and DTLS.
+func startCoturn(t *testing.T, host netip.Addr, cert, key string, credentials ...string) (plain, secure string) {
+	t.Helper()
+	port := func() string { return netip.AddrPortFrom(host, netip.MustParseAddrPort(freePort(t)).Port()).String() }
+	plain, secure = port(), port()
+	_, plainPort, _ := net.SplitHostPort(plain)
+	_, securePort, _ := net.SplitHostPort(secure)
+	dir := t.TempDir()
+	coturn := exec.Command("turnserver", append([]string{"-n", "--listening-ip", host.String(), "--listening-port", plainPort, "--tls-listening-port", securePort,
+		"--relay-ip", host.String(), "--realm", "example.org", "--cert", cert, "--pkey", key, "--no-cli", "--allow-loopback-peers",
+		"--no-stdout-log", "--log-file", "/dev/null", "--userdb", filepath.Join(dir, "db"), "--pidfile", filepath.Join(dir, "pid")}, credentials...)...)
+	if err := coturn.Start(); err != nil {
 		t.Fatalf("turnserver: %v (the package is coturn)", err)
 	}
-	t.Cleanup(func() { cancel(); server.Wait() })
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) { // until it listens
-		if c, err := net.Dial("tcp", addr.String()); err == nil {
-			c.Close()
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatal(err)
+	t.Cleanup(func() { coturn.Process.Kill(); coturn.Wait() })
+	for _, at := range []string{plain, secure} {
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			conn, err := net.Dial("tcp", at)
+			if err == nil {
+				conn.Close()
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("turnserver does not listen: %v", err)
+			}
 		}
 	}
-	us := newPlainPeer(t, relayConfig("turn:"+addr.String()+"?transport=udp"))
+	return plain, secure
+}
+
+// turnURLs are the ways to a server, by how it is reached.
+func turnURLs(plain, secure string) map[string]string {
+	return map[string]string{
+		"udp": "turn:" + plain, "tcp": "turn:" + plain + "?transport=tcp",
+		"tls": "turns:" + secure, "dtls": "turns:" + secure + "?transport=udp",
+	}
+}
+
+// weAreRelayed calls Pion, which has its host's addresses, by a server.
+func weAreRelayed(t *testing.T, protocol, url, user, password string, authority *x509.CertPool) {
+	t.Helper()
+	us := newPlainPeer(t, peerconnection.Config{
+		ICETransportPolicy: peerconnection.ICETransportRelay, RootCAs: authority,
+		ICEServers: []peerconnection.ICEServer{{URLs: []string{url}, Username: user, Credential: password}},
+	})
 	relayedCall(t, us, newPionPeer(t, webrtc.SettingEngine{}, webrtc.Configuration{}))
-	stats := us.pc.Stats()
-	for _, c := range stats.LocalCandidates {
-		if c.CandidateType != "relay" || c.RelayProtocol != "udp" {
+	for _, c := range us.pc.Stats().LocalCandidates {
+		if c.CandidateType != "relay" || c.RelayProtocol != protocol || c.URL != url {
 			t.Errorf("we have the candidate %+v", c)
 		}
+	}
+}
+
+// We go by coturn over each transport, with a password and with one that is good for a
+// time.
+func TestWeAreRelayedByCoturn(t *testing.T) {
+	cert, key, authority := certificateFiles(t)
+	limited := turn.TimeLimitedUsername(time.Now().Add(time.Hour), "bob")
+	for _, kind := range []struct {
+		name           string
+		args           []string
+		user, password string
+	}{
+		{"password", coturnPassword, "alice", "wonderland"},
+		{"time-limited", coturnSecret, limited, turn.TimeLimitedPassword("looking glass", limited)},
+	} {
+		plain, secure := startCoturn(t, hostAddress(t), cert, key, kind.args...)
+		for protocol, url := range turnURLs(plain, secure) {
+			t.Run(kind.name+"/"+protocol, func(t *testing.T) {
+				t.Parallel()
+				weAreRelayed(t, protocol, url, kind.user, kind.password, authority)
+			})
+		}
+	}
+}
+
+// We go by our own server over each transport, to Chromium.
+func TestWeAreRelayedByOurs(t *testing.T) {
+	host := hostAddress(t)
+	cert, key, authority := certificateFiles(t)
+	certificate, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	any := []netip.AddrPort{netip.AddrPortFrom(host, 0)}
+	s, err := turnserver.Listen(turnserver.Config{
+		Turn: turn.ServerConfig{
+			Realm: "example.org", Users: map[string]string{"alice": "wonderland"}, AllowedPeers: []netip.Prefix{netip.PrefixFrom(host, host.BitLen())},
+		},
+		UDP: any, TCP: any, TLS: any, DTLS: any, Certificate: &certificate, Relays: []netip.Addr{host},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	datagrams, streams := s.Addresses()
+	for protocol, url := range map[string]string{
+		"udp": "turn:" + datagrams[0].String(), "tcp": "turn:" + streams[0].String() + "?transport=tcp",
+		"tls": "turns:" + streams[1].String(), "dtls": "turns:" + datagrams[1].String() + "?transport=udp",
+	} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			config := relayConfig(url)
+			config.RootCAs = authority
+			relayedCall(t, newPlainPeer(t, config), newPagePeer(t, openPage(t, browser.Chromium(t))))
+		})
+	}
+}
+
+// We go by Pion's server.
+func TestWeAreRelayedByPion(t *testing.T) {
+	host := hostAddress(t)
+	cert, key, authority := certificateFiles(t)
+	certificate, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := netip.AddrPortFrom(host, 0).String()
+	datagrams, err := net.ListenPacket("udp4", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := net.Listen("tcp4", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure, err := tls.Listen("tcp4", at, &tls.Config{Certificates: []tls.Certificate{certificate}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	relays := &pionturn.RelayAddressGeneratorStatic{RelayAddress: host.AsSlice(), Address: host.String()}
+	userKey := pionturn.GenerateAuthKey("alice", "example.org", "wonderland")
+	s, err := pionturn.NewServer(pionturn.ServerConfig{
+		Realm: "example.org",
+		AuthHandler: func(a *pionturn.RequestAttributes) (string, []byte, bool) {
+			return a.Username, userKey, a.Username == "alice"
+		},
+		PacketConnConfigs: []pionturn.PacketConnConfig{{PacketConn: datagrams, RelayAddressGenerator: relays}},
+		ListenerConfigs: []pionturn.ListenerConfig{
+			{Listener: plain, RelayAddressGenerator: relays}, {Listener: secure, RelayAddressGenerator: relays},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	for protocol, url := range map[string]string{
+		"udp": "turn:" + datagrams.LocalAddr().String(), "tcp": "turn:" + plain.Addr().String() + "?transport=tcp", "tls": "turns:" + secure.Addr().String(),
+	} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			weAreRelayed(t, protocol, url, "alice", "wonderland", authority)
+		})
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -117,37 +115,11 @@ func TestTurnServesPionsClient(t *testing.T) {
 // Our client, against coturn: over each transport, with a password and with one that is
 // good for a time. This coturn knows MD5 alone.
 func TestTurnClientWithCoturn(t *testing.T) {
-	dir := t.TempDir()
-	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writeCertificate(t, cert, key)
+	loopback := netip.MustParseAddr("127.0.0.1")
+	cert, key, _ := certificateFiles(t)
 	echo := echoPeer(t)
-	start := func(credentials ...string) (plain, secure string) {
-		plain, secure = freePort(t), freePort(t)
-		_, port, _ := net.SplitHostPort(plain)
-		_, tlsPort, _ := net.SplitHostPort(secure)
-		coturn := exec.Command("turnserver", append([]string{"-n", "--listening-ip", "127.0.0.1", "--listening-port", port, "--tls-listening-port", tlsPort,
-			"--relay-ip", "127.0.0.1", "--realm", "example.org", "--cert", cert, "--pkey", key, "--no-cli", "--allow-loopback-peers",
-			"--no-stdout-log", "--log-file", "/dev/null", "--userdb", filepath.Join(dir, port+".db"), "--pidfile", filepath.Join(dir, port+".pid")}, credentials...)...)
-		if err := coturn.Start(); err != nil {
-			t.Fatalf("turnserver: %v (the package is coturn)", err)
-		}
-		t.Cleanup(func() { coturn.Process.Kill(); coturn.Wait() })
-		for _, at := range []string{plain, secure} {
-			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-				conn, err := net.Dial("tcp", at)
-				if err == nil {
-					conn.Close()
-					break
-				}
-				if time.Now().After(deadline) {
-					t.Fatalf("turnserver does not listen: %v", err)
-				}
-			}
-		}
-		return plain, secure
-	}
-	plain, secure := start("--lt-cred-mech", "--user", "alice:wonderland")
-	limitedPlain, limitedSecure := start("--use-auth-secret", "--static-auth-secret", "looking glass")
+	plain, secure := startCoturn(t, loopback, cert, key, coturnPassword...)
+	limitedPlain, limitedSecure := startCoturn(t, loopback, cert, key, coturnSecret...)
 	name := turn.TimeLimitedUsername(time.Now().Add(time.Hour), "bob")
 	password := turn.TimeLimitedPassword("looking glass", name)
 	for _, c := range []struct {
