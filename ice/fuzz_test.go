@@ -34,8 +34,20 @@ func (h *hostile) addr() netip.AddrPort {
 func (h *hostile) path() Path {
 	p := Path{Remote: h.addr()}
 	if n := len(h.agent.locals); n > 0 {
-		p.Local = h.agent.locals[int(h.Uint8())%n].addr
+		l := h.agent.locals[int(h.Uint8())%n]
+		p.Local, p.Protocol = l.addr, l.candidate.Protocol
 	}
+	return p
+}
+
+// stream is one of the agent's connections, or one that it does not know.
+func (h *hostile) stream() Path {
+	i := int(h.Uint8())
+	if n := len(h.agent.streams); n > 0 && i < 200 {
+		return h.agent.streams[i%n].path
+	}
+	p := h.path()
+	p.Protocol = TCP
 	return p
 }
 
@@ -149,6 +161,19 @@ func (h *hostile) step() {
 				addr = netip.Addr{}
 			}
 			a.RemoteResolved(h.now, string('a'+rune(h.Uint8()%4))+".local", addr)
+		case 6:
+			a.AddLocalAddress(h.now, h.addr(), LocalOptions{TCP: TCPType(1 + h.Uint8()%3)})
+			c := Candidate{Foundation: "t", Component: 1, Protocol: TCP, TCPType: TCPType(1 + h.Uint8()%3), Priority: h.Uint32(), Addr: h.addr()}
+			a.AddRemoteCandidate(h.now, c)
+		case 7:
+			switch h.Uint8() % 4 {
+			case 0, 1:
+				a.Connected(h.now, h.stream())
+			case 2:
+				a.Disconnected(h.now, h.stream(), nil)
+			case 3:
+				a.RemoveTCPAddress(h.now, h.path().Local, TCPType(1+h.Uint8()%3))
+			}
 		case 5:
 			a.AddLocalAddress(h.now, h.addr(), LocalOptions{Name: "us.local", NetworkCost: h.Uint16()})
 		case 1: // the peer restarts alone
@@ -173,6 +198,9 @@ func (h *hostile) drain() {
 		if err != nil || m.CheckFingerprint() != nil || !path.Local.IsValid() || !path.Remote.IsValid() {
 			h.Fatalf("sent %v on %v: %v", m, path, err)
 		}
+		if s := a.stream(path); path.Protocol == TCP && m.Type() == stun.BindingRequest && (s == nil || !s.open) {
+			h.Fatalf("sent a check on %v, where no connection is", path)
+		}
 		if m.Type() == stun.BindingRequest {
 			h.sent, h.paths = append(h.sent, m.TransactionID()), append(h.paths, path)
 		}
@@ -187,6 +215,9 @@ func (h *hostile) drain() {
 // check looks at what must always be true.
 func (h *hostile) invariants() {
 	a := h.agent
+	if len(a.streams) > maxStreams || a.ended() && len(a.streams) > 0 {
+		h.Fatalf("%d connections in state %v", len(a.streams), a.state)
+	}
 	if len(a.pairs) > a.config.MaxPairs || len(a.remotes) > maxRemotes || len(a.locals) > maxLocals ||
 		len(a.triggered) > a.config.MaxPairs+1 || len(a.responses) > 0 {
 		h.Fatalf("%d pairs, %d remote and %d local candidates, %d checks and %d responses to send: beyond the bounds",

@@ -34,12 +34,19 @@ type host struct {
 
 	// mangled checks are sent with a wrong password.
 	mangled bool
+
+	tcp    tcp
+	events []ice.Event // taken from the agent, and not told yet
 }
 
 func (h *host) AppendPacket(now time.Time, b []byte) []byte {
 	packet, path := h.Agent.AppendPacket(now, nil)
+	h.takeEvents()
+	if path.Protocol == ice.TCP {
+		path = h.tcp.wire(path)
+	}
 	if len(packet) == 0 {
-		return b
+		return h.tcp.append(b)
 	}
 	if h.aggressive || h.mangled {
 		packet = h.rewrite(packet)
@@ -52,6 +59,10 @@ func (h *host) AppendPacket(now time.Time, b []byte) []byte {
 
 func (h *host) Receive(now time.Time, b []byte) {
 	path, packet := cutPath(b)
+	if path.Protocol == ice.TCP {
+		h.receiveTCP(now, path, packet)
+		return
+	}
 	for own, public := range h.nat {
 		if public == path.Remote {
 			path.Remote = own
@@ -97,7 +108,7 @@ func appendPath(b []byte, path ice.Path) []byte {
 		text := a.String()
 		b = append(append(b, byte(len(text))), text...)
 	}
-	return b
+	return append(b, byte(path.Protocol))
 }
 
 func cutPath(b []byte) (path ice.Path, packet []byte) {
@@ -106,12 +117,16 @@ func cutPath(b []byte) (path ice.Path, packet []byte) {
 		*a = netip.MustParseAddrPort(string(b[1 : 1+n]))
 		b = b[1+n:]
 	}
-	return path, b
+	path.Protocol = ice.Protocol(b[0])
+	return path, b[1:]
 }
 
 func describe(from string, b []byte) string {
 	path, packet := cutPath(b)
 	m, err := stun.Parse(packet)
+	if isSegment(packet) {
+		return string(packet) + "\t" + path.String()
+	}
 	if err != nil {
 		return err.Error()
 	}
@@ -139,6 +154,9 @@ func describe(from string, b []byte) string {
 // Commands:
 //
 //	address a ADDR…     a's local addresses
+//	tcp a KIND ADDR     a's local address of ICE-TCP: active, passive or so
+//	deaf a, listen a    a takes no connections any more, or again
+//	break a             a's connections are reset
 //	nat a ADDR          from now a's first address is seen as ADDR
 //	remove a ADDR       a's interface is gone
 //	credentials a       a is told z's credentials
@@ -170,6 +188,13 @@ func setupHosts(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 			for _, arg := range args {
 				h.AddLocalAddress(now, netip.MustParseAddrPort(arg), ice.LocalOptions{})
 			}
+		case "tcp":
+			kinds := map[string]ice.TCPType{"active": ice.TCPActive, "passive": ice.TCPPassive, "so": ice.TCPSimultaneousOpen}
+			h.AddLocalAddress(now, netip.MustParseAddrPort(args[1]), ice.LocalOptions{TCP: kinds[args[0]]})
+		case "deaf", "listen":
+			h.tcp.deaf = verb == "deaf"
+		case "break":
+			h.reset(now)
 		case "remove":
 			h.RemoveLocalAddress(now, netip.MustParseAddrPort(args[0]))
 		case "nat":
@@ -237,10 +262,17 @@ func setupHosts(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 	}
 	events := func(now time.Time, peer string) []string {
 		var lines []string
-		for e, ok := at[peer].NextEvent(); ok; e, ok = at[peer].NextEvent() {
+		at[peer].takeEvents()
+		told := at[peer].events
+		at[peer].events = nil
+		for _, e := range told {
 			switch e := e.(type) {
 			case ice.StateChanged:
 				lines = append(lines, e.State.String())
+			case ice.Dial:
+				lines = append(lines, "dial "+e.Path.String())
+			case ice.HangUp:
+				lines = append(lines, "hang up "+e.Path.String())
 			case ice.PathSelected:
 				what := "valid"
 				if e.Nominated {

@@ -148,7 +148,10 @@ func setupServer(t testing.TB, traceA, _ *trace.Tracer) *ladder.Pair {
 		if peer != "a" {
 			return nil
 		}
-		for e, ok := a.NextEvent(); ok; e, ok = a.NextEvent() {
+		a.takeEvents()
+		told := a.events
+		a.events = nil
+		for _, e := range told {
 			switch e := e.(type) {
 			case ice.StateChanged:
 				lines = append(lines, e.State.String())

@@ -192,6 +192,11 @@ func (a *Agent) hangUp() {
 		if a.needed(s.path) {
 			return false
 		}
+		for _, p := range a.pairsAt(s.path) {
+			if p.state == PairSucceeded {
+				p.state = PairFrozen // until it is wanted
+			}
+		}
 		a.emit(HangUp{s.path})
 		return true
 	})
@@ -203,5 +208,18 @@ func (a *Agent) needed(path Path) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(a.pairsAt(path), func(p *pair) bool { return p.state != PairFailed })
+	return slices.ContainsFunc(a.pairsAt(path), a.needsStream)
+}
+
+// needsStream reports whether a pair's connection is used, or will be soon. Once a pair was
+// nominated the others do without: should they be wanted again, another connection is
+// opened. Only who opened it gives it up, for the other side could not have it back.
+func (a *Agent) needsStream(p *pair) bool {
+	switch p.state {
+	case PairWaiting, PairInProgress:
+		return true
+	case PairSucceeded:
+		return !a.concluded || p == a.selected || p == a.nominated || p == a.nominating || p.queued || p.local.candidate.TCPType == TCPPassive
+	}
+	return false
 }
