@@ -9,7 +9,7 @@ import (
 )
 
 // commands are what plainrtc can do, in the order that help lists them.
-var commands = []command{serveCommand, echoCommand, turnCommand, stunCommand, newDTLSCommand(os.Stdin), labCommand}
+var commands = []command{serveCommand, echoCommand, turnCommand, stunCommand, doctorCommand, newDTLSCommand(os.Stdin), labCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
