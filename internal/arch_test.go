@@ -61,15 +61,16 @@ var shell = []string{
 	"transceiver.go",
 	"sender.go",
 	"receiver.go",
-	"forward.go", // what one connection tells others when its lock is released
-	"track.go",   // a track of its own has a lock of its own
-	"mux.go",     // UDP sockets shared by connections
-	"streams.go", // connections over TCP and TLS
-	"tcpmux.go",  // and the sockets at which they arrive
-	"resolve.go", // the names of servers
-	"mdns.go",    // sockets of multicast DNS, which all connections share
-	"gate.go",    // where blocking calls wait
-	"tracer.go",  // the doors of the trace: a slog.Logger, a file
+	"forward.go",    // what one connection tells others when its lock is released
+	"track.go",      // a track of its own has a lock of its own
+	"mux.go",        // UDP sockets shared by connections
+	"streams.go",    // connections over TCP and TLS
+	"tcpmux.go",     // and the sockets at which they arrive
+	"resolve.go",    // the names of servers
+	"interfaces.go", // sockets as the host's addresses change
+	"mdns.go",       // sockets of multicast DNS, which all connections share
+	"gate.go",       // where blocking calls wait
+	"tracer.go",     // the doors of the trace: a slog.Logger, a file
 }
 
 // forbidden says why a core does not import a package, or what is below it.

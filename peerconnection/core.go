@@ -50,7 +50,10 @@ type core struct {
 	iceState        ice.State
 	dtlsUp          bool
 	gathering       ICEGatheringState
-	localCandidates []ICECandidate // gathered, not yet taken by NextICECandidate
+	localCandidates []ICECandidate   // gathered, not yet taken by NextICECandidate
+	endTold         bool             // NextICECandidate has said that these were all
+	locals, hidden  []netip.AddrPort // our addresses, as ICE was told; hidden: for TURN servers alone
+	networks        []localNetwork   // that they are in, as far as it is known
 	names           []hiddenAddress
 	lookups         []string // names of the peer's candidates, which the shell is to resolve
 	selected        ice.Path

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/mdns"
+	"github.com/plainrtc/plainrtc/internal/udp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 )
@@ -140,6 +141,7 @@ type multicastSockets struct {
 	v4    *ipv4.PacketConn
 	v6    *ipv6.PacketConn
 	links []net.Interface
+	watch *udp.Watcher
 }
 
 // maxMulticastLinks bounds on how many links a message is sent.
@@ -179,6 +181,11 @@ func openMulticast(m *multicaster) *multicastSockets {
 		}
 		go m.read(read)
 	}
+	s.watch = udp.Watch(func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.sockets.join()
+	})
 	s.join()
 	return s
 }
@@ -250,6 +257,7 @@ func (s *multicastSockets) close() {
 	if s == nil {
 		return
 	}
+	s.watch.Close()
 	for _, conn := range s.conns {
 		if conn != nil {
 			conn.Close()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/plainrtc/plainrtc/ice"
 	"github.com/plainrtc/plainrtc/internal/udp"
@@ -24,7 +25,7 @@ type packet = udp.Packet
 // to one connection at a time: two processes that both share one socket between
 // many connections can't have more than one between each other.
 type UDPMux struct {
-	sockets []*udp.Socket
+	bound atomic.Pointer[[]*udp.Socket]
 	// only is the connection that has the mux to itself; it is never nil for a
 	// private mux, and always for a shared one.
 	only *PeerConnection
@@ -35,12 +36,18 @@ type UDPMux struct {
 	members map[*PeerConnection]*member
 	asked   map[stun.TransactionID]*PeerConnection // what was asked of servers
 	closed  bool
+
+	fixed      []netip.AddrPort                        // where it listens, come what may
+	everywhere []netip.AddrPort                        // unspecified addresses, which stand for the host's
+	accept     func(name string, addr netip.Addr) bool // of the host's, those to use; all if nil
+	watcher    *udp.Watcher
+	binding    sync.Mutex // one change of bound after the other
 }
 
 // ListenUDPMux opens sockets that connections may share: one at each of the
 // given addresses, where port 0 picks a free port, and an unspecified address
 // (0.0.0.0 or ::) stands for all the host's addresses of its family, each with
-// a socket of its own. Without arguments it takes all of the host's addresses and a free port for each.
+// a socket of its own; it follows them as networks come and go. Without arguments it takes all of the host's addresses and a free port for each.
 func ListenUDPMux(addresses ...netip.AddrPort) (*UDPMux, error) {
 	m := &UDPMux{
 		ufrags:  make(map[string]*PeerConnection),
@@ -48,18 +55,31 @@ func ListenUDPMux(addresses ...netip.AddrPort) (*UDPMux, error) {
 		members: make(map[*PeerConnection]*member),
 		asked:   make(map[stun.TransactionID]*PeerConnection),
 	}
-	if err := m.listen(expand(addresses)); err != nil {
+	if len(addresses) == 0 {
+		addresses = everywhere
+	}
+	for _, a := range addresses {
+		if a.Addr().IsUnspecified() {
+			m.everywhere = append(m.everywhere, a)
+		} else {
+			m.fixed = append(m.fixed, a)
+		}
+	}
+	if err := m.listen(m.fixed); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
+// everywhere stands for all of the host's addresses, and a free port for each.
+var everywhere = []netip.AddrPort{
+	netip.AddrPortFrom(netip.IPv4Unspecified(), 0), netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
+}
+
 // expand puts all of the host's addresses in the place of unspecified ones, and of none.
 func expand(addresses []netip.AddrPort) (expanded []netip.AddrPort) {
 	if len(addresses) == 0 {
-		addresses = []netip.AddrPort{
-			netip.AddrPortFrom(netip.IPv4Unspecified(), 0), netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
-		}
+		addresses = everywhere
 	}
 	for _, a := range addresses {
 		if !a.Addr().IsUnspecified() {
@@ -75,41 +95,40 @@ func expand(addresses []netip.AddrPort) (expanded []netip.AddrPort) {
 	return expanded
 }
 
-// listenOwn opens the sockets of one connection.
-func listenOwn(pc *PeerConnection, addresses []netip.Addr) (*UDPMux, error) {
+// listenOwn opens the sockets of one connection: at those of the host's addresses that
+// it accepts, if there are no others.
+func listenOwn(pc *PeerConnection, addresses []netip.Addr, accept func(string, netip.Addr) bool) (*UDPMux, error) {
+	m := &UDPMux{only: pc, accept: accept}
 	if len(addresses) == 0 {
-		addresses = udp.HostAddresses()
+		m.everywhere = everywhere
 	}
-	m := &UDPMux{only: pc}
-	all := make([]netip.AddrPort, 0, len(addresses))
+	var fixed []netip.AddrPort
 	for _, a := range addresses {
-		all = append(all, netip.AddrPortFrom(a, 0))
+		fixed = append(fixed, netip.AddrPortFrom(a, 0))
 	}
-	if err := m.listen(all); err != nil {
+	if err := m.listen(fixed); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// listen opens a socket at each address. An address that can't be used is
-// passed over as long as another can.
+// listen opens a socket at each address, and at the host's where it is to be
+// everywhere. An address that can't be used is passed over as long as another can.
 func (m *UDPMux) listen(addresses []netip.AddrPort) error {
-	var failed error
-	for _, a := range addresses {
-		s, err := udp.Listen(a, m.receive)
-		if err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		m.sockets = append(m.sockets, s)
+	if len(m.everywhere) > 0 {
+		m.watcher = udp.Watch(m.follow) // before they are listed
 	}
-	if len(m.sockets) > 0 {
+	m.binding.Lock()
+	_, _, err := m.bind(append(m.hostAddresses(), addresses...))
+	m.binding.Unlock()
+	if len(m.sockets()) > 0 {
 		return nil
 	}
-	if failed == nil {
-		failed = errors.New("the host has no address")
+	m.watcher.Close()
+	if err == nil {
+		err = errors.New("the host has no address")
 	}
-	return fmt.Errorf("peerconnection: no UDP socket could be opened: %w", failed)
+	return fmt.Errorf("peerconnection: no UDP socket could be opened: %w", err)
 }
 
 // Addresses are the local addresses of the sockets.
@@ -124,9 +143,9 @@ func addrsOf(all []netip.AddrPort) (addrs []netip.Addr) {
 }
 
 func (m *UDPMux) addresses() []netip.AddrPort {
-	all := make([]netip.AddrPort, len(m.sockets))
-	for i, s := range m.sockets {
-		all[i] = s.Local()
+	var all []netip.AddrPort
+	for _, s := range m.sockets() {
+		all = append(all, s.Local())
 	}
 	return all
 }
@@ -140,8 +159,11 @@ func (m *UDPMux) Close() error {
 	}
 	m.closed = true
 	m.mu.Unlock()
+	m.watcher.Close()
+	m.binding.Lock()
+	defer m.binding.Unlock()
 	var failed error
-	for _, s := range m.sockets {
+	for _, s := range m.sockets() {
 		failed = errors.Join(failed, s.Close())
 	}
 	return failed
@@ -184,7 +206,7 @@ func (m *UDPMux) send(path ice.Path, b []byte, segment int, inFragments bool) er
 }
 
 func (m *UDPMux) socket(path ice.Path) *udp.Socket {
-	for _, s := range m.sockets {
+	for _, s := range m.sockets() {
 		if s.Local() == path.Local {
 			return s
 		}

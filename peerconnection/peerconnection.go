@@ -39,8 +39,14 @@ type Config struct {
 
 	// Addresses are the addresses to open sockets on, when Mux is nil. If
 	// empty, they are those of the host's interfaces that are up, and of the
-	// loopback interface when there is no other.
+	// loopback interface when there is no other: of the IPv6 addresses the temporary ones
+	// where there are any, and no link-local one (RFC 8445, Section 5.1.1.1). The connection
+	// follows them then as networks come and go.
 	Addresses []netip.Addr
+
+	// InterfaceFilter says of an address of this host's whether to use it, where neither
+	// Addresses nor Mux do; it is told the interface's name. All are used if it is nil.
+	InterfaceFilter func(name string, addr netip.Addr) bool
 
 	// ICEServers help to find paths where the two ends are not in one network.
 	ICEServers []ICEServer
@@ -106,6 +112,7 @@ type PeerConnection struct {
 	streams       map[ice.Path]*stream
 	relays        *UDPMux // where mux is shared: the sockets to ask TURN servers from
 	addresses     []netip.Addr
+	accept        func(name string, addr netip.Addr) bool
 	sockets       bool        // gathering has begun
 	names         []serverURL // of ICE servers, to be resolved when gathering begins
 	stopResolving context.CancelFunc
@@ -128,7 +135,7 @@ func New(cfg Config) (*PeerConnection, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	pc := &PeerConnection{mux: cfg.Mux, tcpMux: cfg.TCPMux, addresses: cfg.Addresses, done: make(chan struct{}), multicast: &theMulticaster}
+	pc := &PeerConnection{mux: cfg.Mux, tcpMux: cfg.TCPMux, addresses: cfg.Addresses, accept: cfg.InterfaceFilter, done: make(chan struct{}), multicast: &theMulticaster}
 	if cfg.Certificate == nil {
 		var err error
 		cfg.Certificate, err = dtls.GenerateCertificate(cfg.Rand, pc.now())
@@ -222,7 +229,7 @@ func (pc *PeerConnection) gather(now time.Time) error {
 	if !pc.sockets {
 		pc.sockets = true
 		if pc.mux == nil {
-			mux, err := listenOwn(pc, pc.addresses)
+			mux, err := listenOwn(pc, pc.addresses, pc.accept)
 			if err != nil {
 				pc.sockets = false
 				return err
@@ -235,7 +242,11 @@ func (pc *PeerConnection) gather(now time.Time) error {
 		}
 		pc.resolve()
 	}
+	if err := pc.mux.register(pc, pc.core.localUfrag()); err != nil {
+		return err
+	}
 	if pc.core.gathering == ICEGatheringNew && pc.core.wantsCandidates() {
+		pc.core.networks = hostNetworks()
 		if pc.relays != nil {
 			pc.core.addHidden(now, pc.relays.addresses())
 		}
@@ -252,7 +263,7 @@ func (pc *PeerConnection) gather(now time.Time) error {
 			return err
 		}
 	}
-	return pc.mux.register(pc, pc.core.localUfrag())
+	return nil
 }
 
 // LocalDescription is the local description with the candidates gathered so
@@ -317,14 +328,15 @@ func (pc *PeerConnection) GatheringComplete(ctx context.Context) error {
 }
 
 // NextICECandidate blocks until another local candidate is found and returns
-// it, to be sent to the peer. After the last one it returns io.EOF; after an
-// ICE restart there are more.
+// it, to be sent to the peer. After the last one it returns io.EOF, once: there are
+// more when a network comes up, and after an ICE restart, and whoever wants to tell the
+// peer of these calls it again, which blocks until then.
 func (pc *PeerConnection) NextICECandidate(ctx context.Context) (ICECandidate, error) {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	c := &pc.core
 	err := pc.await(ctx, &c.candidateGathered, func() bool {
-		return len(c.localCandidates) > 0 || c.gathering == ICEGatheringComplete || c.ended
+		return len(c.localCandidates) > 0 || c.gathering == ICEGatheringComplete && !c.endTold || c.ended
 	})
 	switch {
 	case err != nil:
@@ -336,6 +348,7 @@ func (pc *PeerConnection) NextICECandidate(ctx context.Context) (ICECandidate, e
 	case c.ended:
 		return ICECandidate{}, c.endError("no candidate will come")
 	}
+	c.endTold = true
 	return ICECandidate{}, io.EOF
 }
 

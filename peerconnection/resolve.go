@@ -45,7 +45,7 @@ func (pc *PeerConnection) listenForRelays() error {
 	if pc.mux.only != nil || !pc.wantsRelays {
 		return nil
 	}
-	relays, err := listenOwn(pc, addrsOf(pc.mux.addresses()))
+	relays, err := listenOwn(pc, addrsOf(pc.mux.addresses()), nil)
 	if err != nil {
 		return err
 	}

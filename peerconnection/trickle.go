@@ -17,16 +17,15 @@ import (
 // servers to ask from there. Shared addresses are others' too.
 func (c *core) gather(now time.Time, addresses []netip.AddrPort, shared bool) {
 	c.gathering = ICEGatheringGathering
+	c.locals = addresses
 	for _, a := range addresses {
-		c.ice.AddLocalAddress(now, a, ice.LocalOptions{Shared: shared, Name: c.nameFor(a.Addr())})
+		c.addLocal(now, a, shared)
 	}
 	for _, a := range c.tcpAddresses {
-		c.ice.AddLocalAddress(now, a, ice.LocalOptions{TCP: ice.TCPPassive, Name: c.nameFor(a.Addr())})
+		c.ice.AddLocalAddress(now, a, c.localOptions(a.Addr(), ice.TCPPassive))
 	}
-	for i, a := range addresses {
-		if c.tcpActive && !slices.Contains(addrsOf(addresses[:i]), a.Addr()) {
-			c.ice.AddLocalAddress(now, a, ice.LocalOptions{TCP: ice.TCPActive, Name: c.nameFor(a.Addr())})
-		}
+	for _, a := range addresses {
+		c.addActive(now, a.Addr())
 	}
 	for _, s := range c.servers {
 		c.addServer(now, s)
@@ -39,6 +38,7 @@ func (c *core) gather(now time.Time, addresses []netip.AddrPort, shared bool) {
 
 // addHidden gives ICE addresses to ask TURN servers from, and for nothing else.
 func (c *core) addHidden(now time.Time, addresses []netip.AddrPort) {
+	c.hidden = addresses
 	for _, a := range addresses {
 		c.ice.AddLocalAddress(now, a, ice.LocalOptions{Hidden: true})
 	}
@@ -68,6 +68,7 @@ func (c *core) candidateFound(candidate ice.Candidate) {
 		Candidate: candidate.String(), SDPMid: mid, SDPMLineIndex: uint16(index),
 		UsernameFragment: c.credentials.Ufrag,
 	})
+	c.endTold = false
 	c.candidateGathered.signal()
 }
 

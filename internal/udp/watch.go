@@ -1,0 +1,125 @@
+package udp
+
+import (
+	"io"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// pollEvery is how often addresses are looked at where nobody tells of changes.
+	pollEvery = 3 * time.Second
+
+	// settleFor is how long a change may take: it comes in several parts.
+	settleFor = 50 * time.Millisecond
+)
+
+// A watch is what follows the host's addresses for the whole process.
+type watch struct {
+	mu       sync.Mutex
+	watchers []*Watcher
+	known    []listed
+	source   io.Closer   // tells of changes, on Linux; else nil
+	timer    *time.Timer // when the addresses are looked at next
+}
+
+var addresses watch
+
+// A Watcher is somebody who wants to know of changes.
+type Watcher struct{ changed func() }
+
+// Watch calls changed after the host's addresses have changed, until the watcher
+// is closed: from a goroutine that belongs to nobody, and once for changes that come
+// together. All watchers share one socket that the kernel writes to, and a goroutine
+// that reads from it; where the kernel does not tell, a timer.
+func Watch(changed func()) *Watcher {
+	w := &Watcher{changed}
+	addresses.mu.Lock()
+	defer addresses.mu.Unlock()
+	addresses.watchers = append(addresses.watchers, w)
+	if len(addresses.watchers) == 1 {
+		addresses.source = openSource(addresses.touch)
+		addresses.known = list()
+		if addresses.source == nil {
+			addresses.lookIn(pollEvery)
+		}
+	}
+	return w
+}
+
+// Close ends the watcher. A call that has begun may go on.
+func (w *Watcher) Close() {
+	if w == nil {
+		return
+	}
+	addresses.mu.Lock()
+	defer addresses.mu.Unlock()
+	i := slices.Index(addresses.watchers, w)
+	if i < 0 {
+		return
+	}
+	last := len(addresses.watchers) - 1
+	addresses.watchers[i] = addresses.watchers[last]
+	addresses.watchers[last] = nil
+	addresses.watchers = addresses.watchers[:last]
+	if last > 0 {
+		return
+	}
+	if addresses.source != nil {
+		addresses.source.Close()
+	}
+	if addresses.timer != nil {
+		addresses.timer.Stop()
+	}
+	addresses.watchers, addresses.known, addresses.source, addresses.timer = nil, nil, nil, nil
+}
+
+// touch is called when there may have been a change.
+func (a *watch) touch() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.watchers) > 0 && a.timer == nil {
+		a.lookIn(settleFor)
+	}
+}
+
+// lookIn has the addresses looked at in d. Called with the lock held.
+func (a *watch) lookIn(d time.Duration) {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		a.mu.Lock()
+		mine := a.timer == t
+		a.mu.Unlock()
+		if mine {
+			a.look()
+		}
+	})
+	a.timer = t
+}
+
+// look looks at the addresses, and tells if they are not the ones that were.
+func (a *watch) look() {
+	now := list()
+	a.mu.Lock()
+	a.timer = nil
+	if len(a.watchers) == 0 {
+		a.mu.Unlock()
+		return
+	}
+	if a.source == nil {
+		a.lookIn(pollEvery)
+	}
+	var told []*Watcher
+	if !slices.Equal(now, a.known) {
+		a.known = now
+		told = slices.Clone(a.watchers)
+	}
+	a.mu.Unlock()
+	for _, w := range told {
+		w.changed()
+	}
+}

@@ -1,0 +1,84 @@
+package peerconnection
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/plainrtc/plainrtc/ice"
+)
+
+// Our addresses, and the networks that they are in, as they come and go. What becomes
+// of a call is ICE's affair: a path that begins at an address that is gone is gone, and
+// new addresses are new candidates, which the peer learns of by the usual door.
+
+// A localNetwork is what is known of the network that an address of ours is in.
+type localNetwork struct {
+	addr     netip.Addr
+	id, cost uint16
+}
+
+// localOptions is what ICE is told of an address.
+func (c *core) localOptions(addr netip.Addr, tcp ice.TCPType) ice.LocalOptions {
+	o := ice.LocalOptions{TCP: tcp, Name: c.nameFor(addr)}
+	for _, n := range c.networks {
+		if n.addr == addr {
+			o.NetworkID, o.NetworkCost = n.id, n.cost
+		}
+	}
+	return o
+}
+
+// addLocal gives ICE the address of a socket. A shared one is others', too.
+func (c *core) addLocal(now time.Time, addr netip.AddrPort, shared bool) {
+	o := c.localOptions(addr.Addr(), ice.NoTCPType)
+	o.Shared = shared
+	c.ice.AddLocalAddress(now, addr, o)
+}
+
+// addActive gives ICE an address to open connections from, once.
+func (c *core) addActive(now time.Time, addr netip.Addr) {
+	if c.tcpActive {
+		c.ice.AddLocalAddress(now, netip.AddrPortFrom(addr, 9), c.localOptions(addr, ice.TCPActive))
+	}
+}
+
+// networkChanged tells of the addresses that the sockets have now.
+func (c *core) networkChanged(now time.Time, addresses []netip.AddrPort, shared bool) {
+	if c.gathering == ICEGatheringNew {
+		return
+	}
+	// The new ones first, so that there is somewhere to go.
+	had := c.locals
+	c.locals = addresses
+	for _, a := range addresses {
+		if !slices.Contains(had, a) {
+			c.addLocal(now, a, shared)
+			c.addActive(now, a.Addr())
+		}
+	}
+	for _, a := range had {
+		if slices.Contains(addresses, a) {
+			continue
+		}
+		c.ice.RemoveLocalAddress(now, a)
+		if !slices.Contains(addrsOf(addresses), a.Addr()) {
+			c.ice.RemoveTCPAddress(now, a, ice.TCPActive)
+		}
+	}
+	c.pump(now)
+}
+
+// hiddenChanged tells of the addresses that TURN servers are asked from now.
+func (c *core) hiddenChanged(now time.Time, addresses []netip.AddrPort) {
+	if c.gathering == ICEGatheringNew {
+		return
+	}
+	had := c.hidden
+	c.addHidden(now, addresses)
+	for _, a := range had {
+		if !slices.Contains(addresses, a) {
+			c.ice.RemoveLocalAddress(now, a)
+		}
+	}
+}
