@@ -83,11 +83,11 @@ func TestRestingLayerIsNoError(t *testing.T) {
 	if err := s.SetParameters(p); err != nil {
 		t.Fatal(err)
 	}
-	sent := s.rtp.Stats(0).FramesSent
+	sent := s.rtp.Stats(c.n.Now(), 0).FramesSent
 	if err := c.tracks[1].WriteFrame(Frame{Data: vp8Frame(1, 100, true), KeyFrame: true}); err != nil {
 		t.Errorf("a frame of a layer that rests: %v", err)
 	}
-	if s.rtp.Stats(0).FramesSent != sent {
+	if s.rtp.Stats(c.n.Now(), 0).FramesSent != sent {
 		t.Error("a layer that rests is sent")
 	}
 }

@@ -52,6 +52,7 @@ func (s *section) settled() session.Section {
 	m.MixedExtensions = s.local.mixed && s.remote.mixed
 	m.ReducedSize = s.local.reducedSize && s.remote.reducedSize
 	m.Sources = s.remote.sources
+	m.MaxBitrate, m.SessionMaxBitrate = s.remote.bandwidth, s.remote.sessionBandwidth
 	if receives(direction) {
 		m.RIDs = s.local.receiveRIDs
 	}
@@ -65,6 +66,7 @@ func (s *section) early(former session.Section) session.Section {
 	m := s.mediaSection()
 	m.Send, m.Sources, m.RIDs, m.Receive = former.Send, former.Sources, former.RIDs, former.Receive
 	m.MixedExtensions, m.ReducedSize, m.Extensions = former.MixedExtensions, former.ReducedSize, former.Extensions
+	m.MaxBitrate, m.SessionMaxBitrate = former.MaxBitrate, former.SessionMaxBitrate
 	if former.MID == "" {
 		m.MixedExtensions, m.ReducedSize = s.local.mixed, s.local.reducedSize
 	}

@@ -100,7 +100,8 @@ type OutboundRTPStats struct {
 	RetransmittedPacketsSent uint64  `json:"retransmittedPacketsSent"`
 	RetransmittedBytesSent   uint64  `json:"retransmittedBytesSent"`
 	RTXSSRC                  uint32  `json:"rtxSsrc,omitempty"`
-	TotalPacketSendDelay     float64 `json:"totalPacketSendDelay"` // seconds, in the pacer, summed
+	TotalPacketSendDelay     float64 `json:"totalPacketSendDelay"`    // seconds, in the pacer, summed
+	TargetBitrate            float64 `json:"targetBitrate,omitempty"` // bit/s: Sender.TargetBitrate, while it is used
 	FramesSent               uint64  `json:"framesSent"`
 	KeyFramesEncoded         uint64  `json:"keyFramesEncoded"`
 	NACKCount                uint64  `json:"nackCount"`
@@ -113,6 +114,7 @@ type OutboundRTPStats struct {
 type RemoteInboundRTPStats struct {
 	RTPStreamStats
 	LocalID                   string  `json:"localId"`
+	PacketsReceived           uint64  `json:"packetsReceived"` // the highest number reported, less those lost
 	PacketsLost               int32   `json:"packetsLost"`
 	FractionLost              float64 `json:"fractionLost"`
 	Jitter                    float64 `json:"jitter"`                  // seconds
@@ -146,7 +148,7 @@ func (c *core) mediaStats(s *Stats) {
 				s.MediaSources = append(s.MediaSources, MediaSourceStats{ID: source, TrackIdentifier: track.ID(), Kind: t.kind})
 			}
 			for i := range t.encodings {
-				c.outboundStats(s, t, source, i, x.Stats(i))
+				c.outboundStats(s, t, source, i, x.Stats(s.Timestamp, i))
 			}
 		}
 	}
@@ -164,14 +166,14 @@ func (c *core) outboundStats(s *Stats, t *Transceiver, source string, index int,
 		RTPStreamStats: stream, MediaSourceID: source, MID: v.MID, RID: v.RID, EncodingIndex: index, Active: v.Active,
 		PacketsSent: v.PacketsSent, BytesSent: v.BytesSent, HeaderBytesSent: v.HeaderBytesSent,
 		RetransmittedPacketsSent: v.RetransmittedPackets, RetransmittedBytesSent: v.RetransmittedBytes, RTXSSRC: v.RTX,
-		TotalPacketSendDelay: v.TotalSendDelay.Seconds(),
-		FramesSent:           v.FramesSent, KeyFramesEncoded: v.KeyFramesSent, NACKCount: v.NACKs, PLICount: v.PLIs, FIRCount: v.FIRs,
+		TotalPacketSendDelay: v.TotalSendDelay.Seconds(), TargetBitrate: float64(v.TargetBitrate),
+		FramesSent: v.FramesSent, KeyFramesEncoded: v.KeyFramesSent, NACKCount: v.NACKs, PLICount: v.PLIs, FIRCount: v.FIRs,
 	}
 	if r := v.Remote; r.ReportsReceived > 0 {
 		out.RemoteID = fmt.Sprint("RI", v.SSRC)
 		stream.ID = out.RemoteID
 		s.RemoteInboundRTP = append(s.RemoteInboundRTP, RemoteInboundRTPStats{
-			RTPStreamStats: stream, LocalID: id, PacketsLost: r.PacketsLost, FractionLost: r.FractionLost, Jitter: r.Jitter.Seconds(),
+			RTPStreamStats: stream, LocalID: id, PacketsReceived: r.PacketsReceived, PacketsLost: r.PacketsLost, FractionLost: r.FractionLost, Jitter: r.Jitter.Seconds(),
 			RoundTripTime: r.RoundTripTime.Seconds(), TotalRoundTripTime: r.TotalRoundTripTime.Seconds(), RoundTripTimeMeasurements: r.RoundTripTimeMeasurements,
 		})
 	}

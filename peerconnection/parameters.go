@@ -17,7 +17,7 @@ type EncodingParameters struct {
 	RID string `json:"rid,omitempty"`
 	// Inactive layers are not sent (W3C's active, turned round so that the zero value sends).
 	Inactive bool `json:"inactive,omitempty"`
-	// MaxBitrate is in bit/s; 0: no limit.
+	// MaxBitrate is in bit/s; 0: no limit. It bounds [Sender.TargetBitrate].
 	MaxBitrate int `json:"maxBitrate,omitempty"`
 	// MaxFramerate is in frames per second; 0: no limit.
 	MaxFramerate float64 `json:"maxFramerate,omitempty"`

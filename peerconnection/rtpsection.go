@@ -36,6 +36,9 @@ type rtpDescription struct {
 	paused []bool
 	// simulcast: a=simulcast was said, and not a=rid alone.
 	simulcast bool
+
+	// bandwidth is what this side takes in the section at most, and sessionBandwidth in all together, in bit/s; 0: any.
+	bandwidth, sessionBandwidth int
 }
 
 // find is the index of the first codec of that key, -1 if there is none.
@@ -87,6 +90,7 @@ func readRTP(s *sdp.Session, m *sdp.Media) rtpDescription {
 	for value := range m.Values("rtcp-xr") {
 		d.receiverReports = d.receiverReports || strings.Contains(value, "rcvr-rtt")
 	}
+	d.bandwidth, d.sessionBandwidth = bandwidthOf(m.Bandwidth), bandwidthOf(s.Bandwidth)
 	d.readExtensions(m)
 	for id := range m.MSIDs() {
 		if d.track == "" {
@@ -99,6 +103,23 @@ func readRTP(s *sdp.Session, m *sdp.Media) rtpDescription {
 	d.readSources(m)
 	d.readLayers(m)
 	return d
+}
+
+// bandwidthOf reads the b= lines of a section or a session, in bit/s: TIAS, which counts no headers (RFC 3890), before AS, which
+// counts them (RFC 3550, Section 6.2), for "the TIAS value SHOULD be used" by who knows it; 0: there is
+// none. "A value of zero is allowed, but discouraged. It indicates that no media should be sent" (RFC 3264,
+// Section 5.8): that is one bit here.
+func bandwidthOf(lines func(kind string) (uint64, bool)) int {
+	const most = 1 << 40
+	for _, kind := range [...]struct {
+		name string
+		unit uint64
+	}{{"TIAS", 1}, {"AS", 1000}, {"CT", 1000}} {
+		if v, ok := lines(kind.name); ok {
+			return int(max(min(v, most)*kind.unit, 1))
+		}
+	}
+	return 0
 }
 
 // staticCodecs are payload types that need no a=rtpmap (RFC 3551, Section 6).

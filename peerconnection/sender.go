@@ -113,6 +113,23 @@ func (s *Sender) SetParameters(p SendParameters) error {
 	return s.pc.core.setSendParameters(now, s, p)
 }
 
+// TargetBitrate is what a layer of the track is to be encoded for now, in bit/s with the headers of its packets: its part of
+// what the path takes, by congestion control (package rtp/congestion). An encoder asks before each frame, or
+// a few times a second, and follows; W3C has browsers do so by themselves, and no word for it. A
+// forwarder chooses the layer that it passes on by it. The rid is "" where there is no simulcast.
+//
+// Audio comes first, up to its MaxBitrate or 64 kbit/s; then senders of video have equal parts, and their layers from the lowest
+// on, each up to its MaxBitrate. What is not active, or not negotiated, has 0.
+func (s *Sender) TargetBitrate(rid string) int {
+	now := s.pc.enter()
+	defer s.pc.mu.Unlock()
+	layer := slices.IndexFunc(s.transceiver.encodings, func(e session.Encoding) bool { return e.RID == rid })
+	if s.rtp == nil || layer < 0 {
+		return 0
+	}
+	return s.rtp.TargetBitrate(now, layer)
+}
+
 // CanInsertDTMF reports whether the peer takes telephone events (W3C canInsertDTMF).
 func (s *Sender) CanInsertDTMF() bool {
 	s.pc.mu.Lock()

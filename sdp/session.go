@@ -102,8 +102,14 @@ func (m *Media) Rejected() bool { return m.Port == 0 && !m.Has("bundle-only") }
 
 // Bandwidth returns the limit of the given kind ("TIAS" in bit/s, "AS" in
 // kbit/s) from the section's "b=" lines (RFC 8866, Section 5.8).
-func (m *Media) Bandwidth(kind string) (uint64, bool) {
-	for _, l := range m.Lines {
+func (m *Media) Bandwidth(kind string) (uint64, bool) { return bandwidth(m.Lines, kind) }
+
+// Bandwidth returns the limit of the given kind ("TIAS" in bit/s, "CT" and "AS" in
+// kbit/s) that holds for all sections together.
+func (s *Session) Bandwidth(kind string) (uint64, bool) { return bandwidth(s.Lines, kind) }
+
+func bandwidth(lines []Line, kind string) (uint64, bool) {
+	for _, l := range lines {
 		if l.Type != 'b' {
 			continue
 		}

@@ -50,7 +50,7 @@ func (r *MediaRun) Result() MediaResult {
 	var waits []time.Duration
 	var late []float64
 	for _, x := range r.flows {
-		s := x.video.Stats(0)
+		s := x.video.Stats(r.net.Now(), 0)
 		f := MediaFlowResult{
 			MediaFlow: x.MediaFlow, Sent: s.PacketsSent, Repeated: s.RetransmittedPackets, Wait: Quantiles(x.waits.kept), Samples: x.samples,
 		}

@@ -26,6 +26,11 @@ func (x *Sender) TargetBitrate(now time.Time, encoding int) int {
 	}
 	e := x.encodings[encoding]
 	e.askedFor = now
+	return x.target(now, e)
+}
+
+// target is the share of an encoding that is used.
+func (x *Sender) target(now time.Time, e *encoding) int {
 	s := x.session
 	rest := s.congestion.Target(now)
 	// What is sent again is sent instead of something new.

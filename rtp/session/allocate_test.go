@@ -54,7 +54,7 @@ func TestAllocation(t *testing.T) {
 		var senders []*Sender
 		for i, x := range test.send {
 			x.section.MID = string(rune('A' + i))
-			x.section.MaxBitrate = 1000 * x.max
+			x.section.MaxBitrate, x.section.SessionMaxBitrate = 1000*x.max, 1000*test.limit
 			if err := s.Configure(testStart, x.section); err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +64,6 @@ func TestAllocation(t *testing.T) {
 			}
 			senders = append(senders, sender)
 		}
-		s.SetMaxBitrate(1000 * test.limit)
 		ask := func(when string, now time.Time) {
 			for _, w := range test.want {
 				// Others count from when they were asked for.

@@ -42,7 +42,7 @@ func TestFIRIsRepeated(t *testing.T) {
 			t.Errorf("request %d: %v", i, got)
 		}
 	}
-	if v := x.Stats(0); v.FIRs != 4 {
+	if v := x.Stats(testStart, 0); v.FIRs != 4 {
 		t.Errorf("%d requests are counted", v.FIRs)
 	}
 }
@@ -96,7 +96,7 @@ func TestReportsThatCannotBe(t *testing.T) {
 		s.ReceiveRTCP(testStart, rtcp.AppendReceiverReport(nil, 1, r))
 	}
 	report(rtcp.ReceptionReport{CumulativeLost: 5})
-	if v := x.Stats(0); e.heard || v.Remote.ReportsReceived != 0 {
+	if v := x.Stats(testStart, 0); e.heard || v.Remote.ReportsReceived != 0 {
 		t.Errorf("a report on nothing is believed: %+v", v.Remote)
 	}
 	if err := x.WriteFrame(testStart, 0, Frame{Data: make([]byte, 10)}); err != nil {
@@ -120,7 +120,7 @@ func TestReportsThatCannotBe(t *testing.T) {
 		t.Errorf("the round trip is %v, want a second", s.RTT())
 	}
 	report(rtcp.ReceptionReport{LastSR: middle, DelaySinceSR: 1})
-	if v := x.Stats(0).Remote; v.RoundTripTime <= 0 || v.RoundTripTimeMeasurements != 2 {
+	if v := x.Stats(testStart, 0).Remote; v.RoundTripTime <= 0 || v.RoundTripTimeMeasurements != 2 {
 		t.Errorf("clocks that disagree by a tick make a round trip of %v", v.RoundTripTime)
 	}
 }
@@ -168,7 +168,11 @@ func TestREMB(t *testing.T) {
 	b[18] = 0xff
 	s.ReceiveRTCP(now, b)
 	check("the peer says more than 64 bits", 300_000)
-	s.SetMaxBitrate(250_000)
+	c := fullSections()[1]
+	c.SessionMaxBitrate = 250_000
+	if err := s.Configure(now, c); err != nil {
+		t.Fatal(err)
+	}
 	check("the peer's description says 250,000", 250_000)
 }
 

@@ -40,12 +40,5 @@ func (s *Session) AvailableOutgoingBitrate(now time.Time) uint64 {
 	return uint64(s.congestion.Target(now))
 }
 
-// SetMaxBitrate limits what all senders are given together, in bits a second: a b= line of the peer's for its
-// whole session (RFC 8866, Section 5.8). 0: there is none.
-func (s *Session) SetMaxBitrate(bitrate int) {
-	s.congestion.SetLimit(float64(bitrate))
-	s.reallocate()
-}
-
 // TransportTotals is what feedback told so far of the packets that we sent.
 type TransportTotals = congestion.Totals

@@ -200,7 +200,7 @@ func TestNACKsAreAnsweredWithinBounds(t *testing.T) {
 	if n := ask(3*time.Second+historyTime+time.Millisecond, sequence+1); n != 0 {
 		t.Error("a packet of more than a second ago is sent again")
 	}
-	if v := video.Stats(0); v.RetransmittedPackets != maxTries || v.PacketsSent != maxTries+2 {
+	if v := video.Stats(testStart, 0); v.RetransmittedPackets != maxTries || v.PacketsSent != maxTries+2 {
 		t.Errorf("%+v", v)
 	}
 }

@@ -77,7 +77,7 @@ func TestPaddingProbes(t *testing.T) {
 			if got := float64(n.a.AvailableOutgoingBitrate(n.net.Now())); got < test.low || got > test.high {
 				t.Errorf("the estimate is %.0f, want %.0f to %.0f", got, test.low, test.high)
 			}
-			out := n.a.video.Stats(0)
+			out := n.a.video.Stats(n.net.Now(), 0)
 			if padded := out.RetransmittedPackets > 0; padded != test.padded {
 				t.Errorf("%d packets were sent to probe", out.RetransmittedPackets)
 			}
@@ -150,7 +150,7 @@ func TestRepairsAreBounded(t *testing.T) {
 	n := newNarrow(t, 500e3, func(*Section) {})
 	n.rate = 5e6
 	n.net.Run(nil, 10*time.Second)
-	out := n.a.video.Stats(0)
+	out := n.a.video.Stats(n.net.Now(), 0)
 	if share := float64(out.RetransmittedBytes) / float64(out.BytesSent); share > 0.15 {
 		t.Errorf("%.2f of what leaves was sent before", share)
 	}

@@ -114,8 +114,10 @@ type Section struct {
 	Sources []Source // what the peer declared
 	RIDs    []string // the layers that the peer sends, in its order
 
-	// MaxBitrate limits what is sent in the section, in bits a second: the peer's b=TIAS or b=AS. 0: it says nothing.
-	MaxBitrate int
+	// MaxBitrate limits what is sent in the section, in bits a second: the peer's b=TIAS or b=AS (RFC 8866,
+	// Section 5.8). SessionMaxBitrate is what all sections may have together: such a line at session
+	// level. 0: the peer says nothing.
+	MaxBitrate, SessionMaxBitrate int
 }
 
 // What Configure refuses.
@@ -264,6 +266,13 @@ func (s *Session) configured() {
 	// feedback. RFC 8888, Section 6.
 	f.twcc = f.twcc && !f.ccfb
 	f.remb = f.remb && !f.twcc && !f.ccfb
+	limit := 0
+	for _, c := range s.sections {
+		if b := c.SessionMaxBitrate; b > 0 && (limit == 0 || b < limit) {
+			limit = b
+		}
+	}
+	s.congestion.SetLimit(float64(limit))
 	s.reallocate()
 }
 

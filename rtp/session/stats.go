@@ -51,6 +51,7 @@ type OutboundStats struct {
 	HeaderBytesSent      uint64
 	RetransmittedPackets uint64
 	RetransmittedBytes   uint64
+	TargetBitrate        int // bits a second, as the method says; 0 while the encoding is not used
 	FramesSent           uint64
 	KeyFramesSent        uint64
 	LastPacketSent       time.Time
@@ -64,6 +65,7 @@ type OutboundStats struct {
 // before it.
 type RemoteInboundStats struct {
 	Received        time.Time
+	PacketsReceived uint64 // computed from the two that are reported
 	PacketsLost     int32
 	FractionLost    float64
 	Jitter          time.Duration
@@ -136,7 +138,7 @@ func duration(ticks, rate uint32) time.Duration {
 }
 
 // Stats returns the figures of an encoding; all zero if there is none.
-func (x *Sender) Stats(encoding int) OutboundStats {
+func (x *Sender) Stats(now time.Time, encoding int) OutboundStats {
 	if encoding < 0 || encoding >= len(x.encodings) {
 		return OutboundStats{}
 	}
@@ -150,6 +152,14 @@ func (x *Sender) Stats(encoding int) OutboundStats {
 	}
 	if x.section != nil {
 		v.Kind = x.section.Kind
+	}
+	if e.used(now) {
+		v.TargetBitrate = x.target(now, e)
+	}
+	if r := &v.Remote; r.ReportsReceived > 0 {
+		// "calculated … by subtracting the cumulative number of packets lost from the extended highest sequence number" that
+		// has been reported, less the first that was sent: as libwebrtc has it.
+		r.PacketsReceived = uint64(max(int64(r.HighestSequence)-int64(e.first)+1-int64(r.PacketsLost), 0))
 	}
 	return v
 }

@@ -44,7 +44,7 @@ func TestStats(t *testing.T) {
 	}
 	net.Run(nil, frames*33*time.Millisecond+2*time.Second)
 
-	out, in := a.video.Stats(0), stream.Stats()
+	out, in := a.video.Stats(net.Now(), 0), stream.Stats()
 	check := func(what string, got, want any) {
 		t.Helper()
 		if got != want {
@@ -64,6 +64,8 @@ func TestStats(t *testing.T) {
 	check("bytes, but for retransmissions", in.BytesReceived, out.BytesSent-out.RetransmittedBytes)
 	check("NACKs", out.NACKs > 10 && out.NACKs <= in.NACKs, true)
 	check("PLIs", out.PLIs == 1 && in.PLIs == 1, true)
+	check("packets received, as the peer says", int64(out.Remote.PacketsReceived), int64(original)-int64(out.Remote.PacketsLost))
+	check("a target", out.TargetBitrate > 300_000, true)
 	check("packets lost, as the peer says", int64(out.Remote.PacketsLost), in.PacketsLost)
 	check("highest number, as the peer says", uint16(out.Remote.HighestSequence), a.video.encodings[0].rewrite.next-1)
 	check("round trip", math.Abs(out.Remote.RoundTripTime.Seconds()-0.060) < 0.001, true)
