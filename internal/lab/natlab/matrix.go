@@ -1,0 +1,90 @@
+package natlab
+
+// A Cell is an experiment of the table, beside what is the least that it takes and
+// what browsers' schedule would take: where Compared, for neither knows TCP.
+type Cell struct {
+	Result
+	Compared       bool
+	Least, Browser Bound
+}
+
+// A Matrix is the table of all pairs of topologies, a row for each From.
+type Matrix struct {
+	Topologies []Topology
+	Cells      [][]Cell
+}
+
+// All makes every experiment. What is told of is one number; with another one
+// credentials, transactions and the ports of NATs are others.
+func All(topologies []Topology, seed uint64) (Matrix, error) {
+	m := Matrix{Topologies: topologies}
+	for _, from := range topologies {
+		var row []Cell
+		for _, to := range topologies {
+			c, err := Compare(Experiment{From: from, To: to, Seed: seed})
+			if err != nil {
+				return m, err
+			}
+			row = append(row, c)
+		}
+		m.Cells = append(m.Cells, row)
+	}
+	return m, nil
+}
+
+// Compare makes an experiment, and finds what it compares with.
+func Compare(e Experiment) (c Cell, err error) {
+	if c.Result, err = Connect(e); err != nil {
+		return c, err
+	}
+	if c.Compared = e.From.DatagramsLeave() && e.To.DatagramsLeave(); !c.Compared {
+		return c, nil
+	}
+	if c.Least, err = Least(e.From, e.To); err != nil {
+		return c, err
+	}
+	c.Browser, err = Browser(e.From, e.To)
+	return c, err
+}
+
+// As reports whether the way is what theory says.
+func (r *Result) As() bool {
+	return r.OK && r.Relayed != r.Direct && (r.Relayed || r.Over.String() == map[string]string{"udp": "UDP", "tcp": "TCP"}[r.Protocol])
+}
+
+// A Summary is the means over the cells.
+type Summary struct {
+	Pairs, Connected, Direct, AsTheory int
+	Compared                           int
+	Ours, Least, Browser               float64 // means over those compared, in round trips
+}
+
+// Summary counts.
+func (m *Matrix) Summary() (s Summary) {
+	for _, row := range m.Cells {
+		for _, c := range row {
+			s.Pairs++
+			if c.OK {
+				s.Connected++
+			}
+			if c.OK && !c.Relayed {
+				s.Direct++
+			}
+			if c.As() {
+				s.AsTheory++
+			}
+			if c.OK && c.Compared {
+				s.Compared++
+				s.Ours += c.Connected
+				s.Least += c.Least.Connected
+				s.Browser += c.Browser.Connected
+			}
+		}
+	}
+	if s.Compared > 0 {
+		s.Ours /= float64(s.Compared)
+		s.Least /= float64(s.Compared)
+		s.Browser /= float64(s.Compared)
+	}
+	return s
+}
