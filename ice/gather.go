@@ -221,7 +221,10 @@ func (a *Agent) removeLocal(now time.Time, l *local) {
 		return
 	}
 	a.ready = true // there may be connections to hang up
-	gone := func(other *local) bool { return other == l || other.relay != nil && other.relay.base == l }
+	gone := func(other *local) bool {
+		return other == l || other.relay != nil && other.relay.base == l && !other.relay.adrift
+	}
+	a.leave(now, l)
 	a.locals = slices.DeleteFunc(a.locals, gone)
 	a.hidden = slices.DeleteFunc(a.hidden, gone)
 	a.lose(now, func(p *pair) bool { return gone(p.local) })

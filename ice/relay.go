@@ -29,7 +29,7 @@ func (a *Agent) Relayed(path Path) bool {
 // does not relay to the peer just now: the datagram is lost.
 func (a *Agent) Wrap(now time.Time, path Path, b []byte, start int) ([]byte, Path) {
 	l := a.localAt(path.Protocol, path.Local)
-	if l == nil || l.relay == nil || l.relay.client == nil {
+	if l == nil || l.relay == nil || l.relay.client == nil || l.relay.adrift {
 		return b[:start], Path{}
 	}
 	packet, err := l.relay.client.WrapData(now, b, start+turn.Headroom, path.Remote)

@@ -40,6 +40,10 @@ type ServerConfig struct {
 	Name               string // whom its certificate must be for, with TLS and DTLS; its address if ""
 	URL                string // told with its candidates; may be empty
 	Username, Password string // for TURN
+
+	// Mobility asks a TURN server to let allocations come along to other addresses of ours (RFC
+	// 8016). One that does not know how is asked again without, a round trip later.
+	Mobility bool
 }
 
 const (
@@ -59,7 +63,10 @@ type errand struct {
 	base  *local // where it is asked from
 	state errandState
 
-	dialing bool // it waits for its connection
+	asked   netip.AddrPort // the server's address, before it sent us elsewhere
+	dialing bool           // it waits for its connection
+	moving  bool           // it has a ticket to show, not to ask anew
+	adrift  bool           // base is gone, and the allocation waits for another
 
 	binding *stun.Transaction  // of a STUN server, while it is asked
 	id      stun.TransactionID // of that
@@ -132,7 +139,7 @@ func (a *Agent) AddServer(now time.Time, s ServerConfig) error {
 func (a *Agent) clientConfig(s ServerConfig) turn.ClientConfig {
 	return turn.ClientConfig{
 		Username: s.Username, Password: s.Password, Server: s.Addr, Stream: s.Protocol.Stream(),
-		Family: turn.BothFamilies, Rand: a.config.Rand, Trace: a.trace,
+		Family: turn.BothFamilies, Mobility: s.Mobility, Rand: a.config.Rand, Trace: a.trace,
 	}
 }
 
@@ -154,17 +161,24 @@ func (a *Agent) bases() []*local {
 
 // send sends l on an errand to s, when its turn comes.
 func (a *Agent) send(now time.Time, l *local, s ServerConfig, rank int) {
-	from, to := l.addr.Addr(), s.Addr.Addr()
 	switch {
-	case from.Is4() != to.Is4(), from.IsLoopback() && !to.IsLoopback(), from.IsLinkLocalUnicast() != to.IsLinkLocalUnicast():
-		return // no way
-	case (s.Kind == TURN || s.Protocol == DTLS) && l.options.Shared:
-		return // an allocation is one five-tuple's, and who else sends from here may have one
+	case !l.reaches(s), a.adopt(now, l, s):
+		return
 	case s.Kind == STUN && (a.config.Policy == PolicyRelay || l.options.Hidden):
 		return
 	}
-	a.errands = append(a.errands, &errand{ServerConfig: s, rank: rank, base: l})
+	a.errands = append(a.errands, &errand{ServerConfig: s, asked: s.Addr, rank: rank, base: l})
 	a.sendNext(now)
+}
+
+// reaches reports whether a server can be asked from l.
+func (l *local) reaches(s ServerConfig) bool {
+	from, to := l.addr.Addr(), s.Addr.Addr()
+	if from.Is4() != to.Is4() || from.IsLoopback() && !to.IsLoopback() || from.IsLinkLocalUnicast() != to.IsLinkLocalUnicast() {
+		return false
+	}
+	// An allocation is one five-tuple's, and who else sends from a shared address may have one.
+	return !l.options.Shared || s.Kind == STUN && s.Protocol == UDP
 }
 
 // sendNext begins the next errand, if Ta has passed since the last one began:
@@ -205,6 +219,9 @@ func (a *Agent) askServer(now time.Time, e *errand) {
 		b := stun.NewBuilder(nil, stun.BindingRequest, e.id)
 		e.binding = stun.NewTransaction(b.Bytes(), stun.TransactionConfig{Trace: a.trace})
 		e.binding.Start(now)
+	case e.moving && e.client != nil:
+		e.moving = false
+		e.client.Move(now) // if there is no ticket any more, the next Refresh will show it
 	case e.elsewhere && e.client != nil:
 		e.elsewhere = false
 		e.client.Restart(now, e.Addr)
@@ -224,10 +241,15 @@ func (a *Agent) disconnected(now time.Time, e *errand, err error) {
 	if e.client == nil && e.binding == nil && !e.dialing {
 		return
 	}
+	if e.mobile() && !e.moving && !e.adrift { // the server keeps the allocation
+		a.comeBack(now, e)
+		return
+	}
 	if e.state != errandWaiting {
 		a.serverFailed(now, e, err)
 		e.state = errandDone
 	}
+	e.moving = false
 	e.dialing, e.binding, e.client = false, nil, nil
 	a.askAgain(now, e)
 	a.loseRelayed(now, func(l *local) bool { return l.relay == e })
@@ -319,7 +341,7 @@ func (a *Agent) sendAgain(now time.Time) {
 
 // forgetErrands ends the errands of a base that is gone, or all of them if l is nil.
 func (a *Agent) forgetErrands(now time.Time, l *local) {
-	a.errands = slices.DeleteFunc(a.errands, func(e *errand) bool { return l == nil || e.base == l })
+	a.errands = slices.DeleteFunc(a.errands, func(e *errand) bool { return l == nil || e.base == l && !e.adrift })
 	a.checkGathered(now)
 }
 
@@ -355,6 +377,7 @@ func (a *Agent) appendErrand(now time.Time, b []byte) ([]byte, Path) {
 	start := len(b)
 	for _, e := range a.errands {
 		switch {
+		case e.adrift || e.dialing: // there is no way
 		case e.binding != nil:
 			b = e.binding.AppendPacket(now, b)
 		case e.client != nil:
@@ -457,6 +480,8 @@ func (a *Agent) clientEvent(now time.Time, e *errand, event turn.ClientEvent) {
 			e.Name = event.Domain
 		}
 		a.reach(now, e)
+	case turn.Moved:
+		a.moved(now, e)
 	case turn.PermissionCreated:
 		e.permissions[event.Peer] = permissionGranted
 		a.ready = true

@@ -204,7 +204,7 @@ func (a *Agent) hangUp() {
 
 func (a *Agent) needed(path Path) bool {
 	for _, e := range a.errands {
-		if (e.dialing || e.binding != nil || e.client != nil) && e.path() == path {
+		if (e.dialing || e.binding != nil || e.client != nil) && !e.adrift && e.path() == path {
 			return true
 		}
 	}

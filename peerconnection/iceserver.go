@@ -25,6 +25,11 @@ type ICEServer struct {
 
 	// Username and Credential are for TURN servers, which need them.
 	Username, Credential string
+
+	// Mobility is for TURN servers that let an allocation come along when our own address
+	// changes (RFC 8016), as plainrtc turn --mobility does: then the peer need not learn of another
+	// relayed candidate. It costs a round trip with those that do not. W3C has no such thing.
+	Mobility bool
 }
 
 // An ICETransportPolicy says which candidates a connection has (W3C
@@ -64,7 +69,7 @@ func parseServers(servers []ICEServer) (all []serverURL, err error) {
 				if s.Username == "" || s.Credential == "" {
 					return nil, fmt.Errorf("peerconnection: the ICE server %.80q needs a Username and a Credential", text)
 				}
-				u.Username, u.Password = s.Username, s.Credential
+				u.Username, u.Password, u.Mobility = s.Username, s.Credential, s.Mobility
 			}
 			all = append(all, u)
 		}

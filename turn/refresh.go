@@ -95,6 +95,9 @@ func (c *Client) keepTicket(m stun.Message) {
 	}
 }
 
+// Mobile reports whether the server gave a ticket for the allocation: then Move works.
+func (c *Client) Mobile() bool { return c.ticket != nil && c.state == stateAllocated }
+
 // Move tells the server that our address is another one now: the allocation,
 // its permissions and its channels come along. The caller's transport leaves
 // from the new address already. It needs ClientConfig.Mobility, and a server
