@@ -1,9 +1,11 @@
 package relay
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/udp"
@@ -223,7 +225,13 @@ const maxRun = 60 << 10
 func (b *batch) send() {
 	for i := range b.runs {
 		r := &b.runs[i]
-		r.by.Send(r.to, b.slab[r.start:r.end], r.segment)
+		// A datagram that fitted into what carried it here may not do so with our header in
+		// front, and its sender does not know of that: it goes on in fragments.
+		if errors.Is(r.by.Send(r.to, b.slab[r.start:r.end], r.segment), syscall.EMSGSIZE) {
+			for at := r.start; at < r.end; at += r.segment {
+				r.by.SendInFragments(r.to, b.slab[at:min(at+r.segment, r.end)])
+			}
+		}
 		*r = run{}
 	}
 	b.runs, b.slab = b.runs[:0], b.slab[:0]
