@@ -2,6 +2,7 @@ package netns
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -63,6 +64,58 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
+// The same where the peer is behind a NAT, too, which lets in nothing from an address that it does not
+// know: the relay joins them, where allocations are lost as well that were another address's.
+func TestRebindingBetweenNATs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what string
+		do   func(*Site) error
+	}{{"other ports", (*Site).Rebind}, {"another address", (*Site).Move}} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			l.serve()
+			servers := iceServers(l.url("udp"))
+			site := l.site(Router{NAT: Cone})
+			near := newRemote(t, site.Namespace, settings{Servers: servers})
+			far := newRemote(t, l.site(Router{NAT: Cone}).Namespace, settings{Servers: servers, Echo: true})
+			before, after := calm(t, near, far)
+			v, path := during(t, near, func() {
+				if err := c.do(site); err != nil {
+					t.Fatal(err)
+				}
+			})
+			t.Logf("connected after %v: %s; %s: %v; %s", after, before, c.what, v, path)
+		})
+	}
+}
+
+// The TURN server that carries a call starts anew, at once or after a while, and has forgotten it.
+func TestServerRestart(t *testing.T) {
+	t.Parallel()
+	for _, away := range []time.Duration{0, 3 * time.Second} {
+		t.Run(fmt.Sprint("away for ", away), func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			l.serve()
+			servers := iceServers(l.url("udp"))
+			near := newRemote(t, l.site(Router{NAT: Symmetric}).Namespace, settings{Servers: servers})
+			far := newRemote(t, l.site(Router{NAT: Symmetric}).Namespace, settings{Servers: servers, Echo: true})
+			before, after := calm(t, near, far)
+			v, path := during(t, near, func() {
+				l.turn.End()
+				time.Sleep(away)
+				l.serve()
+			})
+			if !strings.Contains(before, "relay") || !strings.Contains(path, "relay") {
+				t.Errorf("the path is %s, and later %s; it should be relayed", before, path)
+			}
+			t.Logf("connected after %v: %s; server restarted: %v; %s", after, before, v, path)
+		})
+	}
+}
+
 // A client has two interfaces, and loses the one that carries the call.
 func TestInterfaceDown(t *testing.T) {
 	t.Parallel()
@@ -89,6 +142,7 @@ func TestInterfaceDown(t *testing.T) {
 
 // A bad link.
 func TestBadLinks(t *testing.T) {
+	t.Parallel()
 	t.Run("5 percent lost, 2 Mbit/s", func(t *testing.T) {
 		t.Parallel()
 		l := newLab(t)

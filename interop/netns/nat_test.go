@@ -8,6 +8,7 @@ import (
 // Two peers of ours, each behind a NAT: directly where theory says that it is
 // possible, and else by the relay.
 func TestNATs(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		near, far NAT
 		relayed   bool
