@@ -91,21 +91,30 @@ func TestRebindingBetweenNATs(t *testing.T) {
 	}
 }
 
-// The TURN server that carries a call starts anew, at once or after a while, and has forgotten it.
+// The TURN server that carries a call starts anew, at once or after a while, and has forgotten it. Both
+// reach it over UDP, or one by a connection, which breaks.
 func TestServerRestart(t *testing.T) {
 	t.Parallel()
-	for _, away := range []time.Duration{0, 3 * time.Second} {
-		t.Run(fmt.Sprint("away for ", away), func(t *testing.T) {
+	for _, c := range []struct {
+		over     string
+		firewall Firewall // before the near one
+		away     time.Duration
+	}{
+		{"udp", Open, 0},
+		{"udp", Open, 3 * time.Second},
+		{"tcp", NoUDP, 0},
+		{"tcp", NoUDP, 3 * time.Second},
+	} {
+		t.Run(fmt.Sprintf("over %s, away for %v", c.over, c.away), func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
 			l.serve()
-			servers := iceServers(l.url("udp"))
-			near := newRemote(t, l.site(Router{NAT: Symmetric}).Namespace, settings{Servers: servers})
-			far := newRemote(t, l.site(Router{NAT: Symmetric}).Namespace, settings{Servers: servers, Echo: true})
+			near := newRemote(t, l.site(Router{NAT: Symmetric, Firewall: c.firewall}).Namespace, settings{Servers: iceServers(l.url(c.over))})
+			far := newRemote(t, l.site(Router{NAT: Symmetric}).Namespace, settings{Servers: iceServers(l.url("udp")), Echo: true})
 			before, after := calm(t, near, far)
 			v, path := during(t, near, func() {
 				l.turn.End()
-				time.Sleep(away)
+				time.Sleep(c.away)
 				l.serve()
 			})
 			if !strings.Contains(before, "relay") || !strings.Contains(path, "relay") {

@@ -89,6 +89,29 @@ func (l *lab) serve(tls ...string) {
 	go io.Copy(io.Discard, lines)
 }
 
+// serveByCoturn starts coturn instead.
+func (l *lab) serveByCoturn() {
+	l.t.Helper()
+	addr, dir := l.server.Addr.String(), l.t.TempDir()
+	l.start(exec.Command("turnserver", "-n", "--listening-ip", addr, "--relay-ip", addr, "--lt-cred-mech", "--user", "alice:wonderland",
+		"--realm", "example.org", "--no-tls", "--no-dtls", "--no-cli", "--no-stdout-log", "--log-file", "/dev/null",
+		"--userdb", filepath.Join(dir, "db"), "--pidfile", filepath.Join(dir, "pid")))
+	err := l.server.Do(func() error {
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			c, err := net.Dial("tcp", addr+":3478")
+			if err == nil {
+				return c.Close()
+			}
+			if time.Now().After(deadline) {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		l.t.Fatalf("turnserver does not listen: %v (the package is coturn)", err)
+	}
+}
+
 func (l *lab) start(cmd *exec.Cmd) {
 	l.t.Helper()
 	p, err := l.server.Start(cmd)

@@ -9,19 +9,23 @@ import (
 // possible, and else by the relay.
 func TestNATs(t *testing.T) {
 	t.Parallel()
+	ours := func(l *lab) { l.serve() }
 	for _, c := range []struct {
 		near, far NAT
+		server    func(*lab)
+		by        string
 		relayed   bool
 	}{
-		{Cone, Cone, false},
-		{Cone, Symmetric, true}, // what is let in comes from where it was sent, and nobody knows that port
-		{Symmetric, Cone, true},
-		{Symmetric, Symmetric, true},
+		{Cone, Cone, ours, "", false},
+		{Cone, Symmetric, ours, "", true}, // what is let in comes from where it was sent, and nobody knows that port
+		{Symmetric, Cone, ours, "", true},
+		{Symmetric, Symmetric, ours, "", true},
+		{Symmetric, Symmetric, (*lab).serveByCoturn, " by coturn", true},
 	} {
-		t.Run(string(c.near)+" to "+string(c.far), func(t *testing.T) {
+		t.Run(string(c.near)+" to "+string(c.far)+c.by, func(t *testing.T) {
 			t.Parallel()
 			ctx, l := testContext(t), newLab(t)
-			l.serve()
+			c.server(l)
 			servers := iceServers(l.url("udp"))
 			near := newRemote(t, l.site(Router{NAT: c.near}).Namespace, settings{Servers: servers})
 			far := newRemote(t, l.site(Router{NAT: c.far}).Namespace, settings{Servers: servers, Echo: true})

@@ -1,0 +1,41 @@
+package netns
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// Firewalls that let little out: the peers have every transport of the server to choose from, and
+// find the one that works.
+func TestFirewalls(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		near, far Firewall
+		over      string // how the near one must reach the server
+	}{
+		{NoUDP, Open, "tcp"},
+		{Only443, Open, "tls"},
+		{Only443, NoUDP, "tls"},
+	} {
+		t.Run(string(c.near)+" to "+string(c.far), func(t *testing.T) {
+			t.Parallel()
+			ctx, l := testContext(t), newLab(t)
+			l.serve(l.certificate()...)
+			servers := iceServers(l.url("udp"), l.url("tcp"), l.url("tls"))
+			near := newRemote(t, l.site(Router{NAT: Cone, Firewall: c.near}).Namespace, settings{Servers: servers}, l.trust)
+			far := newRemote(t, l.site(Router{NAT: Cone, Firewall: c.far}).Namespace, settings{Servers: servers, Echo: true}, l.trust)
+			after := call(t, ctx, near, far, near)
+			done, err := near.transfer(ctx, transfer{Size: 1 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			near.alive(t, ctx)
+			path := near.path(t, ctx)
+			t.Logf("connected after %v: %s; 1 MiB there and back in %v", after, path, done.Took.Round(time.Millisecond))
+			if !strings.Contains(path, "relay") || !strings.Contains(path, "over "+c.over) {
+				t.Errorf("the path is %s; it should be relayed over %s", path, c.over)
+			}
+		})
+	}
+}
