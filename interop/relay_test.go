@@ -40,7 +40,7 @@ func serveTurn(t *testing.T, host netip.Addr) (plain, dtls, tls netip.AddrPort) 
 	plain = netip.AddrPortFrom(host, netip.MustParseAddrPort(freePort(t)).Port())
 	server := exec.Command(binary, "turn", "--user", "alice:wonderland", "--secret", "looking glass", "--realm", "example.org",
 		"--listen", plain.String(), "--tls", netip.AddrPortFrom(host, 0).String(), "--cert", cert, "--key", key,
-		"--relay", host.String(), "--allow", netip.PrefixFrom(host, 32).String())
+		"--relay", host.String(), "--allow", netip.PrefixFrom(host, 32).String(), "--tcp-relays")
 	stderr, err := server.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -48,23 +48,28 @@ func serveTurn(t *testing.T, host netip.Addr) (plain, dtls, tls netip.AddrPort) 
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // when the parallel cases are done
+	said := make(chan struct{}) // closed once the server says nothing more
+	t.Cleanup(func() {          // when the parallel cases are done
 		server.Process.Signal(os.Interrupt)
+		<-said
 		server.Wait()
 	})
 	lines := bufio.NewScanner(stderr)
 	if !lines.Scan() {
+		close(said)
 		t.Fatal("the server says nothing")
 	}
-	found := regexp.MustCompile(`udp="\[\S+ (\S+)\]" tcp="\[\S+ (\S+)\]"`).FindStringSubmatch(lines.Text())
-	if found == nil {
-		t.Fatalf("the server does not say where DTLS and TLS are: %s", lines.Text())
-	}
+	first := lines.Text()
 	go func() {
+		defer close(said)
 		for lines.Scan() {
 			t.Log(lines.Text())
 		}
 	}()
+	found := regexp.MustCompile(`udp="\[\S+ (\S+)\]" tcp="\[\S+ (\S+)\]"`).FindStringSubmatch(first)
+	if found == nil {
+		t.Fatalf("the server does not say where DTLS and TLS are: %s", first)
+	}
 	return plain, netip.MustParseAddrPort(found[1]), netip.MustParseAddrPort(found[2])
 }
 

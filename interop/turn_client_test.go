@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -142,6 +147,123 @@ func TestTurnClientWithCoturn(t *testing.T) {
 	s := newTurnShell(t, turn.UDP, plain, "alice", "looking glass")
 	s.core.Start(time.Now())
 	s.until("a refusal", func() bool { _, ok := s.event.(turn.Closed); return ok })
+}
+
+// Our client has its TCP connections relayed by coturn: one that it makes, and one that the peer
+// makes (RFC 6062).
+func TestTurnConnectsByCoturn(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := certificateFiles(t)
+	plain, secure := startCoturn(t, netip.MustParseAddr("127.0.0.1"), cert, key, coturnPassword...)
+	for protocol, at := range map[turn.Protocol]string{turn.TCP: plain, turn.TLS: secure} {
+		t.Run(protocol.String(), func(t *testing.T) {
+			s := newTurnShell(t, protocol, at, "alice", "wonderland")
+			var err error
+			if s.core, err = turn.NewClient(turn.ClientConfig{Username: "alice", Password: "wonderland", Stream: true, TCP: true, Rand: rand.Reader}); err != nil {
+				t.Fatal(err)
+			}
+			// echo lets the peer send back what the client sends, and ends.
+			echo := func(id turn.ConnectionID, peer net.Conn) {
+				t.Helper()
+				defer peer.Close()
+				data := newTurnShell(t, protocol, at, "alice", "wonderland")
+				var err error
+				if data.core, err = s.core.BindConnection(time.Now(), id); err != nil {
+					t.Fatal(err)
+				}
+				data.until("the connection", func() bool { _, ok := data.event.(turn.ConnectionBound); return ok })
+				go func() {
+					io.Copy(peer, peer)
+				}()
+				want := bytes.Repeat([]byte("there and back "), 20_000)
+				end := time.Now().Add(20 * time.Second)
+				data.conn.SetDeadline(end)
+				peer.SetDeadline(end)
+				go data.conn.Write(want)
+				got := make([]byte, len(want))
+				if _, err := io.ReadFull(io.MultiReader(bytes.NewReader(data.framer.Rest()), data.conn), got); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%d bytes do not come back as they were: %v", len(want), err)
+				}
+				data.conn.Close()
+			}
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			peerAt := netip.MustParseAddrPort(l.Addr().String())
+			s.core.Start(time.Now())
+			var relayed netip.AddrPort
+			s.until("an allocation", func() bool {
+				a, ok := s.event.(turn.Allocated)
+				relayed = a.Relayed
+				return ok
+			})
+			if err := s.core.CreatePermission(time.Now(), peerAt.Addr()); err != nil {
+				t.Fatal(err)
+			}
+			s.until("a permission", func() bool { _, ok := s.event.(turn.PermissionCreated); return ok })
+			if err := s.core.Connect(time.Now(), peerAt); err != nil {
+				t.Fatal(err)
+			}
+			var connected turn.Connected
+			s.until("a connection", func() (ok bool) { connected, ok = s.event.(turn.Connected); return ok })
+			peer, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			echo(connected.Connection, peer)
+			if peer, err = net.Dial("tcp", relayed.String()); err != nil {
+				t.Fatal(err)
+			}
+			var attempted turn.Attempted
+			s.until("an attempt", func() (ok bool) { attempted, ok = s.event.(turn.Attempted); return ok })
+			echo(attempted.Connection, peer)
+			s.core.Close(time.Now())
+			s.until("the end", func() bool { _, ok := s.event.(turn.Closed); return ok })
+		})
+	}
+}
+
+// The doctor finds coturn well, over each transport.
+func TestDoctorWithCoturn(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := certificateFiles(t)
+	plain, secure := startCoturn(t, netip.MustParseAddr("127.0.0.1"), cert, key, coturnPassword...)
+	binary := filepath.Join(t.TempDir(), "plainrtc")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
+		t.Fatalf("building plainrtc: %v\n%s", err, out)
+	}
+	examine := func(password string) (found map[string]string, ok bool, all []byte) {
+		t.Helper()
+		all, _ = exec.Command(binary, "doctor", "--ice-server", "turn:"+plain, "--ice-server", "turns:"+secure, "--username", "alice", "--credential", password,
+			"--ca", cert, "--timeout", "20s", "--json").Output()
+		var r struct {
+			OK      bool
+			Servers []struct {
+				Transports []struct {
+					Transport, Problem string
+					Relay              struct{ OK bool }
+				}
+			}
+		}
+		if err := json.Unmarshal(all, &r); err != nil {
+			t.Fatalf("%v\n%s", err, all)
+		}
+		found = map[string]string{}
+		for _, s := range r.Servers {
+			for _, x := range s.Transports {
+				found[x.Transport] = fmt.Sprint(x.Relay.OK, " ", x.Problem)
+			}
+		}
+		return found, r.OK, all
+	}
+	for password, want := range map[string]string{"wonderland": "true ", "looking glass": "false 401"} {
+		found, ok, all := examine(password)
+		if ok != (password == "wonderland") || !maps.Equal(found, map[string]string{"udp": want, "tcp": want, "dtls": want, "tls": want}) {
+			t.Errorf("with the password %q it finds %v\n%s", password, found, all)
+		}
+	}
 }
 
 // Our client, against Pion's server.

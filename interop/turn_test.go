@@ -32,6 +32,17 @@ func TestTurnServesCoturnsClient(t *testing.T) {
 	}
 	t.Cleanup(func() { peer.Process.Kill(); peer.Wait() })
 
+	// RFC 6062: clients in pairs, whose connections are relayed.
+	t.Run("TCP connections", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		defer cancel()
+		args := []string{"-T", "-u", "alice", "-w", "wonderland", "-n", "10", "-m", "2", "-l", "900", "-z", "5", "-p", port, "127.0.0.1"}
+		out, err := exec.CommandContext(ctx, "turnutils_uclient", args...).CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("tot_send_msgs=20, tot_recv_msgs=20")) || !bytes.Contains(out, []byte("Total lost packets 0 ")) {
+			t.Errorf("turnutils_uclient %s: %v\n%s", strings.Join(args, " "), err, tail(out))
+		}
+	})
+
 	password := []string{"-u", "alice", "-w", "wonderland"}
 	for _, c := range []struct {
 		name string

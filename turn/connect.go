@@ -92,18 +92,19 @@ func (c *Client) receiveAttempt(now time.Time, m stun.Message) string {
 	return ""
 }
 
-// BindConnection makes another connection to the server the one on which the client
-// reaches a peer. It is called instead of Start on a Client of its own, which has the same
-// credentials and a transport of its own. The answer is the event ConnectionBound,
-// after which the transport is the caller's and this Client of no more use, or Closed. What has
-// arrived behind the answer is in [Framer.Rest]. RFC 6062, Section 4.5.
-func (c *Client) BindConnection(now time.Time, id ConnectionID) error {
-	if c.state != stateIdle || !c.config.TCP {
-		return ErrNotIdle
+// BindConnection returns a Client for one more connection to the server, the one on which the
+// client reaches a peer. It begins with what this one knows, the nonce included: some servers,
+// coturn among them, answer nothing but a request with credentials there. The new Client's answer
+// is the event ConnectionBound, after which its transport is the caller's and it is of no
+// more use, or Closed. What has arrived behind the answer is in [Framer.Rest]. RFC 6062, Section 4.5.
+func (c *Client) BindConnection(now time.Time, id ConnectionID) (*Client, error) {
+	if c.state != stateAllocated || !c.config.TCP {
+		return nil, ErrNotAllocated
 	}
-	c.setState(now, stateBinding)
-	c.send(now, &request{method: stun.ConnectionBind, connection: id})
-	return nil
+	d := &Client{config: c.config, login: c.login, nextChannel: minChannel}
+	d.setState(now, stateBinding)
+	d.send(now, &request{method: stun.ConnectionBind, connection: id})
+	return d, nil
 }
 
 func (c *Client) connectionBindDone(now time.Time, err error) {

@@ -45,11 +45,15 @@ func (w *wire) connectTo(peer netip.AddrPort) ConnectionID {
 	return c.Connection
 }
 
-// data is another connection of the same client's to the server.
-func (w *wire) dataConnection(port uint16) *wire {
+// comeFor is another connection of the same client's to the server, which comes for one with a peer.
+func (w *wire) comeFor(id ConnectionID, port uint16) *wire {
 	w.t.Helper()
-	d := newWire(w.t, w.host, ClientConfig{Stream: true, TCP: true, Rand: seeded(byte(port))})
+	d := newWire(w.t, w.host, ClientConfig{Stream: true, TCP: true})
+	var err error
+	d.Client, err = w.BindConnection(w.now, id)
+	must(w.t, err)
 	d.tuple.Client, d.now = netip.AddrPortFrom(clientAddr.Addr(), port), w.now
+	d.talk()
 	return d
 }
 
@@ -60,9 +64,7 @@ func TestConnect(t *testing.T) {
 		t.Fatalf("the relays are %+v", w.host.opened)
 	}
 	id := w.connectTo(peerAddr)
-	d := w.dataConnection(1)
-	must(t, d.BindConnection(d.now, id))
-	d.talk()
+	d := w.comeFor(id, 1)
 	if _, ok := has[ConnectionBound](d); !ok {
 		t.Fatalf("the data connection was told %+v", d.events)
 	}
@@ -125,18 +127,14 @@ func TestConnectionTimeouts(t *testing.T) {
 	if all := asked[ClosePeer](w.host); len(all) != 2 || all[1].Connection != id {
 		t.Errorf("nobody came for a connection, and closed are %v", all)
 	}
-	d := w.dataConnection(1)
-	must(t, d.BindConnection(d.now, id))
-	d.talk()
+	d := w.comeFor(id, 1)
 	closed, _ := has[Closed](d)
 	if e, is := closed.Err.(*PeerError); !is || e.Code != stun.CodeBadRequest {
 		t.Errorf("who came too late was told %+v", d.events)
 	}
 	// A connection that is bound stays.
 	id = w.connectTo(peerAddr)
-	d = w.dataConnection(2)
-	must(t, d.BindConnection(d.now, id))
-	d.talk()
+	d = w.comeFor(id, 2)
 	w.pass(5 * time.Minute)
 	if len(asked[ClosePeer](w.host)) != 2 {
 		t.Error("a bound connection is closed")
@@ -321,11 +319,7 @@ func TestConnectionAfterThePasswordExpired(t *testing.T) {
 	w.talk()
 	w.pass(2 * time.Minute)
 	id := w.connectTo(peerAddr)
-	config.Rand = seeded(7)
-	d := newWire(t, h, config)
-	d.tuple.Client, d.now = netip.AddrPortFrom(clientAddr.Addr(), 1), w.now
-	must(t, d.BindConnection(d.now, id))
-	d.talk()
+	d := w.comeFor(id, 1)
 	if _, ok := has[ConnectionBound](d); !ok {
 		t.Errorf("the data connection was told %+v", d.events)
 	}
@@ -366,8 +360,8 @@ func TestAttemptIsChecked(t *testing.T) {
 	if _, err := w.AppendData(w.now, nil, peerAddr, []byte("x")); err != ErrNotAllocated {
 		t.Errorf("a datagram over TCP: %v", err)
 	}
-	if err := w.BindConnection(w.now, 1); err != ErrNotIdle {
-		t.Errorf("a Client with an allocation is bound: %v", err)
+	if _, err := newWire(t, w.host, ClientConfig{Stream: true, TCP: true}).BindConnection(w.now, 1); err != ErrNotAllocated {
+		t.Errorf("a connection is bound without an allocation: %v", err)
 	}
 	if _, err := NewClient(ClientConfig{TCP: true, Rand: seeded(1)}); err == nil {
 		t.Error("TCP is asked for over datagrams")

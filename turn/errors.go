@@ -16,7 +16,6 @@ func (r Reason) Error() string { return "turn: " + string(r) }
 // Misuse, and ends of a stream.
 const (
 	ErrNotAllocated Reason = "there is no allocation of the kind: wait for the event Allocated"
-	ErrNotIdle      Reason = "this Client has another task: make one of its own, with TCP, for a connection"
 	ErrNoPermission Reason = "the server has no permission for this peer: call CreatePermission and wait for PermissionCreated"
 	ErrTooMany      Reason = "the allocation has as many permissions or channels as it can"
 	ErrNoAddress    Reason = "a peer's address must be valid, its port not zero, and its family one of the allocation's"

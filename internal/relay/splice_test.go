@@ -26,10 +26,11 @@ func dialTCP(t *testing.T, s *Server, protocol turn.Protocol) *client {
 }
 
 // bound is the client's connection for one with a peer, and what was read of it already.
-func bound(t *testing.T, s *Server, protocol turn.Protocol, id turn.ConnectionID) (net.Conn, io.Reader) {
+func bound(t *testing.T, s *Server, control *client, protocol turn.Protocol, id turn.ConnectionID) (net.Conn, io.Reader) {
 	t.Helper()
-	c := dialTCP(t, s, protocol)
-	if err := c.core.BindConnection(time.Now(), id); err != nil {
+	c := dial(t, s, protocol)
+	var err error
+	if c.core, err = control.core.BindConnection(time.Now(), id); err != nil {
 		t.Fatal(err)
 	}
 	c.until("the connection", func() bool { _, ok := c.event.(turn.ConnectionBound); return ok })
@@ -97,7 +98,7 @@ func TestTCPAllocation(t *testing.T) {
 				t.Errorf("the peer is connected from %v, want %v", from, relayed)
 			}
 			io.WriteString(peer, "first words") // wait for the client
-			data, reader := bound(t, s, protocol, connected.Connection)
+			data, reader := bound(t, s, c, protocol, connected.Connection)
 			first := make([]byte, 11)
 			if _, err := io.ReadFull(reader, first); err != nil || string(first) != "first words" {
 				t.Fatalf("the first words are %q: %v", first, err)
@@ -125,7 +126,7 @@ func TestTCPAllocation(t *testing.T) {
 			if attempted.Peer != addrPort(peer.LocalAddr()) {
 				t.Errorf("attempted by %v, want %v", attempted.Peer, peer.LocalAddr())
 			}
-			data, reader = bound(t, s, protocol, attempted.Connection)
+			data, reader = bound(t, s, c, protocol, attempted.Connection)
 			exchange(t, data, reader, peer)
 			eventually(t, "both are forgotten", func() bool {
 				s.mu.Lock()
@@ -162,7 +163,7 @@ func TestTCPAllocationEnds(t *testing.T) {
 	}
 	defer peer.Close()
 	peer.SetDeadline(time.Now().Add(20 * time.Second))
-	data, _ := bound(t, s, turn.TCP, connected.Connection)
+	data, _ := bound(t, s, c, turn.TCP, connected.Connection)
 	c.conn.Close()
 	ended(t, peer, "though the allocation has ended")
 	ended(t, data, "though the allocation has ended")
@@ -206,7 +207,7 @@ func TestCloseEndsConnections(t *testing.T) {
 	}
 	defer peer.Close()
 	peer.SetDeadline(time.Now().Add(20 * time.Second))
-	data, _ := bound(t, s, turn.TLS, connected.Connection)
+	data, _ := bound(t, s, c, turn.TLS, connected.Connection)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
