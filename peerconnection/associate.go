@@ -227,6 +227,7 @@ func (c *core) forgetUnaccepted() {
 
 // answerSet puts an answer in force, be it provisional.
 func (c *core) answerSet(now time.Time, sections []section, theirs bool) {
+	c.cryptex = cryptexAgreed(sections)
 	for i := range sections {
 		s := &sections[i]
 		t := s.transceiver
@@ -248,6 +249,7 @@ func (c *core) answerSet(now time.Time, sections []section, theirs bool) {
 		c.configure(now, t, s.settled())
 		c.encodingsChanged(now, t)
 	}
+	c.setCryptex()
 	c.changes++
 }
 

@@ -251,13 +251,13 @@ func TestCryptex(t *testing.T) {
 	a, z := quietPeer(t, 1), quietPeer(t, 2)
 	mustAdd(t, a, KindAudio, nil)
 	exchange(t, a, z)
-	if !a.core.cryptexAgreed() || !z.core.cryptexAgreed() {
+	if !a.core.cryptex || !z.core.cryptex {
 		t.Error("two of ours do not agree on it")
 	}
 	y := quietPeer(t, 2)
 	y.mustSet(t, false, captured(t, "chromium-default-offer.sdp"))
 	y.mustSet(t, true, answerOf(t, y))
-	if y.core.cryptexAgreed() || strings.Contains(y.LocalDescription().SDP, "cryptex") {
+	if y.core.cryptex || strings.Contains(y.LocalDescription().SDP, "cryptex") {
 		t.Error("it is agreed on with a peer that has not said so")
 	}
 }

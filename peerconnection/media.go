@@ -17,6 +17,7 @@ type rtpTransport struct {
 	rtp     *session.Session // nil: there was no media description yet
 	srtpOut *srtp.Outbound   // nil: there are no keys yet
 	srtpIn  *srtp.Inbound
+	cryptex bool // the peer takes encrypted header extensions
 
 	// relayed and wanted are what other connections are told once this one's lock is
 	// released: the packets of tracks that are forwarded, and the tracks of which one of
@@ -58,7 +59,6 @@ func (c *core) configureMedia(now time.Time, t *Transceiver, s session.Section) 
 	}
 	t.receiver.setLayers(s.RIDs)
 	c.startSRTP(now)
-	c.setCryptex()
 	c.sendersBegin()
 }
 
@@ -97,10 +97,10 @@ func (c *core) encodingsChanged(now time.Time, t *Transceiver) {
 
 // cryptexAgreed reports whether the peer takes encrypted header extensions, in every
 // section that there is.
-func (c *core) cryptexAgreed() bool {
+func cryptexAgreed(sections []section) bool {
 	agreed := false
-	for i := range c.sections {
-		if s := &c.sections[i]; s.transceiver != nil && !s.rejected {
+	for i := range sections {
+		if s := &sections[i]; s.transceiver != nil && !s.rejected {
 			if !s.remote.cryptex || !s.local.cryptex {
 				return false
 			}

@@ -56,7 +56,7 @@ func (c *core) setCryptex() {
 		return
 	}
 	c.srtpIn.Cryptex = true
-	c.srtpOut.Cryptex = c.cryptexAgreed()
+	c.srtpOut.Cryptex = c.cryptex
 }
 
 // receiveRTP takes an SRTP or SRTCP packet.
