@@ -33,10 +33,11 @@ func TestReorderedPacketsComeOutInOrder(t *testing.T) {
 	for _, n := range []int{10, 12, 11, 9, 13} { // 9 was overtaken by the first packet that came
 		w.send(voice(t, n), opus)
 	}
-	w.sleep(120 * ms)
+	w.sleep(100 * ms)
 	wantNumbers(t, w, 9, 10, 11, 12, 13)
 	for i := range w.frames[1:] {
-		if d := w.frames[i+1].Due.Sub(w.frames[i].Due); d < 17*ms || d > 23*ms {
+		// All came at once, which looks like much delay of the first.
+		if d := w.frames[i+1].Due.Sub(w.frames[i].Due); d < 15*ms || d > 23*ms {
 			t.Errorf("frames of 20 ms are due %v apart", d)
 		}
 	}
@@ -180,7 +181,7 @@ func TestPacketsWithoutMedia(t *testing.T) {
 	p := voice(t, 2)
 	p.SetSequenceNumber(4)
 	w.send(p, opus)
-	w.sleep(90 * ms)
+	w.sleep(80 * ms)
 	wantNumbers(t, w, 1, 2)
 }
 

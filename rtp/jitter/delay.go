@@ -34,7 +34,7 @@ const (
 	// most times that of the goal.
 	goal         = 0.01
 	acceptedLoss = 0.004
-	most         = 1.15
+	most         = 1.10
 
 	// slack is for the error of a quantile that few packets lie beyond: it costs
 	// next to nothing, and where delays have a hard end it is worth much.
@@ -58,7 +58,7 @@ const (
 	// Audio starts with a delay for the jitter that it has not seen yet, of which
 	// nothing is left after so many packets.
 	firstDelay   = 60 * time.Millisecond
-	firstPackets = 100
+	firstPackets = 50
 )
 
 func (e *estimator) reset() { *e = estimator{} }
@@ -102,7 +102,7 @@ func (e *estimator) notice(transit time.Duration) {
 	}
 	fastest := e.fastest()
 	noticed := persists(&e.short, e.wanted-fastest > littleWait && transit-fastest < (e.wanted-fastest)/2, shortAfter)
-	noticed = persists(&e.below, transit < e.quarter-binWidth, belowAfter) || noticed
+	noticed = persists(&e.below, transit < e.quarter-e.transits.width, belowAfter) || noticed
 	noticed = persists(&e.above, transit >= e.tenth, aboveAfter) || noticed
 	if noticed {
 		e.transits.fade()

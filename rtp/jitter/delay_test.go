@@ -20,7 +20,7 @@ func TestHistogram(t *testing.T) {
 	slices.Sort(all)
 	for _, share := range []float64{0.5, 0.1, 0.01, 0.004} {
 		want := all[len(all)-1-int(share*float64(len(all)))]
-		if got := h.above(share); got < want-binWidth || got > want+binWidth {
+		if got := h.above(share); got < want-widest || got > want+widest {
 			t.Errorf("%v of the weight lies above %v, of the sample above %v", share, got, want)
 		}
 	}
@@ -34,7 +34,7 @@ func TestHistogramMoves(t *testing.T) {
 		for range 5 * memory {
 			h.add(at)
 		}
-		if got := h.above(0.01); i < 5 && (got < at-binWidth || got > at+binWidth) {
+		if got := h.above(0.01); i < 5 && (got < at-widest || got > at+widest) {
 			t.Errorf("after all were at %v, a hundredth lies above %v", at, got)
 		}
 		var sum float64

@@ -30,7 +30,7 @@
 // A frame sent at time s, by its RTP timestamp, is due at s + offset. What the
 // offset should be is read from a histogram of how much later than s packets
 // arrived, in which old ones count less and less: the place that 0.4 % of its
-// weight lie beyond, but no more than 1.15 times as far from the fastest packet as
+// weight lie beyond, but no more than 1.1 times as far from the fastest packet as
 // the place that 1 % lie beyond. So fewer than one packet in a hundred comes too
 // late, whatever the distribution, and a long tail that is rarer than that is not
 // waited for. NetEQ takes 95 %, as it can stretch audio of every codec for the
@@ -51,12 +51,21 @@
 // What is lost is foresight: the first large frame after many small ones may be
 // late. It is shown late, and not dropped.
 //
-// How well this does is measured by package jitterlab.
+// How well this does is measured by package jitterlab, on kinds of paths whose jitter is 5 to
+// 200 ms: less than one packet in a hundred is late on each, 0.02 % to 0.9 %; and the mean delay
+// is 0.7 to 1.3 times the 99th percentile of the jitter. There are two exceptions. Where
+// only one packet in two hundred meets a long delay, that percentile is a few
+// milliseconds or less, and the mean delay up to 2.5 ms above it: of these, 0.1 ms are the 60 ms
+// that every stream of audio begins with, shared among five minutes, and the rest is what
+// has built up while nothing came, and is played off, as it is not thrown away.
+// And where about one in a hundred does, the percentile of the last forty seconds is now what is
+// usual and now the long delay, and its mean above that of the whole: up to 1.4 times.
 //
 // # From one delay to another
 //
-// The offset moves by a share of the time that passes: an eighth up, and down from
-// far above; a fiftieth for the last ten milliseconds down; a half in silence. For
+// The offset moves by a share of the time that passes: an eighth up; a quarter down when
+// it is 20 ms too high or more, as after a stall, and then less, to a fiftieth for the
+// last millisecond or two; a half in silence. For
 // G.711 and L16 that is done by leaving out and putting in periods of the waveform,
 // so that what comes out plays without gaps. Frames of other codecs come out that
 // much faster or slower than they were recorded: who plays them to a device with a

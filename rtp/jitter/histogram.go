@@ -5,20 +5,25 @@ import "time"
 // A histogram is of times, in which old ones count less and less: after memory more
 // of them, one has lost all but a third of its weight. Up to then all count the
 // same, so that the first ones are not too sure of themselves.
+//
+// Where packets differ by little it looks closely: its bins begin narrow, and are
+// made as wide as what they have to hold.
 type histogram struct {
 	bins   [bins]float32
 	top    int           // the highest bin that is not empty
 	origin time.Duration // of the first bin
+	width  time.Duration // of a bin
 	count  int           // of times added, up to memory
 	total  float64       // the sum of bins
 	weight float64       // of the next time added: not the bins shrink, the weight grows
 }
 
 const (
-	bins     = 2048
-	binWidth = time.Millisecond
-	margin   = 256 // bins left free below the lowest time, for those to come
-	memory   = 2000
+	bins   = 2048
+	widest = time.Millisecond // bins, of two seconds in all
+	finest = widest / 8
+	margin = 256 // bins left free below the lowest time, for those to come
+	memory = 2000
 )
 
 // forget is what makes the weight of an old time shrink from one to the next.
@@ -27,9 +32,13 @@ const forget = 1 + 1.0/memory
 // add counts a time.
 func (h *histogram) add(t time.Duration) {
 	if h.total == 0 {
-		h.origin, h.weight = t-margin*binWidth, 1
+		h.width, h.weight = finest, 1
+		h.origin = t - margin*finest
 	}
 	i := h.bin(t)
+	for ; (i < 0 || i >= bins) && h.width < widest; i = h.bin(t) {
+		h.widen()
+	}
 	if i < 0 || i >= bins {
 		h.recentre(t)
 		i = min(max(h.bin(t), 0), bins-1)
@@ -52,7 +61,22 @@ func (h *histogram) bin(t time.Duration) int {
 	if d < 0 {
 		return -1
 	}
-	return int(min(d/binWidth, bins))
+	return int(min(d/h.width, bins))
+}
+
+// widen makes one bin of two, and leaves room below.
+func (h *histogram) widen() {
+	h.origin -= margin * h.width
+	h.width *= 2
+	old, top := h.bins, 0
+	clear(h.bins[:])
+	for i, w := range old {
+		if w != 0 {
+			top = (i + margin) / 2
+			h.bins[top] += w
+		}
+	}
+	h.top = top
 }
 
 // fade makes all times added so far count half as much.
@@ -82,10 +106,10 @@ func (h *histogram) recentre(t time.Duration) {
 			break
 		}
 	}
-	from := min(h.origin+time.Duration(lowest)*binWidth, t)
-	by := int((from - h.origin) / binWidth) // the bin that becomes the one at margin
+	from := min(h.origin+time.Duration(lowest)*h.width, t)
+	by := int((from - h.origin) / h.width) // the bin that becomes the one at margin
 	by = min(max(by-margin, -bins), bins)
-	h.origin += time.Duration(by) * binWidth
+	h.origin += time.Duration(by) * h.width
 	old := h.bins
 	clear(h.bins[:])
 	for i, w := range old {
@@ -100,7 +124,7 @@ func (h *histogram) above(share float64) time.Duration {
 	for i := h.top; i > 0; i-- {
 		w := float64(h.bins[i])
 		if left < w {
-			return h.origin + time.Duration(i+1)*binWidth - time.Duration(left/w*float64(binWidth))
+			return h.origin + time.Duration(i+1)*h.width - time.Duration(left/w*float64(h.width))
 		}
 		left -= w
 	}

@@ -105,12 +105,12 @@ func (b *Buffer) playPCM(f *Frame, silent bool) {
 		changed = true
 	}
 	miss := b.wanted() - b.playout.offset
-	share := time.Duration(fastShare)
+	share := time.Duration(upShare)
 	switch {
 	case silent:
 		share = silentShare
-	case miss < 0 && miss > -far:
-		share = slowShare
+	case miss < 0:
+		share = downShare(-miss)
 	}
 	p.allowance = min(p.allowance+f.Duration/share, f.Duration)
 	if period := p.stretch(rate, miss); period != 0 {

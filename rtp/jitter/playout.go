@@ -15,19 +15,23 @@ type playout struct {
 
 // Of the time that passes, the share by which the offset moves.
 const (
-	fastShare   = 8  // 12.5 %: up, and down when it is far too high, as after a stall
-	slowShare   = 50 // 2 %: down
+	upShare     = 8 // 12.5 %
+	stallShare  = 4 // 25 %: down when it is far too high, as after a stall
+	slowShare   = 50
 	silentShare = 2
-	far         = 10 * time.Millisecond
+	// far is what is far too high. From there on it goes down by what is left in that time.
+	far = 20 * time.Millisecond
 )
+
+// downShare is that by which an offset goes down that is so much too high.
+func downShare(excess time.Duration) time.Duration {
+	return min(max(stallShare*far/max(excess, 1), stallShare), slowShare)
+}
 
 // step moves the offset for a frame that lasted d, and returns by how much.
 func (p *playout) step(wanted, d time.Duration, silent bool) time.Duration {
 	miss := wanted - p.offset
-	up, down := d/fastShare, d/slowShare
-	if miss < -far {
-		down = d / fastShare
-	}
+	up, down := d/upShare, d/downShare(-miss)
 	if silent {
 		up, down = d/silentShare, d/silentShare
 	}

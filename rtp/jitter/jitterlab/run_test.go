@@ -17,9 +17,10 @@ func seeded(seed uint64) *rand.ChaCha8 {
 
 // What the package promises, on five minutes of each kind of path: fewer than one
 // packet in a hundred comes too late, also in the first minute alone, and the mean
-// delay is at most 1.3 times the 99th percentile of the jitter. Where that
-// percentile is next to nothing, as what is late is rarer than one in a hundred,
-// the delay is 15 ms more at most.
+// delay is at most 1.3 times the 99th percentile of the jitter. Where that is a few
+// milliseconds, as what is late is rarer than one in a hundred, the delay is 2.5 ms more at
+// most; and where the percentile lies on the edge of what is rare, so that the last
+// forty seconds tell one thing now and another then, it is 1.4 times that.
 func TestFigures(t *testing.T) {
 	check := func(p Path, seed uint64, packets int) {
 		t.Run(fmt.Sprintf("%s %v drift %v loss %v packets %d seed %d", p.Kind, p.Jitter, p.Drift, p.Loss, packets, seed), func(t *testing.T) {
@@ -28,10 +29,14 @@ func TestFigures(t *testing.T) {
 			if r.LateLoss() >= 0.01 {
 				t.Errorf("%d packets came too late, and %d in time only because play-out waited: %.2f %%", r.Late, r.Delayed, 100*r.LateLoss())
 			}
-			if packets > 3000 && r.Ratio() > 1.3 && r.MeanDelay > r.JitterP99+15*time.Millisecond {
+			most := 1.3
+			if p.Kind == Rare {
+				most = 1.4
+			}
+			if packets > 3000 && r.Ratio() > most && r.MeanDelay > r.JitterP99+2500*time.Microsecond {
 				t.Errorf("the mean delay is %v, and 99 %% of the jitter are %v", r.MeanDelay, r.JitterP99)
 			}
-			if most := time.Duration(float64(r.Length) * (p.Loss + 0.015)); r.Concealed > most {
+			if limit := time.Duration(float64(r.Length) * (p.Loss + 0.015)); r.Concealed > limit {
 				t.Errorf("%v are concealed of %v", r.Concealed, r.Length)
 			}
 			if r.Stats.Restarts != 0 {
@@ -40,7 +45,7 @@ func TestFigures(t *testing.T) {
 		})
 	}
 	for _, kind := range Kinds {
-		for _, ms := range []time.Duration{20, 50, 100, 200} {
+		for _, ms := range []time.Duration{5, 20, 50, 100, 200} {
 			check(Path{Kind: kind, Jitter: ms * time.Millisecond, Delay: 40 * time.Millisecond}, 1, 15000)
 		}
 	}
