@@ -18,7 +18,7 @@ Experiments on virtual time: a minute of a slow network takes seconds, whatever
 else this machine does, and the same command line gives the same bytes. Figures
 are printed, or given as JSON, and drawn as SVG for a paper or as an HTML page.`,
 	example: "plainrtc lab sctp --rate 100mbit --rtt 50ms --loss 0.1% --cc cubic --html cubic.html",
-	within:  []command{labSCTPCommand, labJitterCommand, labNATCommand},
+	within:  []command{labSCTPCommand, labJitterCommand, labMediaCommand, labNATCommand},
 }
 
 // A picture is a file that an experiment is drawn into. It is opened before the

@@ -8,7 +8,6 @@ import (
 
 	"github.com/plainrtc/plainrtc/internal/netsim"
 	"github.com/plainrtc/plainrtc/internal/plot"
-	"github.com/plainrtc/plainrtc/sctp"
 )
 
 // A MediaResult is what an experiment with media showed.
@@ -160,7 +159,7 @@ func (r *MediaResult) Chart() plot.Chart {
 	}
 	for i := range r.Data {
 		d := &r.Data[i]
-		s := plot.Series{Name: fmt.Sprintf("data %d: %v", i+1, control(d.Control)), Color: len(r.Flows) + i%3 + 1}
+		s := plot.Series{Name: fmt.Sprintf("data %d: %v", i+1, d.Control), Color: len(r.Flows) + i%3 + 1}
 		const steps = int(window / mediaInterval)
 		for k := steps; k < len(d.Samples); k++ {
 			if a, b := d.Samples[k-steps], d.Samples[k]; b.At >= d.Begin {
@@ -185,5 +184,3 @@ func (r *MediaResult) Chart() plot.Chart {
 	c.Panels = []plot.Panel{target, rate, wait}
 	return c
 }
-
-func control(c sctp.CongestionControl) string { return c.String() }
