@@ -5,7 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/plainrtc/plainrtc/internal/lab/natlab"
 	"github.com/plainrtc/plainrtc/internal/plot"
@@ -13,7 +15,7 @@ import (
 
 var labNATCommand = command{
 	name:     "lab nat",
-	synopsis: "[--from NAME] [--to NAME] [--seed N] [--json] [--markdown] [--html FILE]",
+	synopsis: "[--from NAME] [--to NAME] [--rtt TIME] [--seed N] [--json] [--markdown] [--html FILE]",
 	summary:  "which way ICE finds between any two NATs and firewalls",
 	about: `
 Connects two agents of this module, each at one of several places: behind NATs of
@@ -33,9 +35,13 @@ Places:
 		"plainrtc lab nat --from port-restricted --to symmetric\n" +
 		"plainrtc lab nat --to tcp-443 --json",
 	define: func(flags *flag.FlagSet) func(context.Context, output) error {
-		n := natLab{from: value[natlab.Topology]{parse: parsePlace}, to: value[natlab.Topology]{parse: parsePlace}}
+		n := natLab{
+			from: value[natlab.Topology]{parse: parsePlace}, to: value[natlab.Topology]{parse: parsePlace},
+			rtt: value[time.Duration]{parse: parseTime, v: 100 * time.Millisecond, text: "100ms"},
+		}
 		flags.Var(&n.from, "from", "the place of the one who offers, by `name` (default: each)")
 		flags.Var(&n.to, "to", "the place of the one who answers, by `name` (default: each)")
+		flags.Var(&n.rtt, "rtt", "the round-trip `time` between the two; half of it leads to the server and back")
 		flags.Uint64Var(&n.seed, "seed", 1, "a `number` that decides what is random, such as the ports of NATs")
 		flags.BoolVar(&n.json, "json", false, "print the results as JSON")
 		flags.BoolVar(&n.markdown, "markdown", false, "print the table as Markdown")
@@ -70,6 +76,7 @@ func parsePlace(name string) (natlab.Topology, error) {
 // natLab is what the flags of lab nat say.
 type natLab struct {
 	from, to       value[natlab.Topology]
+	rtt            value[time.Duration]
 	seed           uint64
 	json, markdown bool
 	html           string
@@ -78,10 +85,13 @@ type natLab struct {
 
 func (n *natLab) run(ctx context.Context, from, to bool, out output) error {
 	if n.markdown && (n.json || from || to) {
-		return usageError("--markdown prints the whole table: it goes with --seed and --html alone")
+		return usageError("--markdown prints the whole table: it goes without --json, --from and --to")
 	}
 	if n.html != "" && (from || to) {
 		return usageError("--html draws the whole table: it goes without --from and --to")
+	}
+	if n.rtt.v < time.Millisecond || n.rtt.v > 3*time.Second {
+		return usageError("--rtt must be between 1ms and 3s")
 	}
 	var page picture
 	if err := page.open(n.html); err != nil {
@@ -90,7 +100,7 @@ func (n *natLab) run(ctx context.Context, from, to bool, out output) error {
 	if from && to && !n.json {
 		return n.one(out)
 	}
-	m := natlab.Matrix{Topologies: natlab.Topologies}
+	m := natlab.Matrix{Topologies: natlab.Topologies, RTT: n.rtt.v}
 	wait := newProgress(out.stderr)
 	defer wait.end()
 	for i, f := range natlab.Topologies {
@@ -106,7 +116,7 @@ func (n *natLab) run(ctx context.Context, from, to bool, out output) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			c, err := natlab.Compare(natlab.Experiment{From: f, To: t, Seed: n.seed})
+			c, err := natlab.Compare(natlab.Experiment{From: f, To: t, RTT: n.rtt.v, Seed: n.seed})
 			if err != nil {
 				return err
 			}
@@ -143,7 +153,7 @@ func (n *natLab) run(ctx context.Context, from, to bool, out output) error {
 
 // one shows a pair.
 func (n *natLab) one(out output) error {
-	e := natlab.Experiment{From: n.from.v, To: n.to.v, Seed: n.seed, Log: true}
+	e := natlab.Experiment{From: n.from.v, To: n.to.v, RTT: n.rtt.v, Seed: n.seed, Log: true}
 	c, err := natlab.Compare(e)
 	if err != nil {
 		return err
@@ -210,7 +220,10 @@ func natResult(c *natlab.Cell) natJSON {
 		Checks: c.Checks, Pace: c.Pace.Seconds(),
 	}
 	if c.Compared {
-		out.Least, out.Browser = new(c.Least.Connected), new(c.Browser.Connected)
+		out.Least = new(c.Least.Connected)
+		if !math.IsInf(c.Browser.Connected, 1) {
+			out.Browser = new(c.Browser.Connected)
+		}
 	}
 	return out
 }

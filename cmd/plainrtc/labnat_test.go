@@ -19,6 +19,7 @@ func TestLabNATCommandLine(t *testing.T) {
 		{"lab nat --from nowhere", 2, "it is not one of open, full-cone,"},
 		{"lab nat --from open --markdown", 2, "--markdown prints the whole table"},
 		{"lab nat --to open --html page.html", 2, "--html draws the whole table"},
+		{"lab nat --rtt 10s", 2, "--rtt must be between 1ms and 3s"},
 		{"lab nat open", 2, `does not know what to do with "open"`},
 		{"lab nat --html /nowhere/at/all.html", 1, "the picture cannot be written"},
 	} {

@@ -155,7 +155,7 @@ func (n *node) serve(now time.Time) {
 // signal sends the peer a candidate.
 func (n *node) signal(c ice.Candidate) {
 	text := c.String()
-	n.world.After(signalling, func() {
+	n.world.After(n.world.signalling(), func() {
 		c, err := ice.ParseCandidate(text)
 		if err != nil {
 			panic("BUG: " + err.Error())
@@ -168,7 +168,7 @@ func (n *node) signal(c ice.Candidate) {
 func (n *node) describe() {
 	n.described = true
 	credentials := n.LocalCredentials()
-	n.world.After(signalling, func() {
+	n.world.After(n.world.signalling(), func() {
 		n.world.tell(n.world.Now(), n.peer.name, "described", "the description of "+n.name+" is here")
 		n.peer.SetRemoteCredentials(n.world.Now(), credentials)
 	})

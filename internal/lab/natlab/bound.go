@@ -14,9 +14,9 @@ import (
 // A Bound is what no agent can beat, in round trips since the answer was back: when
 // both ends can have a path, and when they can have a direct one.
 type Bound struct {
-	Connected float64
-	Direct    float64
-	Possible  bool // there is a direct path
+	Connected float64 // +Inf: they did not find any in a time that is a multiple of what it takes
+	Direct    float64 // +Inf if there is none
+	Possible  bool    // there is a direct path
 }
 
 // Least finds it by brute force. In place of agents stand two that do not heed any
@@ -27,14 +27,11 @@ type Bound struct {
 //
 // It knows nothing of how pairs are ranked, and so is a second opinion on what
 // [Direct] says, too: what brute force does not find is not there.
-func Least(from, to Topology) (Bound, error) { return probe(from, to, false) }
+func Least(e Experiment) (Bound, error) { return probe(e, false, 12*e.rtt()) }
 
-// probeFor is how long they try, which is a multiple of what the slowest take.
-const probeFor = 12 * RTT
-
-// probe lets two of them try.
-func probe(from, to Topology, browsers bool) (Bound, error) {
-	w := newWorld(from, to, 1, nil)
+// probe lets two of them try, for a time that is a multiple of what the slowest take.
+func probe(e Experiment, browsers bool, limit time.Duration) (Bound, error) {
+	w := newWorld(e, nil)
 	if err := addServer(w); err != nil {
 		return Bound{}, err
 	}
@@ -50,12 +47,12 @@ func probe(from, to Topology, browsers bool) (Bound, error) {
 	}
 	both[0].peer, both[1].peer = both[1], both[0]
 	for i, b := range both {
-		w.After(time.Duration(i)*signalling, func() { b.begin(w.Now()) })
+		w.After(time.Duration(i)*w.signalling(), func() { b.begin(w.Now()) })
 	}
-	w.Run(func() bool { return !both[0].direct.IsZero() && !both[1].direct.IsZero() }, probeFor)
+	w.Run(func() bool { return !both[0].direct.IsZero() && !both[1].direct.IsZero() }, limit)
 	return Bound{
-		Connected: sinceExchange(both[0].valid, both[1].valid),
-		Direct:    sinceExchange(both[0].direct, both[1].direct),
+		Connected: w.sinceExchange(both[0].valid, both[1].valid),
+		Direct:    w.sinceExchange(both[0].direct, both[1].direct),
 		Possible:  !both[0].direct.IsZero() && !both[1].direct.IsZero(),
 	}, nil
 }
@@ -112,7 +109,7 @@ func (b *brute) begin(now time.Time) {
 		b.own = append(b.own, base)
 	}
 	b.described = true
-	b.world.After(signalling, func() {
+	b.world.After(b.world.signalling(), func() {
 		b.peer.knows = true
 		b.peer.wake(b.world.Now())
 	})
@@ -140,7 +137,7 @@ func (b *brute) wake(now time.Time) {
 
 // tell signals a candidate.
 func (b *brute) tell(c netip.AddrPort) {
-	b.world.After(signalling, func() { b.peer.learn(b.world.Now(), c) })
+	b.world.After(b.world.signalling(), func() { b.peer.learn(b.world.Now(), c) })
 }
 
 func (b *brute) learn(now time.Time, remote netip.AddrPort) {
@@ -228,7 +225,7 @@ func (b *brute) Advance(now time.Time) {
 		b.pingNext(now)
 		return
 	}
-	b.next = now.Add(RTT / 8)
+	b.next = now.Add(b.world.rtt / 8)
 	if !b.knows {
 		return
 	}

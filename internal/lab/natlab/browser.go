@@ -20,9 +20,11 @@ import (
 //   - A check is never repeated but by its turn.
 //   - STUN servers are asked at once, TURN servers 50 ms later (kMinimumStepDelay).
 //
-// That is BasicIceController::SelectConnectionToPing and what it calls. A path
-// counts as found with the first answer, on each side for itself.
-func Browser(from, to Topology) (Bound, error) { return probe(from, to, true) }
+// That is what BasicIceController::SelectConnectionToPing does by the third and fourth
+// rule of FindNextPingableConnection. The others have pairs that work checked before
+// those that do not; they could only make it slower, and are left out. A path counts
+// as found with the first answer, on each side for itself, nominated or not.
+func Browser(e Experiment) (Bound, error) { return probe(e, true, 12*e.rtt()+1500*time.Millisecond) }
 
 const (
 	weakPingInterval = 48 * time.Millisecond

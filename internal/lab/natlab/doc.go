@@ -4,13 +4,13 @@
 //	from, _ := natlab.Named("port-restricted")
 //	to, _ := natlab.Named("symmetric")
 //	r, err := natlab.Connect(natlab.Experiment{From: from, To: to, Seed: 1})
-//	fmt.Println(r.Relayed, r.Connected, r.Nominated) // true 1.5 2.5
+//	fmt.Println(r.Relayed, r.Connected, r.Nominated) // true 2.5 24
 //
 // # What is simulated
 //
 // Two agents of package ice at their places, and the STUN and TURN server of
 // package turn in the middle of the network. A round trip between the agents takes
-// [RTT] whatever is in between, and half of that to the server and back. Nothing is
+// the same time whatever is in between, and half of that to the server and back. Nothing is
 // lost, so that what takes time is what the protocol waits for.
 //
 // One side offers and the other answers, by a signalling channel that takes half a

@@ -1,5 +1,10 @@
 package natlab
 
+import (
+	"math"
+	"time"
+)
+
 // A Cell is an experiment of the table, beside what is the least that it takes and
 // what browsers' schedule would take: where Compared, for neither knows TCP.
 type Cell struct {
@@ -12,16 +17,17 @@ type Cell struct {
 type Matrix struct {
 	Topologies []Topology
 	Cells      [][]Cell
+	RTT        time.Duration
 }
 
-// All makes every experiment. What is told of is one number; with another one
-// credentials, transactions and the ports of NATs are others.
-func All(topologies []Topology, seed uint64) (Matrix, error) {
-	m := Matrix{Topologies: topologies}
+// All makes every experiment of some topologies, like e.
+func All(topologies []Topology, e Experiment) (Matrix, error) {
+	m := Matrix{Topologies: topologies, RTT: e.rtt()}
 	for _, from := range topologies {
 		var row []Cell
 		for _, to := range topologies {
-			c, err := Compare(Experiment{From: from, To: to, Seed: seed})
+			e.From, e.To = from, to
+			c, err := Compare(e)
 			if err != nil {
 				return m, err
 			}
@@ -40,10 +46,10 @@ func Compare(e Experiment) (c Cell, err error) {
 	if c.Compared = e.From.DatagramsLeave() && e.To.DatagramsLeave(); !c.Compared {
 		return c, nil
 	}
-	if c.Least, err = Least(e.From, e.To); err != nil {
+	if c.Least, err = Least(e); err != nil {
 		return c, err
 	}
-	c.Browser, err = Browser(e.From, e.To)
+	c.Browser, err = Browser(e)
 	return c, err
 }
 
@@ -73,7 +79,7 @@ func (m *Matrix) Summary() (s Summary) {
 			if c.As() {
 				s.AsTheory++
 			}
-			if c.OK && c.Compared {
+			if c.OK && c.Compared && !math.IsInf(c.Browser.Connected, 1) {
 				s.Compared++
 				s.Ours += c.Connected
 				s.Least += c.Least.Connected

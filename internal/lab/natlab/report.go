@@ -53,7 +53,7 @@ func (m *Matrix) Rows() [][]string {
 // Caption says what the figures are.
 func (m *Matrix) Caption() string {
 	return fmt.Sprintf("Round trips of %d ms until both ends have a path, from when the answer is back; half of one leads to the server and back. %s%s.",
-		RTT.Milliseconds(), strings.ToUpper(explanation[:1]), explanation[1:])
+		m.RTT.Milliseconds(), strings.ToUpper(explanation[:1]), explanation[1:])
 }
 
 // Sentences are what the table comes to.

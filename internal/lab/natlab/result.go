@@ -1,7 +1,9 @@
 package natlab
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -12,10 +14,16 @@ import (
 // An Experiment is two agents that want to connect. The one at From offers.
 type Experiment struct {
 	From, To Topology
-	Seed     uint64
+	// RTT is how long a round trip between the agents takes; 0: 100 ms. One to the server
+	// takes half of that: it is in the middle.
+	RTT time.Duration
+	// Seed decides credentials, transactions and the ports of NATs.
+	Seed uint64
 	// Log has the result tell everything that happened.
 	Log bool
 }
+
+func (e *Experiment) rtt() time.Duration { return cmp.Or(e.RTT, 100*time.Millisecond) }
 
 // A Result is how it went.
 type Result struct {
@@ -57,7 +65,7 @@ func Connect(e Experiment) (Result, error) {
 	if e.Log {
 		log = &r.Log
 	}
-	w := newWorld(e.From, e.To, e.Seed, log)
+	w := newWorld(e, log)
 	if err := addServer(w); err != nil {
 		return r, err
 	}
@@ -74,7 +82,7 @@ func Connect(e Experiment) (Result, error) {
 		a.gather(start)
 		a.describe()
 	})
-	w.After(signalling, func() { // behind what describe has sent
+	w.After(w.signalling(), func() { // behind what describe has sent
 		z.gather(w.Now())
 		z.describe()
 	})
@@ -82,7 +90,7 @@ func Connect(e Experiment) (Result, error) {
 	if !r.OK {
 		return r, nil
 	}
-	r.Connected, r.Nominated = sinceExchange(a.connected, z.connected), sinceExchange(a.completed, z.completed)
+	r.Connected, r.Nominated = w.sinceExchange(a.connected, z.connected), w.sinceExchange(a.completed, z.completed)
 	r.Checks = a.checks + z.checks
 	w.Run(nil, time.Second)
 	r.Pace = a.pace
@@ -93,12 +101,16 @@ func Connect(e Experiment) (Result, error) {
 	return r, nil
 }
 
-// sinceExchange is the later of two times in round trips since the answer was back.
-func sinceExchange(t, u time.Time) float64 {
+// sinceExchange is the later of two times in round trips since the answer was back;
+// +Inf if one of them never came.
+func (w *world) sinceExchange(t, u time.Time) float64 {
+	if t.IsZero() || u.IsZero() {
+		return math.Inf(1)
+	}
 	if u.After(t) {
 		t = u
 	}
-	return float64(t.Sub(start.Add(2*signalling)).Microseconds()) / float64(RTT.Microseconds())
+	return float64(t.Sub(start.Add(2*w.signalling()))) / float64(w.rtt)
 }
 
 // look takes down the pair that data takes in the end, and reports whether both

@@ -12,23 +12,18 @@ import (
 	"github.com/plainrtc/plainrtc/turn"
 )
 
-const (
-	// RTT is how long a round trip between the agents takes. One to the server
-	// takes half of that: it is in the middle.
-	RTT = 100 * time.Millisecond
-
-	// signalling is how long a description or a candidate is under way.
-	signalling = RTT / 2
-)
-
 var start = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // A world is two hosts at their places, and the server.
 type world struct {
 	*netsim.Network
+	rtt   time.Duration
 	hosts [2]place
 	log   *[]string // nil: nobody wants to know
 }
+
+// signalling is how long a description or a candidate is under way.
+func (w *world) signalling() time.Duration { return w.rtt / 2 }
 
 // A place is where a host is.
 type place struct {
@@ -39,14 +34,14 @@ type place struct {
 }
 
 // newWorld builds the network without any node.
-func newWorld(from, to Topology, seed uint64, log *[]string) *world {
-	w := &world{Network: netsim.New(seed, start), log: log}
+func newWorld(e Experiment, log *[]string) *world {
+	w := &world{Network: netsim.New(e.Seed, start), rtt: e.rtt(), log: log}
 	w.Unhashed = true
 	if log != nil {
 		w.Network.Trace = trace.New(&facts{w, "network"}, "")
 	}
-	for i, t := range []Topology{from, to} {
-		w.hosts[i] = place{topology: t, shared: i == 1 && t.Shared && from.Name == t.Name}
+	for i, t := range []Topology{e.From, e.To} {
+		w.hosts[i] = place{topology: t, shared: i == 1 && t.Shared && e.From.Name == t.Name}
 	}
 	return w
 }
@@ -56,7 +51,7 @@ func newWorld(from, to Topology, seed uint64, log *[]string) *world {
 func (w *world) add(i int, n netsim.Node) *netsim.Host {
 	p := &w.hosts[i]
 	t := &p.topology
-	link := netsim.Profile{Delay: RTT / 4}
+	link := netsim.Profile{Delay: w.rtt / 4}
 	p.boxes = make([]*netsim.Gateway, len(t.Boxes))
 	last := len(t.Boxes) - 1
 	if p.shared {
