@@ -8,16 +8,22 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/plainrtc/plainrtc/internal/relay"
+	"github.com/plainrtc/plainrtc/stun"
 	"github.com/plainrtc/plainrtc/turn"
 )
 
@@ -268,4 +274,153 @@ func TestCertificatesOfServersAreVerified(t *testing.T) {
 			t.Errorf("%s: %+v", protocol, errs)
 		}
 	}
+}
+
+// Who comes to a TCP socket and does not say by a check whom for has to go: at once if it says
+// something else, after a while if it says nothing. And there are not many of those.
+func TestStrangersAreTurnedAway(t *testing.T) {
+	mux, err := listenTCPMux(300*time.Millisecond, []netip.AddrPort{netip.AddrPortFrom(loopback[0], 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mux.Close() })
+	pc := newPeer(t, Config{TCPMux: mux})
+	if _, err := pc.CreateDataChannel("test", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := pc.SetLocalDescription(SessionDescription{}); err != nil {
+		t.Fatal(err)
+	}
+	check := func(ufrag string) []byte {
+		b := stun.NewBuilder(nil, stun.BindingRequest, stun.TransactionID{1})
+		b.AddString(stun.AttrUsername, ufrag+":them")
+		b.AddUint32(stun.AttrPriority, 1)
+		b.AddIntegrity(stun.NewKey([]byte("a password that is not ours")))
+		b.AddFingerprint()
+		return append(binary.BigEndian.AppendUint16(nil, uint16(len(b.Bytes()))), b.Bytes()...)
+	}
+	for what, says := range map[string][]byte{
+		"nothing":                       nil,
+		"half of a check":               check(pc.core.localUfrag())[:20],
+		"HTTP":                          []byte("GET / HTTP/1.1\r\n\r\n"),
+		"a check for nobody":            check("nobody"),
+		"a check with a wrong password": check(pc.core.localUfrag()),
+		"an empty message":              {0, 0},
+	} {
+		conn, err := net.Dial("tcp", mux.Addresses()[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write(says); err != nil {
+			t.Fatal(err)
+		}
+		conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("who says %s may stay", what)
+		}
+	}
+	if pc.mu.Lock(); len(pc.streams) > 0 {
+		t.Errorf("%d connections are left", len(pc.streams))
+	}
+	pc.mu.Unlock()
+}
+
+// More silent ones than a few are not taken from one address.
+func TestSilentConnectionsAreFew(t *testing.T) {
+	mux := listenTCP(t)
+	conns := make(chan net.Conn, 200)
+	closed := make(chan bool, cap(conns))
+	for range cap(conns) {
+		conn, err := net.Dial("tcp", mux.Addresses()[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns <- conn
+		go func() {
+			conn.Read(make([]byte, 1))
+			closed <- true
+		}()
+	}
+	for range cap(conns) - maxSilentFrom {
+		<-closed
+	}
+	mux.mu.Lock()
+	if len(mux.silent) > maxSilentFrom {
+		t.Errorf("%d silent connections are kept", len(mux.silent))
+	}
+	mux.mu.Unlock()
+	for range cap(conns) {
+		(<-conns).Close()
+	}
+}
+
+// To one that does not read, no more is kept than what a router's queue would: nothing blocks.
+func TestSlowReadersLoseDatagrams(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	pc := newPeer(t, Config{})
+	s := &stream{pc: pc, peer: true, conn: near}
+	for range 10_000 {
+		s.send(make([]byte, 3*1200), 1200)
+	}
+	s.mu.Lock()
+	if n := len(s.waiting); n > maxWaiting || n < maxWaiting/2 {
+		t.Errorf("%d bytes wait", n)
+	}
+	s.mu.Unlock()
+	// What arrives is whole.
+	f := new(frames)
+	for n := 0; n < 50; {
+		far.SetReadDeadline(time.Now().Add(20 * time.Second))
+		k, err := far.Read(f.Space())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Wrote(k)
+		for m, ok := f.Next(); ok; m, ok = f.Next() {
+			if n++; len(m) != 1200 {
+				t.Fatalf("a message of %d bytes comes", len(m))
+			}
+		}
+	}
+	s.end()
+	far.Close()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		s.mu.Lock()
+		writing := s.writing
+		s.mu.Unlock()
+		if !writing {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the writer does not end")
+		}
+	}
+}
+
+// However a stream is cut, its messages come out whole.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte{0, 1, 'a', 0, 0, 0, 3, 'b', 'c', 'd'}, byte(3))
+	f.Fuzz(func(t *testing.T, input []byte, at byte) {
+		cut := func(size int) (messages [][]byte) {
+			fr := new(frames)
+			for rest := input; len(rest) > 0; {
+				n := copy(fr.Space(), rest[:min(size, len(rest))])
+				fr.Wrote(n)
+				rest = rest[n:]
+				for m, ok := fr.Next(); ok; m, ok = fr.Next() {
+					messages = append(messages, bytes.Clone(m))
+				}
+			}
+			if len(fr.b) > 4*len(input)+4096 {
+				t.Fatalf("%d bytes of room for %d", len(fr.b), len(input))
+			}
+			return messages
+		}
+		whole, parts := cut(len(input)), cut(1+int(at))
+		if !slices.EqualFunc(whole, parts, bytes.Equal) {
+			t.Fatalf("%q at once, %q in parts", whole, parts)
+		}
+	})
 }

@@ -21,6 +21,7 @@ import (
 // its USERNAME. Who does not say it in time, or says something else, has to go.
 type TCPMux struct {
 	listeners []*net.TCPListener
+	claimFor  time.Duration
 	running   sync.WaitGroup
 
 	mu      sync.Mutex
@@ -42,8 +43,12 @@ const (
 // ListenTCPMux opens listening sockets: one at each of the given addresses, which are as those of
 // [ListenUDPMux]. The connections that are to have them are told in [Config].
 func ListenTCPMux(addresses ...netip.AddrPort) (*TCPMux, error) {
+	return listenTCPMux(claimFor, addresses)
+}
+
+func listenTCPMux(claimFor time.Duration, addresses []netip.AddrPort) (*TCPMux, error) {
 	m := &TCPMux{
-		ufrags: make(map[string]*PeerConnection), members: make(map[*PeerConnection][]string), silent: make(map[net.Conn]netip.Addr),
+		claimFor: claimFor, ufrags: make(map[string]*PeerConnection), members: make(map[*PeerConnection][]string), silent: make(map[net.Conn]netip.Addr),
 	}
 	var failed error
 	for _, a := range expand(addresses) {
@@ -139,7 +144,7 @@ func (m *TCPMux) admit(conn net.Conn) bool {
 
 // serve learns whom a connection is for, and is its reader from then on.
 func (m *TCPMux) serve(conn net.Conn) {
-	conn.SetReadDeadline(time.Now().Add(claimFor))
+	conn.SetReadDeadline(time.Now().Add(m.claimFor))
 	first, err := readFirst(conn)
 	ufrag, isCheck := requestUfrag(first[min(2, len(first)):])
 	m.mu.Lock()
