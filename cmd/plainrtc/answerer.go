@@ -26,6 +26,9 @@ const (
 	setupLimit = 30 * time.Second
 )
 
+// overTCPUsage is the usage of --tcp.
+const overTCPUsage = "let peers come over TCP too, for whom UDP is blocked, to the ports that the answer names"
+
 // errBusy says that maxConnections are there already.
 var errBusy = errors.New("there are as many connections as this server takes; try again when some have ended")
 
@@ -38,6 +41,7 @@ func (e badOfferError) Error() string { return e.err.Error() }
 // one certificate, and it ends those that have failed.
 type answerer struct {
 	mux         *peerconnection.UDPMux
+	tcp         *peerconnection.TCPMux // nil: nobody comes over TCP
 	certificate *dtls.Certificate
 	trace       trace.Sink // what else follows each connection; may be nil
 	log         io.Writer
@@ -50,7 +54,7 @@ type answerer struct {
 	running     sync.WaitGroup // follow, accept and handle
 }
 
-func newAnswerer(addresses []netip.AddrPort, sink trace.Sink, log io.Writer) (*answerer, error) {
+func newAnswerer(addresses []netip.AddrPort, overTCP bool, sink trace.Sink, log io.Writer) (*answerer, error) {
 	certificate, err := dtls.GenerateCertificate(rand.Reader, time.Now())
 	if err != nil {
 		return nil, err
@@ -59,8 +63,15 @@ func newAnswerer(addresses []netip.AddrPort, sink trace.Sink, log io.Writer) (*a
 	if err != nil {
 		return nil, err
 	}
+	var tcp *peerconnection.TCPMux
+	if overTCP {
+		if tcp, err = peerconnection.ListenTCPMux(addresses...); err != nil {
+			mux.Close()
+			return nil, err
+		}
+	}
 	return &answerer{
-		mux: mux, certificate: certificate, trace: sink, log: log,
+		mux: mux, tcp: tcp, certificate: certificate, trace: sink, log: log,
 		connections: make(map[*peerconnection.PeerConnection]struct{}),
 	}, nil
 }
@@ -82,7 +93,7 @@ type service struct {
 func (a *answerer) answer(ctx context.Context, offer peerconnection.SessionDescription, sink trace.Sink, s service) (*peerconnection.PeerConnection, peerconnection.SessionDescription, error) {
 	name := fmt.Sprintf("connection %d", a.made.Add(1))
 	var none peerconnection.SessionDescription
-	config := peerconnection.Config{Certificate: a.certificate, Mux: a.mux}
+	config := peerconnection.Config{Certificate: a.certificate, Mux: a.mux, TCPMux: a.tcp}
 	if sink != nil || a.trace != nil {
 		config.Tracer = trace.New(trace.Multi(sink, a.trace), name)
 	}
@@ -232,4 +243,7 @@ func (a *answerer) close() {
 	a.mu.Unlock()
 	a.running.Wait()
 	a.mux.Close()
+	if a.tcp != nil {
+		a.tcp.Close()
+	}
 }

@@ -10,7 +10,7 @@ import (
 
 var echoCommand = command{
 	name:     "echo",
-	synopsis: "[--addr ADDRESS] [--trace FILE] | --client URL [--json] [--timeout DURATION] [--trace FILE]",
+	synopsis: "[--addr ADDRESS] [--tcp] [--trace FILE] | --client URL [--json] [--timeout DURATION] [--trace FILE]",
 	summary:  "an interop server that echoes data channels and media, and its client",
 	about: `
 Without --client, it listens for HTTP. POST /offer takes {"type":"offer","sdp":"…"}
@@ -28,6 +28,7 @@ with 0 if all of it was right, with 1 if not.`,
 		"plainrtc echo --client http://127.0.0.1:8081/offer --json --timeout 5s",
 	define: func(flags *flag.FlagSet) func(context.Context, output) error {
 		addr := flags.String("addr", "127.0.0.1:8080", "listen for HTTP on this `address`; :8080 means all of this machine's")
+		overTCP := flags.Bool("tcp", false, overTCPUsage)
 		traceFile := flags.String("trace", "", traceUsage)
 		var c echoClient
 		flags.StringVar(&c.url, "client", "", "be the client of the echo server at this `URL`")
@@ -39,6 +40,8 @@ with 0 if all of it was right, with 1 if not.`,
 			switch {
 			case given["client"] && given["addr"]:
 				return usageError("--addr is for the server and --client makes it a client: give one of them")
+			case given["client"] && given["tcp"]:
+				return usageError("--tcp is for the server: a client goes to its TCP sockets by itself")
 			case !given["client"] && (given["json"] || given["timeout"]):
 				return usageError("--json and --timeout are for the client: give --client URL too")
 			}
@@ -50,14 +53,14 @@ with 0 if all of it was right, with 1 if not.`,
 			if given["client"] {
 				return c.run(ctx, out, capture.sink())
 			}
-			return serveEcho(ctx, out, *addr, capture)
+			return serveEcho(ctx, out, *addr, *overTCP, capture)
 		}
 	},
 }
 
-func serveEcho(ctx context.Context, out output, addr string, capture *capture) error {
+func serveEcho(ctx context.Context, out output, addr string, overTCP bool, capture *capture) error {
 	words := announcement{here: "Post offers to %soffer; Ctrl-C ends.", lan: "From other machines: %soffer"}
-	return serveOffers(ctx, out, addr, capture, words, echoHandler)
+	return serveOffers(ctx, out, addr, overTCP, capture, words, echoHandler)
 }
 
 // echoHandler is the HTTP side of the echo server.

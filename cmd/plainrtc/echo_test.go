@@ -22,7 +22,7 @@ var loopback = netip.MustParseAddrPort("127.0.0.1:0")
 // newTestAnswerer answers on the loopback interface until the test ends.
 func newTestAnswerer(t *testing.T) *answerer {
 	t.Helper()
-	a, err := newAnswerer([]netip.AddrPort{loopback}, nil, t.Output())
+	a, err := newAnswerer([]netip.AddrPort{loopback}, true, nil, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,13 +163,13 @@ type announcement struct {
 
 // serveOffers answers offers over HTTP at addr, the way that handler has it,
 // until ctx ends.
-func serveOffers(ctx context.Context, out output, addr string, capture *capture, words announcement, handler func(*answerer) http.Handler) error {
+func serveOffers(ctx context.Context, out output, addr string, overTCP bool, capture *capture, words announcement, handler func(*answerer) http.Handler) error {
 	l, err := listen(addr)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	a, err := newAnswerer(udpAddresses(l), capture.sink(), out.stderr)
+	a, err := newAnswerer(udpAddresses(l), overTCP, capture.sink(), out.stderr)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 
 var serveCommand = command{
 	name:     "serve",
-	synopsis: "[--addr ADDRESS] [--play FILE] [--play-audio FILE] [--record-dir DIRECTORY] [--trace FILE]",
+	synopsis: "[--addr ADDRESS] [--play FILE] [--play-audio FILE] [--record-dir DIRECTORY] [--tcp] [--trace FILE]",
 	summary:  "a page that connects its browser to this program, and shows how",
 	about: `
 Serves a page. A browser that opens it connects to this program through WebRTC,
@@ -33,6 +33,7 @@ from this machine, or by https. Ctrl-C ends it.`,
 		play := flags.String("play", "", "a `file` of video that pages can have played")
 		playAudio := flags.String("play-audio", "", "a `file` of sound that goes with it, or is played alone")
 		recordDir := flags.String("record-dir", "", "store recordings in this `directory`; without it, in a new one for temporary files")
+		overTCP := flags.Bool("tcp", false, overTCPUsage)
 		traceFile := flags.String("trace", "", traceUsage)
 		return func(ctx context.Context, out output) error {
 			clips, err := openClips(*play, *playAudio)
@@ -49,15 +50,15 @@ from this machine, or by https. Ctrl-C ends it.`,
 				return err
 			}
 			defer recordings.close(out)
-			return serve(ctx, out, *addr, capture, recordings, clips)
+			return serve(ctx, out, *addr, *overTCP, capture, recordings, clips)
 		}
 	},
 }
 
-func serve(ctx context.Context, out output, addr string, capture *capture, r *recordings, c clips) error {
+func serve(ctx context.Context, out output, addr string, overTCP bool, capture *capture, r *recordings, c clips) error {
 	words := announcement{
 		here: "Open %s in a browser; Ctrl-C ends.", lan: "From other machines: %s",
 		also: []string{"Recordings go to " + r.dir},
 	}
-	return serveOffers(ctx, out, addr, capture, words, func(a *answerer) http.Handler { return newPage(a, r, c).handler() })
+	return serveOffers(ctx, out, addr, overTCP, capture, words, func(a *answerer) http.Handler { return newPage(a, r, c).handler() })
 }
