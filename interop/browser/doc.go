@@ -21,8 +21,8 @@
 // an origin of its own: browsers allow six connections to an origin, which as
 // many pages that poll would use up.
 //
-// [ChromiumIn] starts one for a single test in a network namespace, with the harness's
-// server in there, too.
+// [ChromiumIn] and [FirefoxIn] start one for a single test in a network namespace, with the
+// harness's server in there, too.
 //
 // A test that fails logs its pages' consoles, the end of the browser's standard
 // error, and what [Page.OnFailure] adds. A browser that is not installed fails

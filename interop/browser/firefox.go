@@ -57,7 +57,18 @@ var firefoxPrefs = []Pref{
 // same additional preferences, and starts it for the first of them.
 func Firefox(t testing.TB, prefs ...Pref) *Browser {
 	t.Helper()
-	return shared(t, kind{
+	return shared(t, firefox(nil, prefs))
+}
+
+// FirefoxIn starts a headless Firefox in a network namespace, with additional files in its
+// profile. It ends with the test.
+func FirefoxIn(t testing.TB, place Place, files map[string]string, prefs ...Pref) *Browser {
+	t.Helper()
+	return apart(t, firefox(files, prefs), place)
+}
+
+func firefox(files map[string]string, prefs []Pref) kind {
+	return kind{
 		name:     "Firefox",
 		programs: []string{"firefox-esr", "firefox"},
 		install:  "apt-get install firefox-esr",
@@ -65,10 +76,15 @@ func Firefox(t testing.TB, prefs ...Pref) *Browser {
 			if err := os.WriteFile(filepath.Join(profile, "user.js"), userJS(prefs), 0o600); err != nil {
 				return nil, err
 			}
+			for name, text := range files {
+				if err := os.WriteFile(filepath.Join(profile, name), []byte(text), 0o600); err != nil {
+					return nil, err
+				}
+			}
 			return []string{"-headless", "-no-remote", "-profile", profile, url}, nil
 		},
 		flags: strings.Split(string(userJS(prefs)), "\n"),
-	})
+	}
 }
 
 // userJS returns the file of a profile that sets preferences; later lines win.

@@ -6,8 +6,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -35,6 +37,7 @@ type lab struct {
 	server *Host
 	turn   *Process
 	trust  string // in the environment of peers, to trust the server's certificate
+	print  string // its fingerprint, as Firefox writes it
 }
 
 func newLab(t *testing.T) *lab {
@@ -160,6 +163,9 @@ func (l *lab) certificate() (flags []string) {
 		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
 			l.t.Fatal(err)
 		}
+	}
+	for _, b := range sha256.Sum256(der) {
+		l.print = strings.TrimPrefix(fmt.Sprintf("%s:%02X", l.print, b), ":")
 	}
 	l.trust = "SSL_CERT_FILE=" + cert
 	return []string{"--tls", l.server.Addr.String() + ":443", "--cert", cert, "--key", key}

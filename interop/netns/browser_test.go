@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/plainrtc/plainrtc/interop/browser"
+	"github.com/plainrtc/plainrtc/peerconnection"
 )
 
 // A page is a peer in a browser.
@@ -30,7 +32,7 @@ func newPage(t *testing.T, b *browser.Browser, s settings) *page {
 		p.create("beat", {negotiated: true, id: 1, ordered: false, maxRetransmits: 0});
 		p.create("bulk", {negotiated: true, id: 2});
 		for (const {dc} of p.channels) dc.onmessage = ({data}) => dc.send(data);
-		return n`, map[string]any{"iceServers": urls(s), "iceTransportPolicy": "all"})
+		return n`, map[string]any{"iceServers": urls(s), "iceTransportPolicy": cmp.Or(s.Policy, "all")})
 	return p
 }
 
@@ -109,6 +111,40 @@ func TestChromium(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := us.settled(t, ctx, c.relayed)
+			t.Logf("connected after %v: %s; 512 KiB there and back in %v", after, path, done.Took.Round(time.Millisecond))
+		})
+	}
+}
+
+// Firefox, which asks for relayed candidates alone, by each transport of the server.
+func TestFirefox(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.serve(l.certificate()...)
+	site, other := l.site(Router{NAT: Cone}), l.site(Router{NAT: Cone})
+	// As if the user had accepted the certificate. Firefox speaks TLS with servers that have a name alone.
+	exception := "turn.example.org:443:\tOID.2.16.840.1.101.3.4.2.1\t" + l.print + "\t\n"
+	firefox := browser.FirefoxIn(t, browser.Place{Enter: site.Enter, Listen: site.Listen}, map[string]string{"cert_override.txt": exception},
+		browser.Pref{Name: "network.dns.forceResolve", Value: l.server.Addr.String()})
+	for i, c := range []struct{ name, url string }{
+		{"udp", l.url("udp")},
+		{"tcp", l.url("tcp")},
+		{"tls", "turns:turn.example.org:443?transport=tcp"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx := testContext(t)
+			us := newRemote(t, other.Namespace, settings{Servers: iceServers(l.url("udp"))})
+			them := newPage(t, firefox, settings{Servers: iceServers(c.url), Policy: peerconnection.ICETransportRelay})
+			offerer, answerer := peer(us), peer(them)
+			if i%2 == 1 {
+				offerer, answerer = answerer, offerer
+			}
+			after := call(t, ctx, offerer, answerer, us)
+			done, err := us.transfer(ctx, transfer{Size: 512 << 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := us.settled(t, ctx, true)
 			t.Logf("connected after %v: %s; 512 KiB there and back in %v", after, path, done.Took.Round(time.Millisecond))
 		})
 	}
