@@ -396,3 +396,36 @@ func TestRuns(t *testing.T) {
 		t.Errorf("%d runs of what is larger than one system call takes, want 3", len(b.runs))
 	}
 }
+
+// What several clients send in turn is put together by where it goes, in its order.
+func TestRunsAreJoined(t *testing.T) {
+	here, there := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
+	a, c := new(udp.Socket), new(udp.Socket)
+	b := new(batch)
+	type sent struct {
+		by      *udp.Socket
+		to      netip.AddrPort
+		packets string
+		segment int
+	}
+	for _, d := range []struct {
+		by   *udp.Socket
+		to   netip.AddrPort
+		text string
+	}{
+		{a, here, "one"}, {c, here, "uno"}, {a, here, "two"}, {a, there, "eins"}, {a, here, "six"}, {c, here, "due"}, {a, here, "4"}, {a, here, "five"},
+		{c, here, ""}, {c, here, "tre"}, {a, there, "vier"}, {a, there, "fünf"},
+	} {
+		b.add(d.by, d.to, []byte(d.text))
+	}
+	var got []sent
+	for i := range b.runs {
+		if r := &b.runs[i]; r.by != nil {
+			got = append(got, sent{r.by, r.to, string(b.join(i)), r.segment})
+		}
+	}
+	want := []sent{{a, here, "onetwosix4", 3}, {c, here, "unodue", 3}, {a, there, "einsvier", 4}, {a, here, "five", 4}, {c, here, "", 0}, {c, here, "tre", 3}, {a, there, "fünf", 5}}
+	if !slices.Equal(got, want) {
+		t.Errorf("sent is\n%v, want\n%v", got, want)
+	}
+}

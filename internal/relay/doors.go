@@ -20,6 +20,7 @@ type batch struct {
 	now     time.Time
 	slab    []byte
 	runs    []run
+	joined  []byte // runs to one place, put together
 	scratch [turn.Headroom + 65535 + 3]byte
 	closing []io.Closer
 	spliced []*connection // whose packets end with those of this visit
@@ -225,14 +226,47 @@ const maxRun = 60 << 10
 func (b *batch) send() {
 	for i := range b.runs {
 		r := &b.runs[i]
+		if r.by == nil {
+			continue // it has left with another
+		}
+		packets := b.join(i)
 		// A datagram that fitted into what carried it here may not do so with our header in
 		// front, and its sender does not know of that: it goes on in fragments.
-		if errors.Is(r.by.Send(r.to, b.slab[r.start:r.end], r.segment), syscall.EMSGSIZE) {
-			for at := r.start; at < r.end; at += r.segment {
-				r.by.SendInFragments(r.to, b.slab[at:min(at+r.segment, r.end)])
+		if errors.Is(r.by.Send(r.to, packets, r.segment), syscall.EMSGSIZE) {
+			for at := 0; at < len(packets); at += r.segment {
+				r.by.SendInFragments(r.to, packets[at:min(at+r.segment, len(packets))])
 			}
 		}
 		*r = run{}
 	}
 	b.runs, b.slab = b.runs[:0], b.slab[:0]
+}
+
+// ahead is how many runs are looked at for more that goes to the same place.
+const ahead = 64
+
+// join puts together a run and those behind it that go to the same place, so that what several
+// clients send, each packet alone, does not cost a system call each. Copying is cheap beside one.
+func (b *batch) join(i int) []byte {
+	r := &b.runs[i]
+	packets := b.slab[r.start:r.end]
+	for j := i + 1; j < min(len(b.runs), i+ahead) && !r.ended; j++ {
+		next := &b.runs[j]
+		if next.by != r.by || next.to != r.to {
+			continue
+		}
+		// What comes later must not leave earlier: at the first that does not fit it ends.
+		n := next.end - next.start
+		if n == 0 || next.segment > r.segment || next.segment < r.segment && n > next.segment || len(packets)+n > maxRun {
+			break
+		}
+		if &packets[0] == &b.slab[r.start] {
+			packets = append(b.joined[:0], packets...)
+		}
+		packets = append(packets, b.slab[next.start:next.end]...)
+		b.joined = packets
+		r.ended = next.ended || next.segment < r.segment
+		*next = run{}
+	}
+	return packets
 }

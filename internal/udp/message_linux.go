@@ -105,7 +105,7 @@ func (s *sender) send(fd int, b []byte, segment int) syscall.Errno {
 }
 
 const (
-	bundles    = 8       // how many a slab holds
+	bundles    = 32      // how many a slab holds
 	bundleSize = 1 << 16 // no datagram, and no bundle that UDP_GRO joined, is larger
 )
 
