@@ -80,6 +80,7 @@ waits for the others until --drain has passed; a second one ends it.`,
 		flags.StringVar(&t.second, "alternate-address", "", "a second `address` of this machine, such as 192.0.2.2 or 192.0.2.2:3479, with which clients may find out what their NAT does (RFC 5780)")
 		flags.StringVar(&t.elsewhere, "alternate-server", "", "where clients are sent when this server drains or is full: an `address` with a port")
 		flags.BoolVar(&t.config.Turn.TCPRelays, "tcp-relays", false, "relay TCP connections too (RFC 6062), for clients on TCP and TLS")
+		flags.IntVar(&t.config.Shards, "shards", 0, "how many sockets share each address of UDP, so that as many processors read, a `NUMBER`; 0 means half as many as there are processors, up to 4")
 		flags.IntVar(&t.config.Turn.MaxAllocations, "max-allocations", 0, "the most allocations, `NUMBER`; 0 means 100,000")
 		flags.IntVar(&t.config.Turn.MaxUserAllocations, "max-user-allocations", 0, "the most of one user, `NUMBER`; 0 means as many as there can be")
 		flags.IntVar(&t.config.Turn.UserBandwidth, "user-bandwidth", 0, "what one user's allocations carry, in `BYTES` a second; 0 means without limit")
@@ -152,7 +153,7 @@ func (t *turnOptions) run(ctx context.Context, out output) error {
 	}
 	for name, n := range map[string]int{
 		"max-allocations": t.config.Turn.MaxAllocations, "max-user-allocations": t.config.Turn.MaxUserAllocations, "user-bandwidth": t.config.Turn.UserBandwidth,
-		"max-connections": t.config.MaxConnections, "max-address-connections": t.config.MaxAddressConnections,
+		"shards": t.config.Shards, "max-connections": t.config.MaxConnections, "max-address-connections": t.config.MaxAddressConnections,
 		"max-peer-connections": t.config.Turn.MaxPeerConnections, "unknown-rate": t.config.Turn.UnknownRate, "unknown-total": t.config.Turn.UnknownTotal,
 	} {
 		if n < 0 {

@@ -192,9 +192,10 @@ func (s *Server) toClient(b *batch, to turn.FiveTuple, packet []byte) {
 		}
 		return
 	}
-	for _, socket := range s.sockets {
-		if socket.Local() == to.Server {
-			b.add(socket, to.Client, packet)
+	for _, group := range s.groups {
+		if group[0].Local() == to.Server {
+			// Any of them will do, and one client's packets leave by one.
+			b.add(group[int(to.Client.Port())%len(group)], to.Client, packet)
 			return
 		}
 	}

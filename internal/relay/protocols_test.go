@@ -172,3 +172,33 @@ func TestSecondAddress(t *testing.T) {
 		}
 	}
 }
+
+// With several sockets for one address each client is served, whichever it meets.
+func TestShards(t *testing.T) {
+	s := listenOn(t, func(c *Config) { c.Shards, c.Turn.UnknownRate = 4, 1000 })
+	if datagrams, _ := s.Addresses(); len(datagrams) != 2 || len(s.sockets) != 5 {
+		t.Fatalf("%d sockets on %v", len(s.sockets), datagrams)
+	}
+	peer, at := newPeer(t)
+	b := make([]byte, 100)
+	for range 16 {
+		c := dial(t, s, turn.UDP)
+		c.allocate()
+		c.bind(at)
+		packet, err := c.core.AppendData(time.Now(), nil, at, []byte("there"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.conn.Write(packet)
+		n, from, err := peer.ReadFromUDPAddrPort(b)
+		if err != nil || string(b[:n]) != "there" {
+			t.Fatalf("the peer got %q: %v", b[:n], err)
+		}
+		c.data = nil
+		peer.WriteToUDPAddrPort([]byte("and back"), from)
+		c.until("the answer", func() bool { return c.data != nil })
+		if string(c.data) != "and back" {
+			t.Errorf("the client got %q", c.data)
+		}
+	}
+}

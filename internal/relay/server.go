@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,12 @@ type Config struct {
 	// Certificate is what TLS and DTLS show to clients; DTLS only its first, which is the
 	// server's own.
 	Certificate *tls.Certificate
+
+	// Shards is how many sockets share each address of UDP, so that as many processors read
+	// what arrives; a client's packets all come to one of them. Each gathers less at a time, which
+	// costs more for a packet: on two processors nothing was won. So zero
+	// means half as many as there are processors, one at least and four at most.
+	Shards int
 
 	// Second is another address and port of the host's, with which clients may find out what
 	// their NAT does (RFC 5780): UDP is served on it, too, and on either address with the
@@ -56,7 +63,8 @@ type Config struct {
 // A Server is a running server.
 type Server struct {
 	config    Config
-	sockets   []*udp.Socket
+	sockets   []*udp.Socket   // of UDP and DTLS
+	groups    [][]*udp.Socket // the same, by address
 	listeners []net.Listener
 	running   sync.WaitGroup // accepts, and serves of connections
 	drained   chan struct{}  // closed once the core says Drained
@@ -105,6 +113,9 @@ func Listen(config Config) (s *Server, err error) {
 	}
 	if config.MaxAddressConnections == 0 {
 		config.MaxAddressConnections = 64
+	}
+	if config.Shards == 0 {
+		config.Shards = max(1, min(4, runtime.GOMAXPROCS(0)/2))
 	}
 	if config.limits == (limits{}) {
 		config.limits = usualLimits
@@ -158,22 +169,23 @@ func Listen(config Config) (s *Server, err error) {
 			return nil, err
 		}
 	}
-	listen := func(at []netip.AddrPort, receive func(*udp.Socket, []udp.Packet)) error {
+	listen := func(at []netip.AddrPort, shards int, receive func(*udp.Socket, []udp.Packet)) error {
 		for _, a := range expand(at) {
-			socket, err := udp.Listen(a, receive)
+			group, err := udp.ListenGroup(a, shards, receive)
 			if err != nil {
 				return fmt.Errorf("relay: %w", err)
 			}
 			s.mu.Lock() // the first may have clients already
-			s.sockets = append(s.sockets, socket)
+			s.groups = append(s.groups, group)
+			s.sockets = append(s.sockets, group...)
 			s.mu.Unlock()
 		}
 		return nil
 	}
-	if err := listen(config.UDP, s.fromClients); err != nil {
+	if err := listen(config.UDP, config.Shards, s.fromClients); err != nil {
 		return nil, err
 	}
-	if err := listen(config.DTLS, s.fromSessions); err != nil {
+	if err := listen(config.DTLS, 1, s.fromSessions); err != nil {
 		return nil, err
 	}
 	for _, a := range config.TCP {
@@ -234,8 +246,8 @@ func expand(addresses []netip.AddrPort) (all []netip.AddrPort) {
 
 // Addresses are where clients come in: of UDP and DTLS, and of the listeners of TCP and TLS.
 func (s *Server) Addresses() (datagrams, streams []netip.AddrPort) {
-	for _, socket := range s.sockets {
-		datagrams = append(datagrams, socket.Local())
+	for _, group := range s.groups {
+		datagrams = append(datagrams, group[0].Local())
 	}
 	for _, l := range s.listeners {
 		streams = append(streams, addrPort(l.Addr()))

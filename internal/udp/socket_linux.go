@@ -18,6 +18,7 @@ type Socket struct {
 	fd      int
 	ipv6    bool // of family AF_INET6
 	whole   bool // what it sends is not fragmented
+	shared  bool // the address is others', too
 	local   netip.AddrPort
 	receive func(s *Socket, batch []Packet)
 	reader  *reader
@@ -46,6 +47,7 @@ const (
 	pmtudProbe      = 3
 	soSndBufForce   = 32
 	soRcvBufForce   = 33
+	soReusePort     = 15
 )
 
 // sendTimeout is how long a send may wait for room in the socket's buffer. An
@@ -53,7 +55,18 @@ const (
 const sendTimeout = 10 * time.Millisecond
 
 func listen(addr netip.AddrPort, receive func(*Socket, []Packet)) (*Socket, error) {
-	s := &Socket{ipv6: addr.Addr().Is6(), receive: receive}
+	return listenAs(&Socket{ipv6: addr.Addr().Is6(), receive: receive}, addr)
+}
+
+// canShare says that listenShared does what it says.
+const canShare = true
+
+// listenShared opens one of several sockets on an address.
+func listenShared(addr netip.AddrPort, receive func(*Socket, []Packet)) (*Socket, error) {
+	return listenAs(&Socket{ipv6: addr.Addr().Is6(), receive: receive, shared: true}, addr)
+}
+
+func listenAs(s *Socket, addr netip.AddrPort) (*Socket, error) {
 	family := syscall.AF_INET
 	if s.ipv6 {
 		family = syscall.AF_INET6
@@ -84,6 +97,11 @@ func (s *Socket) open(addr netip.AddrPort) error {
 			only = 0
 		}
 		if err := set(syscall.IPPROTO_IPV6, ipv6V6Only, only); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+	}
+	if s.shared {
+		if err := set(syscall.SOL_SOCKET, soReusePort, 1); err != nil {
 			return os.NewSyscallError("setsockopt", err)
 		}
 	}

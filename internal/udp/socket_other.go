@@ -42,6 +42,13 @@ func listen(addr netip.AddrPort, receive func(*Socket, []Packet)) (*Socket, erro
 	return s, nil
 }
 
+// canShare says that no address is shared here.
+const canShare = false
+
+func listenShared(netip.AddrPort, func(*Socket, []Packet)) (*Socket, error) {
+	panic("BUG: udp: no address is shared here")
+}
+
 func (s *Socket) run(receive func(*Socket, []Packet)) {
 	b := make([]byte, maxDatagram)
 	batch := make([]Packet, 1)

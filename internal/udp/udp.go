@@ -40,6 +40,42 @@ func Listen(addr netip.AddrPort, receive func(s *Socket, batch []Packet)) (*Sock
 	return s, nil
 }
 
+// ListenGroup is Listen with n sockets on one address, among which the kernel divides what
+// arrives: what comes from one place always comes to the same socket, and the sockets
+// have readers of their own. Where the system cannot do that there is one socket.
+func ListenGroup(addr netip.AddrPort, n int, receive func(s *Socket, batch []Packet)) (group []*Socket, err error) {
+	if n <= 1 || !canShare {
+		s, err := Listen(addr, receive)
+		if err != nil {
+			return nil, err
+		}
+		return []*Socket{s}, nil
+	}
+	if !addr.IsValid() {
+		return nil, fmt.Errorf("udp: cannot listen without an address")
+	}
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	// Whoever shares an address shares it with everybody of the same user who does, another
+	// process too. So whether it is taken is seen by a socket that does not share.
+	probe, err := Listen(addr, func(*Socket, []Packet) {})
+	if err != nil {
+		return nil, err
+	}
+	addr = probe.Local()
+	probe.Close()
+	for range n {
+		s, err := listenShared(addr, receive)
+		if err != nil {
+			for _, s := range group {
+				s.Close()
+			}
+			return nil, fmt.Errorf("udp: cannot listen on %v: %w", addr, err)
+		}
+		group = append(group, s)
+	}
+	return group, nil
+}
+
 // sendError says what went wrong, which a caller mostly passes over: a datagram
 // that is not sent is a datagram lost.
 func (s *Socket) sendError(to netip.AddrPort, err error) error {

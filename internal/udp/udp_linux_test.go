@@ -4,9 +4,11 @@ package udp
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -206,5 +208,69 @@ func TestMTU(t *testing.T) {
 	}
 	if err := a.Send(z.Local(), b, 0); err == nil {
 		t.Error("what may not be fragmented was, after something that may")
+	}
+}
+
+// A group divides those who send to it, each of whom meets one socket alone; and nobody else
+// can have its address.
+func TestGroupDividesSenders(t *testing.T) {
+	const senders, each = 64, 5
+	var mu sync.Mutex
+	met := map[netip.AddrPort]map[*Socket]int{}
+	arrived := 0
+	group, err := ListenGroup(loopback4, 4, func(s *Socket, batch []Packet) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, p := range batch {
+			if met[p.From] == nil {
+				met[p.From] = map[*Socket]int{}
+			}
+			met[p.From][s]++
+			arrived++
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range group {
+		defer s.Close()
+		if s.Local() != group[0].Local() {
+			t.Errorf("the sockets have the addresses %v and %v", s.Local(), group[0].Local())
+		}
+	}
+	for range senders {
+		s := open(t, loopback4, ignore)
+		for range each {
+			if err := s.Send(group[0].Local(), []byte("hello"), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	eventually(t, "all arrives", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return arrived == senders*each
+	})
+	used := map[*Socket]bool{}
+	for from, sockets := range met {
+		if len(sockets) != 1 {
+			t.Errorf("%v met %d sockets", from, len(sockets))
+		}
+		for s := range sockets {
+			used[s] = true
+		}
+	}
+	if len(group) != 4 || len(used) < 2 {
+		t.Errorf("of %d sockets %d are used", len(group), len(used))
+	}
+	if s, err := Listen(group[0].Local(), ignore); err == nil {
+		s.Close()
+		t.Error("somebody else has the group's address")
+	}
+	if others, err := ListenGroup(group[0].Local(), 2, ignore); err == nil {
+		for _, s := range others {
+			s.Close()
+		}
+		t.Error("another group has the group's address")
 	}
 }
