@@ -9,8 +9,8 @@ import (
 
 // What a Decoder keeps.
 const (
-	heldPackets = 128 // a power of two, and more than a mask reaches
-	heldRepairs = 32
+	heldPackets = 256 // a power of two: a large frame, whose repair packets are behind it
+	heldRepairs = 64
 	maxSize     = 2048 // of a packet: more than paths through the Internet have
 
 	// idleAfter is how many packets without a repair packet tell that no more come.
@@ -91,12 +91,12 @@ func (d *Decoder) Receive(p rtp.Packet) {
 func (d *Decoder) Repair(payload []byte) {
 	d.drained()
 	h, parity, ok := d.Format.parse(payload)
+	if ok && d.held == nil {
+		d.held = new([heldPackets]packet)
+	}
 	if !ok || !d.started || len(parity) > maxSize || d.Format == Flex && h.ssrc != d.ssrc {
 		d.Discarded++
 		return
-	}
-	if d.held == nil {
-		d.held = new([heldPackets]packet)
 	}
 	d.idle = 0
 	base, ok := d.place(h.base)

@@ -23,9 +23,10 @@
 //	}
 //	e.Reset()
 //
-// Repair packet i of n protects every nth packet of the group from the ith on. So n
-// packets lost in a row are recovered, as loss comes in rows; and any one of each of these
-// n. Codes that recover any n do not fit these formats, which have but parity.
+// Which packet is in which of the n repair packets is such that any one, and any two, that are
+// lost are recovered, as long as the group has no more than n(n+1)/2 packets; and most
+// bursts shorter than n. Codes that recover any n do not fit these formats, which have but
+// parity.
 //
 // # Receiving
 //
@@ -36,7 +37,7 @@
 //
 // What a retransmission brought back must not be given to Receive: its header extensions
 // are others than those that the parity is of. A decoder costs nothing until a repair
-// packet arrives: only then does it keep packets. It holds the latest 128 packets and 32
+// packet arrives: only then does it keep packets. It holds the latest 256 packets and 64
 // repair packets, neither longer than 2,048 bytes.
 //
 // # Header extensions

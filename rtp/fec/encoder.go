@@ -59,6 +59,18 @@ func (e *Encoder) Add(header, payload []byte) bool {
 // Len is how many packets the group has.
 func (e *Encoder) Len() int { return len(e.group) }
 
+// protects reports whether repair packet i of n is the parity of packet j of a group.
+//
+// The first n packets are in one repair packet each, and those behind them in two: first
+// in neighbours, then in those that stand two apart, and so on, until no pair is left and it
+// begins anew. No two packets are in the same repair packets, up to n(n+1)/2 of them: so
+// any two that are lost are recovered, and most bursts shorter than n.
+func protects(i, n, j int) bool {
+	j %= n * (n + 1) / 2
+	apart, first := j/n, j%n
+	return i == first || i == (first+apart)%n
+}
+
 // AppendRepair appends the payload of repair packet i of n for the group. There is nothing to
 // append when the group has no more than i packets.
 func (e *Encoder) AppendRepair(b []byte, i, n int) []byte {
@@ -70,7 +82,10 @@ func (e *Encoder) AppendRepair(b []byte, i, n int) []byte {
 	first := e.bytes[e.group[i].begin:]
 	h.ssrc = binary.BigEndian.Uint32(first[8:])
 	h.base = binary.BigEndian.Uint16(first[2:])
-	for j := i; j < len(e.group); j += n {
+	for j := i; j < len(e.group); j++ { // packet i is the first
+		if !protects(i, n, j) {
+			continue
+		}
 		m := e.group[j]
 		h.mask.set(m.index - e.group[i].index)
 		h.mix(e.bytes[m.begin:m.end])
@@ -81,7 +96,10 @@ func (e *Encoder) AppendRepair(b []byte, i, n int) []byte {
 	for range longest {
 		b = append(b, 0)
 	}
-	for j := i; j < len(e.group); j += n {
+	for j := i; j < len(e.group); j++ {
+		if !protects(i, n, j) {
+			continue
+		}
 		m := e.group[j]
 		body := e.bytes[m.begin+fixedHeader : m.end]
 		subtle.XORBytes(b[at:], b[at:], body)

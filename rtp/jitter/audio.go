@@ -192,8 +192,11 @@ func (b *Buffer) silentFrame(s *slot) bool {
 }
 
 // dtx reports whether a frame is followed by silence of which nothing is sent: an
-// Opus packet of a byte or two. RFC 7587, Section 3.1.3; RFC 6716, Section 2.1.9.
-func dtx(c Codec, data []byte) bool { return c.Format == payload.Opus && len(data) <= 2 }
+// Opus packet of a byte or two (RFC 7587, Section 3.1.3; RFC 6716, Section 2.1.9), or
+// comfort noise (RFC 3389).
+func dtx(c Codec, data []byte) bool {
+	return c.Format == payload.Opus && len(data) <= 2 || c.Format == payload.CN
+}
 
 // stretch conceals without going on: the offset goes up.
 func (b *Buffer) stretch(now time.Time, d time.Duration) Frame {

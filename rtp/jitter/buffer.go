@@ -39,7 +39,7 @@ const (
 // A Codec is what a packet's payload type stands for.
 type Codec struct {
 	// Format is that of the payload. Zero stands for what is no media, such as
-	// telephone events and comfort noise: it takes its place in the order of
+	// telephone events and repair packets: it takes its place in the order of
 	// packets, and is not handed out.
 	Format payload.Format
 

@@ -237,10 +237,23 @@ func (c *chain) relateDescriptor(r *relation, value []byte, initial bool) {
 
 func relateVP8(r *relation, data []byte) {
 	var d payload.VP8Descriptor
-	if _, ok := d.Parse(data); !ok || !d.HasTL0PICIDX || !d.HasTID {
+	if _, ok := d.Parse(data); !ok {
 		return
 	}
-	r.kind, r.tid, r.tl0, r.enters = layering, d.TID, d.TL0PICIDX, d.LayerSync
+	if d.HasTL0PICIDX && d.HasTID {
+		r.kind, r.tid, r.tl0, r.enters = layering, d.TID, d.TL0PICIDX, d.LayerSync
+		return
+	}
+	if d.HasPictureID {
+		// Without layers each frame needs the one before it, whose number is one less: what
+		// was lost in between was no media.
+		r.kind, r.mask = naming, 0x7fff
+		if d.Short {
+			r.mask = 0x7f
+		}
+		r.add(d.PictureID)
+		r.need(d.PictureID - 1)
+	}
 }
 
 func relateVP9(r *relation, data []byte, initial bool) {

@@ -25,6 +25,12 @@ const (
 func (b *Buffer) waitForHole(now time.Time, index int64) bool {
 	v, r := &b.video, &b.ring
 	next := r.following(index)
+	if b.harmless(index, next) {
+		_, missing := r.advance(next.index)
+		b.stats.PacketsMissing += uint64(missing)
+		v.hole = hole{}
+		return true
+	}
 	if v.hole.since.IsZero() || v.hole.index != index {
 		v.hole = hole{index, next.arrival}
 		for i := next.index; i < r.top; i++ {
@@ -62,6 +68,18 @@ func (b *Buffer) waitForHole(now time.Time, index int64) bool {
 	}
 	b.giveUpVideo(now, next.index, dropHole)
 	return true
+}
+
+// harmless reports whether a hole between two frames has no media in it: the frame behind
+// it starts there, and is by its number the one behind the last. Repair packets and padding
+// take sequence numbers, too.
+func (b *Buffer) harmless(index int64, next *slot) bool {
+	v, r := &b.video, &b.ring
+	if index != r.next || !v.aligned || next.filler() || !next.start || !v.chain.counted {
+		return false
+	}
+	rel := v.chain.relate(r, next.index, next.index+1, b.config.Extensions)
+	return rel.kind == naming && rel.ownCount > 0 && (rel.own[0]-v.chain.latest)&rel.mask == 1
 }
 
 // giveUpVideo goes on at index.

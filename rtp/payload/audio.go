@@ -41,7 +41,8 @@ func (AudioDepacketizer) Finish() error { return nil }
 // Duration returns how long the audio of a payload is, in ticks of the RTP clock:
 // 48 kHz for Opus, 8 kHz for G.711 and, "erroneously assigned", for G.722 (RFC 3551,
 // Section 4.5.2), the sampling rate for L16. channels matters to L16 alone. It is
-// 0 for video, and for what is malformed.
+// 0 for video, for comfort noise, which lasts until something follows, and for what is
+// malformed.
 func (f Format) Duration(payload []byte, channels int) uint32 {
 	switch f {
 	case Opus:

@@ -5,6 +5,7 @@
 //	Opus        7587          an Opus packet
 //	G711, G722  3551          samples, one byte each tick of the RTP clock
 //	L16         3551          samples of 16 bits, in network order
+//	CN          3389          the noise that goes on until something else is sent ([ComfortNoise])
 //	VP8         7741          a VP8 frame
 //	VP9         9628          a VP9 frame, or the frame of one spatial layer
 //	H264        6184          an access unit, as an Annex B byte stream

@@ -62,6 +62,7 @@ const (
 	G711        // PCMU and PCMA
 	G722
 	L16
+	CN // comfort noise, between what one of the others encodes
 	VP8
 	VP9
 	H264
@@ -69,7 +70,7 @@ const (
 	AV1
 )
 
-var formatNames = [...]string{Opus: "opus", G711: "PCMU", G722: "G722", L16: "L16", VP8: "VP8", VP9: "VP9", H264: "H264", H265: "H265", AV1: "AV1"}
+var formatNames = [...]string{Opus: "opus", G711: "PCMU", G722: "G722", L16: "L16", CN: "CN", VP8: "VP8", VP9: "VP9", H264: "H264", H265: "H265", AV1: "AV1"}
 
 // FormatByName finds the format of an encoding name of SDP's "a=rtpmap", in any
 // case (RFC 8866, Section 6.6).
@@ -99,7 +100,7 @@ func (f Format) String() string {
 // in packetization mode 1, VP8 and VP9 with a picture id and one layer.
 func (f Format) NewPacketizer() Packetizer {
 	switch f {
-	case Opus, G711, G722, L16:
+	case Opus, G711, G722, L16, CN:
 		return new(AudioPacketizer)
 	case VP8:
 		return &VP8Packetizer{Descriptor: VP8Descriptor{HasPictureID: true}}
@@ -118,7 +119,7 @@ func (f Format) NewPacketizer() Packetizer {
 // NewDepacketizer returns a depacketizer of the format.
 func (f Format) NewDepacketizer() Depacketizer {
 	switch f {
-	case Opus, G711, G722, L16:
+	case Opus, G711, G722, L16, CN:
 		return AudioDepacketizer{}
 	case VP8:
 		return VP8Depacketizer{}
@@ -140,7 +141,7 @@ func (f Format) Inspect(payload []byte) (Info, error) {
 		return Info{}, ErrEmpty
 	}
 	switch f {
-	case Opus, G711, G722, L16:
+	case Opus, G711, G722, L16, CN:
 		return Info{Start: true, End: true, Key: true}, nil
 	case VP8:
 		return inspectVP8(payload)

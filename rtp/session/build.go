@@ -26,7 +26,7 @@ var passedOn = [...]bool{
 // appendSlot builds a packet as it leaves, or leaves again: another header, the
 // extensions that this transport wants, and the bytes of its media as they are.
 func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repair bool) []byte {
-	start, at, p, c := len(b), s.since(now), v.packet, e.sender.section
+	start, at, p := len(b), s.since(now), v.packet
 	h := rtp.Header{Marker: p.Marker(), PayloadType: v.codec.PayloadType, SequenceNumber: v.sequence, Timestamp: v.timestamp, SSRC: e.SSRC}
 	heard := e.heard
 	if repair {
@@ -44,9 +44,7 @@ func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repa
 	}
 	x := rtp.NewBuilder(b, h)
 	add := func(id uint8, value []byte) {
-		// Only with a=extmap-allow-mixed may a stream have both forms (RFC 8285, Section
-		// 4.1.2). Without it, what does not fit the short form is left out.
-		if id != 0 && (c.MixedExtensions || id <= 14 && len(value) >= 1 && len(value) <= 16) {
+		if id != 0 && e.fits(id, value) {
 			x.Add(id, value)
 		}
 	}
@@ -63,38 +61,37 @@ func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repa
 		}
 	}
 	if !heard {
-		add(e.ids.ID(rtp.ExtMID), e.sender.midText)
-		switch {
-		case e.RID == "":
-		case repair:
-			add(e.ids.ID(rtp.ExtRepairedRID), e.ridText)
-		default:
-			add(e.ids.ID(rtp.ExtRID), e.ridText)
-		}
+		e.identify(&x, repair)
 	}
-	if id := e.ids.ID(rtp.ExtAbsSendTime); id != 0 {
-		rtp.NewAbsSendTime(now).Put(x.Reserve(id, 3))
-	}
-	number, numbered := uint16(0), s.numbered
-	if id := e.ids.ID(rtp.ExtTransportSequence); id != 0 {
-		number, numbered = s.nextNumber(), true
-		binary.BigEndian.PutUint16(x.Reserve(id, 2), number)
-	} else if numbered {
-		number = s.nextNumber()
-	}
+	number, numbered := s.stampDeparture(now, &x, e)
 	b = x.Bytes()
 	if frameNumber >= 0 {
 		s.shiftFrame(b[start:], e, uint16(frameNumber))
 	}
 	body := len(b)
-	if repair {
+	wrapped := !repair && v.group != 0 && e.protection.red != nil
+	switch {
+	case repair:
 		b = payload.AppendRTX(b, v.sequence, p.Payload())
 		body += 2
-	} else {
+	case wrapped:
+		b = append(append(b, v.codec.PayloadType), p.Payload()...)
+		body++
+	default:
 		b = append(b, p.Payload()...)
 	}
 	if v.shift.id != 0 || v.shift.tl0 != 0 {
 		v.shift.apply(v.codec.Format, b[body:])
+	}
+	if v.group != 0 && !repair {
+		header := b[start:body]
+		if wrapped {
+			header = b[start : body-1]
+		}
+		e.protection.left(v, header, b[body:], s.cfg.MTU)
+		if wrapped {
+			header[1] = header[1]&0x80 | e.protection.red.PayloadType
+		}
 	}
 	e.sentPacket(now, at, v, len(b)-body, len(b)-start, repair)
 	s.scheduleReport(now)
@@ -107,6 +104,30 @@ func (s *Session) appendSlot(now time.Time, b []byte, e *encoding, v *slot, repa
 		}
 	}
 	return b
+}
+
+// identify adds the header extensions that say what a source is: its section, and its layer.
+func (e *encoding) identify(x *rtp.Builder, repair bool) {
+	add := func(id uint8, value []byte) {
+		if id != 0 && e.fits(id, value) {
+			x.Add(id, value)
+		}
+	}
+	add(e.ids.ID(rtp.ExtMID), e.sender.midText)
+	switch {
+	case e.RID == "":
+	case repair:
+		add(e.ids.ID(rtp.ExtRepairedRID), e.ridText)
+	default:
+		add(e.ids.ID(rtp.ExtRID), e.ridText)
+	}
+}
+
+// fits reports whether a header extension may be sent. Only with a=extmap-allow-mixed may a stream have
+// both forms (RFC 8285, Section 4.1.2). Without it, what does not fit the short form is left
+// out.
+func (e *encoding) fits(id uint8, value []byte) bool {
+	return e.sender.section.MixedExtensions || id <= 14 && len(value) >= 1 && len(value) <= 16
 }
 
 // shiftFrame writes the frame_number of the dependency descriptor: the two bytes

@@ -55,7 +55,10 @@ func captures(t testing.TB, pattern string) (all []capture) {
 				if name == "rtx" {
 					continue
 				}
-				if known && format < payload.VP8 {
+				if name == "red" { // of what its parameters name
+					c.section.Receive = append(c.section.Receive, Codec{PayloadType: 111, Name: "opus", Format: payload.Opus, ClockRate: rate, TWCC: true})
+				}
+				if known && format < payload.VP8 || name == "red" {
 					c.section.Kind = Audio
 				}
 				c.section.Receive = append(c.section.Receive, Codec{PayloadType: uint8(t), Name: name, Format: format, ClockRate: rate, NACK: true, PLI: true, TWCC: true})

@@ -13,11 +13,14 @@ import (
 // ccfbWindow is how many packets of a stream one interval may have: 10,000 a second.
 const ccfbWindow = 1024
 
-// receiveForCCFB notes when a packet of a stream, or of its retransmissions, arrived.
+// receiveForCCFB notes when a packet of a stream, or one that repairs it, arrived.
 func (s *Session) receiveForCCFB(now time.Time, r *route, sequence uint16) {
 	l := &r.stream.arrivals
-	if r.repairs {
+	switch r.kind {
+	case retransmissions:
 		l = &r.stream.rtxArrivals
+	case repairPackets:
+		l = &r.stream.fecArrivals
 	}
 	l.add(sequence, s.since(now), ccfbWindow)
 	s.scheduleFeedback(now)
@@ -34,7 +37,7 @@ func (s *Session) appendCCFB(now time.Time, b []byte, limit int) (_ []byte, more
 			for _, o := range [...]struct {
 				ssrc uint32
 				log  *arrivalLog
-			}{{st.SSRC, &st.arrivals}, {st.rtx, &st.rtxArrivals}} {
+			}{{st.SSRC, &st.arrivals}, {st.rtx, &st.rtxArrivals}, {st.fec, &st.fecArrivals}} {
 				n := o.log.pending()
 				if n == 0 {
 					continue

@@ -66,7 +66,7 @@ func (s *Session) receiveSR(now time.Time, p rtcp.Packet) bool {
 	if !ok {
 		return false
 	}
-	if r := s.demux.routes[sr.SSRC]; r != nil && !r.repairs {
+	if r := s.demux.routes[sr.SSRC]; r != nil && r.kind == ownPackets {
 		st := r.stream
 		st.report.SenderReport, st.report.at, st.report.base = sr, now, sr.NTPTimestamp.Time()
 		s.clock.report(now, sr)
@@ -90,6 +90,9 @@ func (s *Session) receiveReports(now time.Time, p rtcp.Packet) {
 			e.rtxHeard = e.stats.repairs > 0
 			continue
 		}
+		if r.SSRC == e.FEC {
+			continue
+		}
 		// A report on what was never sent says nothing, whoever made it up.
 		if e.report.packets == 0 {
 			continue
@@ -98,6 +101,7 @@ func (s *Session) receiveReports(now time.Time, p rtcp.Packet) {
 		v := &e.stats.remote
 		v.Received, v.PacketsLost, v.FractionLost, v.HighestSequence = now, r.CumulativeLost, float64(r.FractionLost)/256, r.HighestSequence
 		v.ReportsReceived++
+		e.protection.reported(v.FractionLost)
 		if e.codec != nil {
 			v.Jitter = duration(r.Jitter, e.codec.ClockRate)
 		}
@@ -112,7 +116,7 @@ func (s *Session) receiveReports(now time.Time, p rtcp.Packet) {
 // receiveBYE ends the streams that the peer takes leave for.
 func (s *Session) receiveBYE(now time.Time, p rtcp.Packet) {
 	for ssrc := range p.Leaving() {
-		if r := s.demux.routes[ssrc]; r != nil && !r.repairs {
+		if r := s.demux.routes[ssrc]; r != nil && r.kind == ownPackets {
 			s.endStream(now, r.stream, Bye)
 		}
 	}

@@ -21,9 +21,18 @@ type demux struct {
 
 // A route is where packets of one SSRC go.
 type route struct {
-	stream  *Stream
-	repairs bool // they are retransmissions of it
+	stream *Stream
+	kind   routeKind
 }
+
+// A routeKind is what packets are to their stream.
+type routeKind uint8
+
+const (
+	ownPackets      routeKind = iota
+	retransmissions           // RFC 4588
+	repairPackets             // FlexFEC
+)
 
 // A header is what the extensions of a packet say that is of interest here. Its
 // slices are of the packet.
@@ -66,7 +75,7 @@ func (s *Session) route(now time.Time, p rtp.Packet, h *header) (*route, string)
 	// A source may move to another section: "If the packet has a MID and the packet's extended
 	// sequence number is greater than that of the last MID update [...], update the MID associated
 	// with the RTP stream". Section 9.2. One that comes late does not move it back.
-	if r != nil && (len(h.mid) == 0 || string(h.mid) == r.stream.MID || !r.repairs && !r.stream.reception.ahead(p.SequenceNumber())) {
+	if r != nil && (len(h.mid) == 0 || string(h.mid) == r.stream.MID || r.kind == ownPackets && !r.stream.reception.ahead(p.SequenceNumber())) {
 		s.demux.last, s.demux.ssrc = r, ssrc
 		return r, ""
 	}
@@ -118,6 +127,8 @@ func (s *Session) learn(now time.Time, p rtp.Packet, h *header, known *route) (*
 	switch {
 	case c.rtx[t] != 0:
 		return s.learnRepair(ssrc, c, h, declared)
+	case c.roles[t] == flexfec:
+		return s.learnFlex(ssrc, c, p)
 	case c.codecs[t] == 0:
 		return nil, dropPayloadType
 	}
@@ -127,8 +138,10 @@ func (s *Session) learn(now time.Time, p rtp.Packet, h *header, known *route) (*
 	}
 	switch {
 	case known == nil:
-	case known.repairs:
+	case known.kind == retransmissions:
 		known.stream.rtx = 0
+	case known.kind == repairPackets:
+		known.stream.fec = 0
 	default:
 		s.endStream(now, known.stream, Replaced)
 	}
@@ -161,7 +174,7 @@ func (s *Session) learnRepair(ssrc uint32, c *section, h *header, declared *Sour
 		s.demux.last = nil
 	}
 	stream.rtx = ssrc
-	r := &route{stream: stream, repairs: true}
+	r := &route{stream: stream, kind: retransmissions}
 	s.demux.routes[ssrc] = r
 	return r, ""
 }
@@ -169,7 +182,7 @@ func (s *Session) learnRepair(ssrc uint32, c *section, h *header, declared *Sour
 // source returns what was declared of an SSRC.
 func (c *section) source(ssrc uint32) *Source {
 	for i := range c.Sources {
-		if o := &c.Sources[i]; o.SSRC == ssrc || o.RTX == ssrc && ssrc != 0 {
+		if o := &c.Sources[i]; o.SSRC == ssrc || (o.RTX == ssrc || o.FEC == ssrc) && ssrc != 0 {
 			return o
 		}
 	}
@@ -210,6 +223,9 @@ func (s *Session) endStream(now time.Time, st *Stream, why EndReason) {
 	delete(s.demux.routes, st.SSRC)
 	if st.rtx != 0 {
 		delete(s.demux.routes, st.rtx)
+	}
+	if st.fec != 0 {
+		delete(s.demux.routes, st.fec)
 	}
 	s.demux.last = nil
 	st.nack = nackList{}

@@ -21,8 +21,10 @@ type encoding struct {
 	format     payload.Format // the packetizer's
 	captured   time.Time      // when a capture time was sent last
 
-	rewrite rewrite
-	history history
+	rewrite    rewrite
+	history    history
+	redundancy redundancy
+	protection protection
 
 	// What the peer has reported on: it knows the SSRC, and need not be told where
 	// it belongs.
@@ -53,6 +55,7 @@ func (s *Session) newEncoding(x *Sender, i int, o Encoding) *encoding {
 	e.rewrite.next = s.random16() & 0x7fff
 	e.first = e.rewrite.next
 	e.rtxSequence = s.random16() & 0x7fff
+	e.protection.sequence = e.rtxSequence // of another SSRC
 	e.rewrite.timestamp = s.random32()
 	e.answered.credit = firstCredit
 	return e
@@ -67,6 +70,18 @@ func (e *encoding) configure(c *section, codec *Codec) {
 		e.rewrite.pause()
 	}
 	e.ids, e.codec = c.ids, codec
+	e.redundancy = redundancy{}
+	e.protection.configure(e, c)
+	for i := range c.Send {
+		// What is best is first: RED before the audio that it wraps is wanted, behind it is
+		// only possible.
+		if codec == nil || c.Kind != Audio || &c.Send[i] == codec {
+			break
+		}
+		if c.Send[i].wraps(codec) {
+			e.redundancy.codec = &c.Send[i]
+		}
+	}
 	e.rewrite.from, e.rewrite.to = nil, nil // payload types may have changed
 	if codec == nil || codec.Format == 0 || e.packetizer != nil && e.format == codec.Format && !singleNAL(codec) {
 		return
@@ -86,6 +101,9 @@ func (e *encoding) configure(c *section, codec *Codec) {
 func singleNAL(c *Codec) bool {
 	return c.Format == payload.H264 && orElse(c.fmtp("packetization-mode"), "0") == "0"
 }
+
+// closed reports whether nothing may leave.
+func (e *encoding) closed() bool { return e.gone || e.codec == nil || !e.Active }
 
 // audio reports whether the encoding's packets need not be paced.
 func (e *encoding) audio() bool { return e.sender.section.Kind == Audio }

@@ -13,6 +13,9 @@ func (c *Codec) jitter() jitter.Codec {
 	return jitter.Codec{Format: c.Format, ClockRate: c.ClockRate, Channels: c.Channels, ALaw: c.Format == payload.G711 && strings.EqualFold(c.Name, "PCMA")}
 }
 
+// noMedia is what a jitter buffer is told of packets that only take a sequence number.
+var noMedia = jitter.Codec{}
+
 // buffer makes the stream's jitter buffer.
 func (st *Stream) buffer() {
 	st.frameIDs = *st.section.ids
@@ -23,7 +26,8 @@ func (st *Stream) buffer() {
 	}
 }
 
-// tellRTT tells the jitter buffer how long a retransmission takes, if there are any.
+// tellRTT tells the jitter buffer how long a retransmission takes, if there are any, or a repair
+// packet.
 func (st *Stream) tellRTT() {
 	if st.frames == nil {
 		return
@@ -37,7 +41,13 @@ func (st *Stream) tellRTT() {
 			return
 		}
 	}
+	if st.parity != nil {
+		st.frames.SetRTT(repairTime)
+	}
 }
+
+// repairTime is within what time a repair packet follows, mostly: it is for some frames.
+const repairTime = 25 * time.Millisecond
 
 // Buffer returns the jitter buffer, for its figures and the bounds of its delay; nil unless
 // the stream delivers Frames.

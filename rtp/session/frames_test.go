@@ -10,14 +10,18 @@ import (
 
 // A call of two sessions on virtual time, whose packets take a while.
 type call struct {
-	t      *testing.T
-	a, z   *Session
-	audio  *Sender
-	video  *Sender
-	now    time.Time
-	delay  map[Kind]time.Duration
-	onWay  []onWay
-	frames map[Kind][]shown
+	t       *testing.T
+	a, z    *Session
+	audio   *Sender
+	video   *Sender
+	now     time.Time
+	delay   map[Kind]time.Duration
+	onWay   []onWay
+	frames  map[Kind][]shown
+	packets []Packet // that z has read
+
+	lose   func(packet []byte) bool // on the way from a to z; nil: none is lost
+	wanted bool                     // z has asked for a key frame
 }
 
 type onWay struct {
@@ -28,12 +32,15 @@ type onWay struct {
 
 type shown struct {
 	at, captured time.Time
+	concealed    bool
 }
 
-func newCall(t *testing.T) *call {
+func newCall(t *testing.T) *call { return newCallOf(t, fullSections()) }
+
+func newCallOf(t *testing.T, sections []Section) *call {
 	c := &call{t: t, now: testStart, delay: map[Kind]time.Duration{}, frames: map[Kind][]shown{}}
-	c.a, c.audio, c.video = newSession(t, 1, fullSections())
-	c.z, _, _ = newSession(t, 2, fullSections())
+	c.a, c.audio, c.video = newSession(t, 1, sections)
+	c.z, _, _ = newSession(t, 2, sections)
 	return c
 }
 
@@ -51,6 +58,9 @@ func (c *call) run(d time.Duration) {
 				if len(b) == 0 {
 					break
 				}
+				if s == c.a && c.lose != nil && c.lose(b) {
+					continue
+				}
 				delay := c.delay[0]
 				if p, err := rtp.Parse(b); err == nil && p.PayloadType() == 111 {
 					delay = c.delay[Audio]
@@ -60,13 +70,19 @@ func (c *call) run(d time.Duration) {
 				c.onWay = append(c.onWay, onWay{c.now.Add(delay), other, b})
 			}
 			for e, ok := s.NextEvent(); ok; e, ok = s.NextEvent() {
-				if e, ok := e.(StreamStarted); ok {
-					e.Stream.Deliver(c.now, Frames)
+				switch e := e.(type) {
+				case StreamStarted:
+					e.Stream.Deliver(c.now, Frames|Packets)
+				case KeyframeRequested:
+					c.wanted = true
 				}
 			}
 			for st, ok := s.NextStream(); ok; st, ok = s.NextStream() {
 				for f, ok := st.NextFrame(c.now); ok; f, ok = st.NextFrame(c.now) {
-					c.frames[st.Kind] = append(c.frames[st.Kind], shown{c.now, f.CaptureTime})
+					c.frames[st.Kind] = append(c.frames[st.Kind], shown{c.now, f.CaptureTime, f.Concealed})
+				}
+				for p, ok := st.NextPacket(); ok; p, ok = st.NextPacket() {
+					c.packets = append(c.packets, p)
 				}
 			}
 		}

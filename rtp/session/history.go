@@ -34,6 +34,7 @@ type slot struct {
 
 	at     time.Duration // when it was written, and then when it left last
 	resent uint8         // how often
+	group  uint16        // of packets that are protected together; 0: it is not
 
 	buffer []byte // where packets made here stand; kept from use to use
 }

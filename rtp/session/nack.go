@@ -3,6 +3,8 @@ package session
 import (
 	"slices"
 	"time"
+
+	"github.com/plainrtc/plainrtc/rtp/fec"
 )
 
 // A nackList has the packets of a stream that are missing: passed over, and not
@@ -96,7 +98,11 @@ func (s *Session) nacksDue(now time.Time) {
 			})
 			if gone := before - len(n.missing); gone > 0 {
 				st.stats.givenUp += uint64(gone)
-				s.lostForGood(now, st)
+				// Repair packets of ULPFEC are not sent again, and nobody misses them: whoever
+				// puts frames together sees whether it was one.
+				if st.parity == nil || st.parity.Format != fec.ULP {
+					s.lostForGood(now, st)
+				}
 			}
 			for _, m := range n.missing {
 				if m.next <= at {

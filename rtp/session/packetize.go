@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/fec"
 )
 
 // A Frame is an encoded frame, of video or audio.
@@ -40,7 +41,9 @@ func (x *Sender) WriteFrame(now time.Time, encoding int, f Frame) error {
 		return nil // a tone is sent instead of audio
 	}
 	s := x.session
-	if err := e.packetizer.Start(f.Data, s.cfg.MTU-e.headerRoom()); err != nil {
+	e.protection.beginFrame(e)
+	room := s.cfg.MTU - e.headerRoom()
+	if err := e.packetizer.Start(f.Data, room); err != nil {
 		return err
 	}
 	clock := uint32(0)
@@ -60,7 +63,11 @@ func (x *Sender) WriteFrame(now time.Time, encoding int, f Frame) error {
 		if first {
 			e.describe(now, &b, &f)
 		}
-		v.buffer, last = e.packetizer.Append(b.Bytes())
+		if e.redundancy.codec != nil {
+			v.buffer, last = e.redundancy.append(b.Bytes(), e, sequence, timestamp, f.Data, room), true
+		} else {
+			v.buffer, last = e.packetizer.Append(b.Bytes())
+		}
 		p, err := rtp.Parse(v.buffer)
 		if err != nil {
 			panic("BUG: a packet that was just made does not parse")
@@ -69,8 +76,13 @@ func (x *Sender) WriteFrame(now time.Time, encoding int, f Frame) error {
 		// first of a talk spurt of audio (RFC 3551, Section 4.1), which frames do not tell.
 		p.SetMarker(last && x.section.Kind == Video)
 		v.packet, v.ids, v.timestamp, v.codec = p, e.ids, timestamp, e.codec
+		if e.redundancy.codec != nil {
+			v.codec = e.redundancy.codec
+		}
+		v.group = e.protection.take(e)
 		s.queue.push(e, v)
 	}
+	e.protection.endFrame(e)
 	e.stats.frames++
 	if f.KeyFrame {
 		e.stats.keyFrames++
@@ -126,5 +138,12 @@ func (e *encoding) headerRoom() int {
 	if size > 0 {
 		size = 4 + (size+3)&^3
 	}
-	return 12 + size + 2 // the original sequence number of a retransmission
+	room := 12 + size + 2 // the original sequence number of a retransmission
+	if e.redundancy.codec != nil {
+		room++ // the header of the last block
+	}
+	if e.protection.opened != 0 {
+		room += fec.Overhead + size // repair packets have extensions, and those of what they protect
+	}
+	return room
 }

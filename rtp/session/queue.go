@@ -18,10 +18,14 @@ type waiting struct {
 	e        *encoding
 	sequence uint16
 	size     int32
+
+	// Of a repair packet: which of how many, for what.
+	group     uint16
+	index, of uint8
 }
 
 func (q *queue) push(e *encoding, v *slot) {
-	w := waiting{e, v.sequence, int32(len(v.packet.Bytes()))}
+	w := waiting{e: e, sequence: v.sequence, size: int32(len(v.packet.Bytes()))}
 	if e.audio() {
 		if q.urgent.len() == maxQueued {
 			q.urgent.pop()
@@ -29,6 +33,10 @@ func (q *queue) push(e *encoding, v *slot) {
 		q.urgent.push(w)
 		return
 	}
+	q.pushPaced(w)
+}
+
+func (q *queue) pushPaced(w waiting) {
 	if q.media.len() == maxQueued {
 		old, _ := q.media.pop()
 		q.bytes -= int(old.size)
@@ -41,7 +49,7 @@ func (q *queue) push(e *encoding, v *slot) {
 const maxQueued = 2 * maxHistory
 
 func (q *queue) pushRepair(e *encoding, v *slot) {
-	w := waiting{e, v.sequence, int32(len(v.packet.Bytes()))}
+	w := waiting{e: e, sequence: v.sequence, size: int32(len(v.packet.Bytes()))}
 	q.repairs.push(w)
 	q.bytes += int(w.size)
 }
@@ -71,11 +79,17 @@ func (s *Session) appendMedia(now time.Time, b []byte) []byte {
 			w, _ = q.media.pop()
 		}
 		q.bytes -= int(w.size)
-		v := w.slot()
-		if v == nil || v.sent != repair {
+		out := b
+		if w.of > 0 {
+			if !w.e.closed() {
+				out = s.appendRepair(now, b, w)
+			}
+		} else if v := w.slot(); v != nil && v.sent == repair {
+			out = s.appendSlot(now, b, w.e, v, repair)
+		}
+		if len(out) == len(b) {
 			continue // it became too old while it waited
 		}
-		out := s.appendSlot(now, b, w.e, v, repair)
 		q.pacer.sent(len(out) - len(b))
 		if repair {
 			q.repaired.sent.bytes += len(out) - len(b)
@@ -99,7 +113,7 @@ func (s *Session) appendMedia(now time.Time, b []byte) []byte {
 // slot returns the packet that waits; nil when its place was taken since, or its
 // sender is gone.
 func (w waiting) slot() *slot {
-	if w.e.gone || w.e.codec == nil || !w.e.Active {
+	if w.e.closed() {
 		return nil
 	}
 	return w.e.history.get(w.sequence)

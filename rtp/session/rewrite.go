@@ -137,7 +137,16 @@ func (x *Sender) WritePacket(now time.Time, encoding int, p Packet) (taken bool,
 	if p.Start && p.Key && x.section.Kind == Video && p.Codec != nil && p.Codec.Format != 0 {
 		e.requested.answered(now) // of others nobody knows
 	}
+	// FlexFEC has numbers of its own. ULPFEC takes those of the media, which here are the source's.
+	flex := e.protection.flex != nil && ahead >= 0
+	if flex {
+		e.protection.beginFrame(e)
+		v.group = e.protection.take(e)
+	}
 	s.queue.push(e, v)
+	if flex && p.Marker() {
+		e.protection.endFrame(e)
+	}
 	if p.source != nil && !e.audio() {
 		s.queue.pacer.passOn(len(p.Bytes()))
 	}

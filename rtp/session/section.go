@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +33,8 @@ func (k Kind) String() string {
 
 // A Codec is a payload type as it was negotiated: one of an m= line, with what
 // a=rtpmap, a=fmtp and a=rtcp-fb say of it. The payload types of retransmissions
-// are not codecs of their own, but a field of what they retransmit.
+// are not codecs of their own, but a field of what they retransmit. Those of redundancy and
+// error correction are: "red", "ulpfec" and "flexfec-03", without a Format.
 type Codec struct {
 	PayloadType uint8
 	Name        string         // the encoding name: "VP8", "opus", "telephone-event"
@@ -45,8 +47,41 @@ type Codec struct {
 	NACK, PLI, FIR, TWCC, REMB, CCFB bool
 }
 
+// A role is what a payload type is for.
+type role uint8
+
+const (
+	media     role = iota
+	event          // telephone events: RFC 4733
+	noise          // comfort noise between other audio: RFC 3389
+	redundant      // "red", which wraps others: RFC 2198
+	ulpfec         // repair packets, in RED: RFC 5109
+	flexfec        // repair packets in a stream of their own: draft-ietf-payload-flexible-fec-scheme-03
+)
+
+var roleNames = [...]string{event: "telephone-event", redundant: "red", ulpfec: "ulpfec", flexfec: "flexfec-03"}
+
+func (c *Codec) role() role {
+	if c.Format == payload.CN {
+		return noise
+	}
+	for r, name := range roleNames {
+		if c.Format == 0 && name != "" && strings.EqualFold(c.Name, name) {
+			return role(r)
+		}
+	}
+	return media
+}
+
 // isEvent reports whether the codec is not media but telephone events.
-func (c *Codec) isEvent() bool { return c.Format == 0 && strings.EqualFold(c.Name, "telephone-event") }
+func (c *Codec) isEvent() bool { return c.role() == event }
+
+// wraps reports whether redundant audio is of a codec: its parameters list the payload types
+// of its blocks (RFC 2198, Section 5).
+func (c *Codec) wraps(codec *Codec) bool {
+	primary, _, _ := strings.Cut(c.FMTP, "/")
+	return c.role() == redundant && strings.TrimSpace(primary) == strconv.Itoa(int(codec.PayloadType))
+}
 
 // fmtp returns a parameter of a=fmtp, or "".
 func (c *Codec) fmtp(name string) string {
@@ -91,10 +126,11 @@ func orElse(s, absent string) string {
 	return s
 }
 
-// A Source is what the peer's a=ssrc and a=ssrc-group:FID lines declare.
+// A Source is what the peer's a=ssrc and a=ssrc-group lines declare.
 type Source struct {
 	SSRC  uint32
-	RTX   uint32 // the SSRC of its retransmissions; 0: none was declared
+	RTX   uint32 // the SSRC of its retransmissions ("FID"); 0: none was declared
+	FEC   uint32 // the SSRC of its repair packets ("FEC-FR", RFC 5956); 0: none was declared
 	CNAME string
 }
 
@@ -133,6 +169,7 @@ type section struct {
 
 	codecs [128]uint8 // by payload type: 1 + the index into Receive
 	rtx    [128]uint8 // by the payload type of a retransmission: 1 + the index of what it repairs
+	roles  [128]role  // by payload type
 
 	streams []*Stream // heard most recently last; bounded by limit
 }
@@ -155,6 +192,7 @@ func (s *Session) Configure(now time.Time, c Section) error {
 		if err := n.claim(codec.PayloadType, &n.codecs, i); err != nil {
 			return fmt.Errorf("%w: %d in section %q", err, codec.PayloadType, c.MID)
 		}
+		n.roles[codec.PayloadType] = codec.role()
 	}
 	for i, codec := range n.Receive {
 		// Several payload types may share one for their retransmissions in
@@ -178,6 +216,7 @@ func (s *Session) Configure(now time.Time, c Section) error {
 		s.sections[at], n.streams = n, s.sections[at].streams
 		for _, st := range slices.Clone(n.streams) {
 			st.section, st.frameIDs = n, *n.ids
+			st.parity = nil // payload types and header extensions may have changed
 			if len(n.Receive) == 0 {
 				s.endStream(now, st, Removed)
 			}

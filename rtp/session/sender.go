@@ -23,6 +23,7 @@ type Sender struct {
 type Encoding struct {
 	RID                   string // "": no simulcast
 	SSRC, RTX             uint32 // 0: one is made up; RTX is used if the codec has retransmissions
+	FEC                   uint32 // of the repair packets of FlexFEC; 0: one is made up if that is negotiated
 	Active                bool
 	MaxBitrate            int // bits a second; 0: no limit. It bounds TargetBitrate
 	ScaleResolutionDownBy float64
@@ -44,7 +45,7 @@ func (s *Session) AddSender(now time.Time, mid string, encodings []Encoding) (*S
 	}
 	var used []uint32
 	for _, e := range encodings {
-		for _, ssrc := range []uint32{e.SSRC, e.RTX} {
+		for _, ssrc := range []uint32{e.SSRC, e.RTX, e.FEC} {
 			if ssrc != 0 && (slices.Contains(used, ssrc) || s.encoding(ssrc) != nil) {
 				return nil, ErrSSRC
 			}
@@ -80,6 +81,9 @@ func (s *Session) RemoveSender(now time.Time, x *Sender) {
 			if e.stats.repairs > 0 {
 				s.byes = append(s.byes, e.RTX)
 			}
+			if e.protection.flex != nil && e.protection.sent > 0 {
+				s.byes = append(s.byes, e.FEC)
+			}
 		}
 	}
 }
@@ -102,7 +106,7 @@ func (x *Sender) SetEncoding(i int, e Encoding) error {
 		return ErrNoEncoding
 	}
 	old := x.encodings[i]
-	e.RID, e.SSRC, e.RTX = old.RID, old.SSRC, old.RTX
+	e.RID, e.SSRC, e.RTX, e.FEC = old.RID, old.SSRC, old.RTX, old.FEC
 	if e.Active != old.Active {
 		old.rewrite.pause()
 	}
@@ -114,7 +118,10 @@ func (x *Sender) SetEncoding(i int, e Encoding) error {
 // SetCodec chooses the codec of WriteFrame by its payload type. Without it, it is
 // the first that was negotiated.
 func (x *Sender) SetCodec(payloadType uint8) error {
-	if x.section == nil || x.section.sends(payloadType) == nil {
+	if x.section == nil {
+		return ErrCodec
+	}
+	if c := x.section.sends(payloadType); c == nil || c.role() != media && c.role() != noise {
 		return ErrCodec
 	}
 	x.codec = int16(payloadType)
@@ -150,7 +157,7 @@ func (x *Sender) configure(c *section) {
 		codec = c.sends(uint8(x.codec))
 	}
 	for i := range c.Send {
-		if codec == nil && !c.Send[i].isEvent() {
+		if codec == nil && c.Send[i].role() == media {
 			codec = &c.Send[i]
 		}
 	}
@@ -175,17 +182,17 @@ func (x *Sender) open(i int) (*encoding, error) {
 		return nil, ErrNoEncoding
 	}
 	e := x.encodings[i]
-	if e.gone || !e.Active || e.codec == nil {
+	if e.closed() {
 		return nil, ErrNotSending
 	}
 	return e, nil
 }
 
-// encoding finds an encoding of ours by its SSRC or that of its retransmissions.
+// encoding finds an encoding of ours by its SSRC or one of those that repair it.
 func (s *Session) encoding(ssrc uint32) *encoding {
 	for _, x := range s.senders {
 		for _, e := range x.encodings {
-			if e.SSRC == ssrc || e.RTX == ssrc {
+			if e.SSRC == ssrc || e.RTX == ssrc || e.FEC == ssrc {
 				return e
 			}
 		}

@@ -59,7 +59,7 @@ type Session struct {
 	scratch  [16]byte // where Rand and values are written to: a local array would escape
 	lost     []uint16 // scratch of NACKs
 	csrcs    [15]uint32
-	original []byte // scratch of what a retransmission repairs
+	original []byte // scratch of what came inside of another packet
 }
 
 // The timers of a session.
@@ -153,11 +153,14 @@ func (s *Session) ReceiveRTP(now time.Time, packet []byte) {
 	if s.feedback.ccfb {
 		s.receiveForCCFB(now, r, p.SequenceNumber())
 	}
-	if r.repairs {
+	switch r.kind {
+	case retransmissions:
 		s.receiveRTX(now, r, p)
-		return
+	case repairPackets:
+		s.receiveFlex(now, r.stream, p)
+	default:
+		s.receive(now, r.stream, p)
 	}
-	s.receive(now, r.stream, p)
 }
 
 // Advance fires the timers that are due.
@@ -223,6 +226,8 @@ const (
 	dropDuplicate     = "packet is a duplicate, or too old to tell"
 	dropJump          = "sequence number is far from those before"
 	dropUnread        = "nobody reads the stream"
+	dropRED           = "redundant audio data is malformed"
+	dropRecovered     = "recovered packet is not of a payload type that is protected"
 	dropMalformed     = "RTCP packet is malformed"
 )
 

@@ -10,10 +10,10 @@ type InboundStats struct {
 	Kind      Kind
 	Codec     *Codec // nil before the first packet
 
-	PacketsReceived      uint64 // with those that were repaired
+	PacketsReceived      uint64 // with those that were repaired or recovered
 	BytesReceived        uint64 // of payload
 	HeaderBytesReceived  uint64
-	PacketsLost          int64 // RFC 3550, Appendix A.3: repaired ones count
+	PacketsLost          int64 // RFC 3550, Appendix A.3: repaired and recovered ones count
 	Jitter               time.Duration
 	LastPacketReceived   time.Time
 	PacketsDuplicated    uint64
@@ -22,6 +22,11 @@ type InboundStats struct {
 	RetransmittedPackets uint64 // that were repaired
 	RetransmittedBytes   uint64
 	UselessRepairs       uint64 // retransmissions of what was there
+	FEC                  uint32 // the SSRC of its repair packets, if they have one
+	FECPacketsReceived   uint64 // repair packets, and older blocks of redundant audio
+	FECBytesReceived     uint64
+	FECPacketsDiscarded  uint64 // that were of no use: nothing of theirs was lost, or too much
+	RecoveredPackets     uint64 // that they brought back
 	KeyFramesReceived    uint64
 	NACKs, PLIs, FIRs    uint64 // sent
 
@@ -52,6 +57,7 @@ type OutboundStats struct {
 	RetransmittedPackets uint64
 	RetransmittedBytes   uint64
 	TargetBitrate        int // bits a second, as the method says; 0 while the encoding is not used
+	FECPacketsSent       uint64 // repair packets, which PacketsSent counts, too
 	FramesSent           uint64
 	KeyFramesSent        uint64
 	LastPacketSent       time.Time
@@ -92,6 +98,8 @@ type inboundStats struct {
 	duplicates, discarded, givenUp uint64
 	repaired, repairedBytes        uint64
 	uselessRepairs                 uint64
+	fecPackets, fecBytes           uint64
+	fecDiscarded, recovered        uint64
 	keyFrames                      uint64
 	nacks, plis, firs              uint64
 	last                           time.Time
@@ -115,6 +123,11 @@ func (st *Stream) Stats() InboundStats {
 		LastPacketReceived: c.last, PacketsDuplicated: c.duplicates, PacketsDiscarded: c.discarded, PacketsGivenUp: c.givenUp,
 		RetransmittedPackets: c.repaired, RetransmittedBytes: c.repairedBytes, UselessRepairs: c.uselessRepairs,
 		KeyFramesReceived: c.keyFrames, NACKs: c.nacks, PLIs: c.plis, FIRs: c.firs,
+	}
+	v.FEC, v.FECPacketsReceived, v.FECBytesReceived = st.fec, c.fecPackets, c.fecBytes
+	v.FECPacketsDiscarded, v.RecoveredPackets = c.fecDiscarded, c.recovered
+	if st.parity != nil {
+		v.FECPacketsDiscarded += st.parity.Discarded
 	}
 	if r.started {
 		v.PacketsLost = r.lostBefore + r.lost()
@@ -147,7 +160,7 @@ func (x *Sender) Stats(now time.Time, encoding int) OutboundStats {
 	v := OutboundStats{
 		SSRC: e.SSRC, RTX: e.RTX, MID: x.mid, RID: e.RID, Codec: e.codec, Active: e.Active,
 		PacketsSent: c.packets, BytesSent: c.bytes, HeaderBytesSent: c.headerBytes,
-		RetransmittedPackets: c.repairs, RetransmittedBytes: c.repairedBytes, FramesSent: c.frames, KeyFramesSent: c.keyFrames,
+		FECPacketsSent: e.protection.sent, RetransmittedPackets: c.repairs, RetransmittedBytes: c.repairedBytes, FramesSent: c.frames, KeyFramesSent: c.keyFrames,
 		LastPacketSent: c.last, TotalSendDelay: c.delay, NACKs: e.answered.received, PLIs: e.requested.plis, FIRs: e.requested.firs, Remote: c.remote,
 	}
 	if x.section != nil {

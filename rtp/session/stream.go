@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/plainrtc/plainrtc/rtp"
+	"github.com/plainrtc/plainrtc/rtp/fec"
 	"github.com/plainrtc/plainrtc/rtp/jitter"
 	"github.com/plainrtc/plainrtc/rtp/payload"
 )
@@ -36,7 +37,7 @@ type Stream struct {
 
 	session  *Session
 	section  *section
-	rtx      uint32 // the SSRC of its retransmissions; 0: not known
+	rtx, fec uint32 // the SSRCs of its retransmissions and of its repair packets; 0: not known
 	ended    bool
 	codec    *Codec // of the latest packet
 	delivery Delivery
@@ -46,13 +47,16 @@ type Stream struct {
 	sync     *lipSync
 	ready    bool // it is on the session's list
 
-	reception             reception
-	arrivals, rtxArrivals arrivalLog // with RFC 8888
-	nack                  nackList
-	keyframe              keyframeRequest
-	report                remoteReport // the latest SR
-	tone                  inboundTone
-	stats                 inboundStats
+	reception reception
+
+	arrivals, rtxArrivals, fecArrivals arrivalLog // with RFC 8888
+
+	nack     nackList
+	parity   *fec.Decoder // nil: no repair packet has come
+	keyframe keyframeRequest
+	report   remoteReport // the latest SR
+	tone     inboundTone
+	stats    inboundStats
 }
 
 // Codec returns the codec of the latest packet; nil before the first.
@@ -125,13 +129,12 @@ func (st *Stream) NextPacket() (Packet, bool) { return st.packets.pop() }
 
 // receive takes a packet of a stream's own source.
 func (s *Session) receive(now time.Time, st *Stream, p rtp.Packet) {
-	c := st.section
-	i := c.codecs[p.PayloadType()]
-	if i == 0 {
-		s.drop(now, dropPayloadType, len(p.Bytes()))
+	x, reason := st.section.open(p.PayloadType(), p.Payload())
+	if reason != "" {
+		s.drop(now, reason, len(p.Bytes()))
 		return
 	}
-	codec := &c.Receive[i-1]
+	codec := x.codec
 	ext, ahead, reason := st.reception.take(p.SequenceNumber(), false)
 	if reason != "" {
 		if reason == dropDuplicate {
@@ -148,22 +151,57 @@ func (s *Session) receive(now time.Time, st *Stream, p rtp.Packet) {
 		st.report.taken = now
 	}
 	s.scheduleReport(now)
-	if ext == st.reception.highest && !codec.isEvent() { // the timestamp of an event is when it began
+	if ext == st.reception.highest && x.role != event { // the timestamp of an event is when it began
 		st.reception.measure(s.since(now), p.Timestamp(), codec.ClockRate)
 	}
-	s.missing(now, st, codec, ext, ahead)
-	if codec.isEvent() {
+	switch x.role {
+	case event:
+		s.missing(now, st, codec, ext, ahead)
 		s.receiveTone(now, st, codec, p)
-	} else {
+	case ulpfec:
+		if st.codec != nil { // whose feedback tells whether to ask for what is missing
+			s.missing(now, st, st.codec, ext, ahead)
+		}
+		s.receiveULP(now, st, p, x.body)
+		return
+	default:
+		s.missing(now, st, codec, ext, ahead)
 		st.codec = codec
 	}
-	info := st.inspect(codec, p.Payload())
+	if x.wrapped && st.Kind == Audio {
+		s.receiveRedundancy(now, st, ext, p)
+	}
+	s.deliver(now, st, x, p)
+}
+
+// deliver hands a packet that arrived to whoever reads the stream.
+func (s *Session) deliver(now time.Time, st *Stream, x content, p rtp.Packet) {
+	info := st.inspect(x.codec, x.body)
+	o := p
+	switch n := p.HeaderSize() + len(x.body); {
+	case st.keeps():
+		o = rebuild(s.slab.take(n), p, x.body)
+		o.SetPayloadType(x.codec.PayloadType)
+	case x.wrapped && st.Kind == Video:
+		s.original = slices.Grow(s.original[:0], n)[:n]
+		o = rebuild(s.original, p, x.body)
+		o.SetPayloadType(x.codec.PayloadType)
+	}
 	if st.frames != nil {
-		st.frames.Receive(now, p, codec.jitter())
+		codec, q := x.codec.jitter(), o
+		if x.wrapped && st.Kind == Audio {
+			codec.RED, q = true, p // which fills holes with what it brings of packets before
+		}
+		st.frames.Receive(now, q, codec)
 		s.awaken(now, st)
 	}
 	if st.keeps() {
-		s.keep(now, st, codec, info, rebuild(s.slab.take(p.HeaderSize()+len(p.Payload())), p, p.Payload()))
+		s.keep(now, st, x.codec, info, o)
+	}
+	if x.wrapped {
+		s.protected(now, st, o)
+	} else {
+		s.protected(now, st, p)
 	}
 }
 
@@ -175,12 +213,21 @@ func (s *Session) receiveRTX(now time.Time, r *route, p rtp.Packet) {
 		s.drop(now, dropPayloadType, size)
 		return
 	}
-	codec := &st.section.Receive[i-1]
 	seq, original, ok := payload.ParseRTX(p.Payload())
 	if !ok {
 		s.drop(now, dropProbe, size)
 		return
 	}
+	x, reason := st.section.open(st.section.Receive[i-1].PayloadType, original)
+	if reason == "" && x.role == ulpfec {
+		reason = dropPayloadType
+	}
+	if reason != "" {
+		s.drop(now, reason, size)
+		return
+	}
+	codec := x.codec
+	original = x.body
 	ext, _, reason := st.reception.take(seq, true)
 	if reason != "" {
 		st.stats.uselessRepairs++
