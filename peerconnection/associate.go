@@ -96,7 +96,7 @@ func (c *core) newSources() (ssrc, rtx uint32) {
 func (c *core) hasSource(ssrc uint32) bool {
 	for _, t := range c.transceivers {
 		for i := range t.encodings {
-			if t.encodings[i].SSRC == ssrc || t.encodings[i].RTX == ssrc {
+			if t.encodings[i].SSRC == ssrc || t.encodings[i].RTX == ssrc || t.encodings[i].FEC == ssrc {
 				return true
 			}
 		}

@@ -2,6 +2,7 @@ package peerconnection
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -113,16 +114,38 @@ func answerCodecs(kind Kind, offered []codec, preferred []string) []codec {
 			}
 		}
 	}
+	answer = useful(kind, answer)
 	if !hasMedia(answer) {
 		return nil // telephone events alone are no voice
 	}
 	return answer
 }
 
+// useful leaves out what repairs nothing: redundancy of a codec that is not there, and, of video,
+// ULPFEC without RED, or the other way round.
+func useful(kind Kind, codecs []codec) []codec {
+	has := func(name string) bool {
+		return slices.ContainsFunc(codecs, func(c codec) bool { return strings.EqualFold(c.name, name) })
+	}
+	repairs := has("red") && has("ulpfec")
+	return slices.DeleteFunc(codecs, func(c codec) bool {
+		switch {
+		case kind == KindVideo:
+			return !repairs && (strings.EqualFold(c.name, "red") || strings.EqualFold(c.name, "ulpfec"))
+		case strings.EqualFold(c.name, "red"):
+			return !slices.ContainsFunc(codecs, func(of codec) bool { return !isAddition(of.name) && c.fmtp == redParameters(of.payloadType) })
+		}
+		return false
+	})
+}
+
 // answerParameters are what we say of a codec that was offered. We decode nothing,
 // so that H.264 of any level will do.
 func answerParameters(mine, theirs *codec) string {
-	if !strings.EqualFold(mine.name, "H264") {
+	switch {
+	case strings.EqualFold(mine.name, "red"):
+		return theirs.fmtp // it names payload types, which are theirs
+	case !strings.EqualFold(mine.name, "H264"):
 		return mine.fmtp
 	}
 	f := sdp.FMTP{Parameters: theirs.fmtp}
@@ -140,7 +163,7 @@ func answerParameters(mine, theirs *codec) string {
 // hasMedia reports whether one of the codecs is more than an addition to others.
 func hasMedia(codecs []codec) bool {
 	for i := range codecs {
-		if !strings.EqualFold(codecs[i].name, "telephone-event") {
+		if !isAddition(codecs[i].name) {
 			return true
 		}
 	}

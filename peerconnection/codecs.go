@@ -29,8 +29,11 @@ type RTPCapabilities struct {
 	HeaderExtensions []string `json:"headerExtensions"` // their URIs
 }
 
-// Capabilities lists the codecs and header extensions of a kind, best first.
-// Retransmission (RFC 4588) goes with each codec of video and is not listed.
+// Capabilities lists the codecs and header extensions of a kind, best first. Redundancy and
+// error correction are listed among the codecs, as W3C has it ("audio/red", "video/red",
+// "video/ulpfec", "video/flexfec-03"); retransmission (RFC 4588) goes with each codec of
+// video and is not. L16 and flexfec-03 are only offered to peers by who asks for them with
+// [Transceiver.SetCodecPreferences].
 func Capabilities(kind Kind) RTPCapabilities {
 	var c RTPCapabilities
 	for _, ours := range codecsOf(kind) {
@@ -51,6 +54,7 @@ type codec struct {
 	fmtp        string
 	feedback    feedback
 	rtx         uint8 // the payload type of its retransmissions; 0: none
+	unasked     bool  // of our own: it is not offered unless it is preferred
 
 	// key is what makes two payload types mean the same: see codecKey.
 	key string
@@ -103,11 +107,19 @@ func feedbackOf(line sdp.RTCPFeedback) feedback {
 var (
 	audioCodecs = numbered(KindAudio, []codec{
 		{payloadType: 111, name: "opus", clockRate: 48000, channels: 2, fmtp: "minptime=10;useinbandfec=1"},
+		{payloadType: 63, name: "red", clockRate: 48000, channels: 2, fmtp: "111/111"},
 		{payloadType: 9, name: "G722", clockRate: 8000, channels: 1},
 		{payloadType: 0, name: "PCMU", clockRate: 8000, channels: 1},
 		{payloadType: 8, name: "PCMA", clockRate: 8000, channels: 1},
+		{payloadType: 13, name: "CN", clockRate: 8000, channels: 1},
 		{payloadType: 110, name: "telephone-event", clockRate: 48000, channels: 1},
 		{payloadType: 126, name: "telephone-event", clockRate: 8000, channels: 1},
+		{payloadType: 10, name: "L16", clockRate: 44100, channels: 2, unasked: true},
+		{payloadType: 11, name: "L16", clockRate: 44100, channels: 1, unasked: true},
+		{payloadType: 105, name: "L16", clockRate: 48000, channels: 2, unasked: true},
+		{payloadType: 106, name: "L16", clockRate: 48000, channels: 1, unasked: true},
+		{payloadType: 41, name: "L16", clockRate: 16000, channels: 1, unasked: true},
+		{payloadType: 42, name: "L16", clockRate: 8000, channels: 1, unasked: true},
 	}, feedbackTWCC)
 
 	videoCodecs = numbered(KindVideo, []codec{
@@ -120,10 +132,13 @@ var (
 		{payloadType: 116, rtx: 117, name: "H264", fmtp: h264Parameters("4d001f", 1)},
 		{payloadType: 39, rtx: 40, name: "H264", fmtp: h264Parameters("4d001f", 0)},
 		{payloadType: 112, rtx: 113, name: "H264", fmtp: h264Parameters("640c1f", 1)},
-		{payloadType: 118, rtx: 119, name: "H264", fmtp: h264Parameters("64001f", 1)},
+		{payloadType: 121, rtx: 122, name: "H264", fmtp: h264Parameters("64001f", 1)},
 		{payloadType: 45, rtx: 46, name: "AV1", fmtp: "level-idx=5;profile=0;tier=0"},
 		{payloadType: 49, rtx: 50, name: "H265", fmtp: "level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST"},
 		{payloadType: 100, rtx: 101, name: "VP9", fmtp: "profile-id=2"},
+		{payloadType: 118, rtx: 119, name: "red"},
+		{payloadType: 120, name: "ulpfec"},
+		{payloadType: 35, name: "flexfec-03", fmtp: "repair-window=10000000", unasked: true},
 	}, feedbackREMB|feedbackTWCC|feedbackFIR|feedbackNACK|feedbackPLI)
 )
 
@@ -138,8 +153,11 @@ func numbered(kind Kind, codecs []codec, f feedback) []codec {
 		if kind == KindVideo {
 			c.clockRate = 90000
 		}
-		if c.name != "telephone-event" {
+		switch {
+		case !isAddition(c.name):
 			c.feedback = f
+		case strings.EqualFold(c.name, "flexfec-03"):
+			c.feedback = f & (feedbackREMB | feedbackTWCC) // it is a stream of its own
 		}
 		c.key = codecKey(kind, c)
 	}
@@ -183,8 +201,8 @@ func preferences(kind Kind, codecs []Codec) (keys []string, err error) {
 		if !strings.EqualFold(of, string(kind)) {
 			return nil, fmt.Errorf("peerconnection: %s is no codec for a transceiver of %s", c.MimeType, kind)
 		}
-		if isResilience(name) {
-			continue // W3C lists them among the codecs; here they go without saying
+		if isRTX(name) {
+			continue // W3C lists it among the codecs; here it goes without saying
 		}
 		key := codecKey(kind, &codec{name: name, clockRate: c.ClockRate, channels: uint8(min(c.Channels, 255)), fmtp: c.SDPFmtpLine})
 		if len(ours(kind, []string{key})) == 0 {
@@ -199,9 +217,9 @@ func preferences(kind Kind, codecs []Codec) (keys []string, err error) {
 	return keys, nil
 }
 
-// isResilience tells what repairs media and is none.
-func isResilience(name string) bool {
-	for _, r := range []string{"rtx", "red", "ulpfec", "flexfec-03"} {
+// isAddition tells what goes along with media, and is none by itself.
+func isAddition(name string) bool {
+	for _, r := range []string{"telephone-event", "CN", "red", "ulpfec", "flexfec-03"} {
 		if strings.EqualFold(name, r) {
 			return true
 		}

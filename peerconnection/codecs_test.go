@@ -92,6 +92,14 @@ func videoOffer(payloadTypes string, lines ...string) SessionDescription {
 	return SessionDescription{SDPTypeOffer, session + "m=video" + video + strings.Join(lines, "\n") + "\n"}
 }
 
+// audioOffer is the same of a section of audio.
+func audioOffer(payloadTypes string, lines ...string) SessionDescription {
+	d := videoOffer(payloadTypes, lines...)
+	d.SDP = strings.ReplaceAll(d.SDP, "m=video", "m=audio")
+	d.SDP = strings.ReplaceAll(d.SDP, "a=rtpmap:96 VP8/90000\n", "")
+	return d
+}
+
 // Of what is offered, we take what we know, in the offerer's order and numbers.
 func TestAnsweredCodecs(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -121,7 +129,23 @@ func TestAnsweredCodecs(t *testing.T) {
 		},
 		"redundancy": {
 			videoOffer("96 97 98 99", "a=rtpmap:96 VP8/90000", "a=rtpmap:97 red/90000", "a=rtpmap:98 rtx/90000", "a=fmtp:98 apt=97", "a=rtpmap:99 ulpfec/90000"),
+			[]string{"96 VP8  rtx 0", "97 red  rtx 98", "99 ulpfec  rtx 0"},
+		},
+		"RED of nothing, and ULPFEC without RED": {
+			videoOffer("96 97", "a=rtpmap:96 VP8/90000", "a=rtpmap:97 red/90000"),
 			[]string{"96 VP8  rtx 0"},
+		},
+		"FlexFEC": {
+			videoOffer("96 97", "a=rtpmap:96 VP8/90000", "a=rtpmap:97 flexfec-03/90000", "a=fmtp:97 repair-window=200000"),
+			[]string{"96 VP8  rtx 0", "97 flexfec-03 repair-window=10000000 rtx 0"},
+		},
+		"redundant audio": {
+			audioOffer("63 109 13 10", "a=rtpmap:109 opus/48000/2", "a=rtpmap:63 red/48000/2", "a=fmtp:63 109/109"),
+			[]string{"63 red 109/109 rtx 0", "109 opus minptime=10;useinbandfec=1 rtx 0", "13 CN  rtx 0", "10 L16  rtx 0"},
+		},
+		"redundancy of what there is not": {
+			audioOffer("63 0 13", "a=rtpmap:63 red/48000/2", "a=fmtp:63 109/109"),
+			[]string{"0 PCMU  rtx 0", "13 CN  rtx 0"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -204,8 +228,79 @@ func TestCodecPreferences(t *testing.T) {
 			t.Errorf("%v is taken", bad)
 		}
 	}
-	if err := x.SetCodecPreferences(nil); err != nil || len(codecLines(t, offerOf(t, a), 0)) != len(videoCodecs) {
+	if err := x.SetCodecPreferences(nil); err != nil || len(codecLines(t, offerOf(t, a), 0)) != len(videoCodecs)-1 { // FlexFEC
 		t.Errorf("no preference: %v, %q", err, codecLines(t, offerOf(t, a), 0))
+	}
+}
+
+// What is not offered unasked is when it is preferred; what repairs a codec is, when it is among
+// those preferred, and when there is what it repairs.
+func TestPreferredResilience(t *testing.T) {
+	find := func(kind Kind, names ...string) (found []Codec) {
+		for _, name := range names {
+			for _, c := range Capabilities(kind).Codecs {
+				if c.MimeType == string(kind)+"/"+name {
+					found = append(found, c)
+					break
+				}
+			}
+		}
+		return found
+	}
+	for _, c := range []struct {
+		kind  Kind
+		names []string
+		want  []string
+	}{
+		{KindAudio, []string{"red", "opus"}, []string{"63 red 111/111 rtx 0", "111 opus minptime=10;useinbandfec=1 rtx 0"}},
+		{KindAudio, []string{"red", "PCMU", "CN"}, []string{"0 PCMU  rtx 0", "13 CN  rtx 0"}},
+		{KindAudio, []string{"L16"}, []string{"10 L16  rtx 0"}},
+		{KindVideo, []string{"VP8"}, []string{"96 VP8  rtx 97"}},
+		{KindVideo, []string{"VP8", "red"}, []string{"96 VP8  rtx 97"}},
+		{KindVideo, []string{"VP8", "red", "ulpfec"}, []string{"96 VP8  rtx 97", "118 red  rtx 119", "120 ulpfec  rtx 0"}},
+		{KindVideo, []string{"VP8", "flexfec-03"}, []string{"96 VP8  rtx 97", "35 flexfec-03 repair-window=10000000 rtx 0"}},
+	} {
+		a, z := quietPeer(t, 1), quietPeer(t, 2)
+		x := mustAdd(t, a, c.kind, nil)
+		if err := x.SetCodecPreferences(find(c.kind, c.names...)); err != nil {
+			t.Fatal(err)
+		}
+		offer := offerOf(t, a)
+		wantCodecs(t, offer, c.want...)
+		a.mustSet(t, true, offer)
+		z.mustSet(t, false, offer)
+		z.Transceivers()[0].SetDirection(DirectionSendRecv)
+		answer := answerOf(t, z)
+		wantCodecs(t, answer, c.want...)
+		z.mustSet(t, true, answer)
+		a.mustSet(t, false, answer)
+		flex := slices.Contains(c.names, "flexfec-03")
+		for _, d := range []SessionDescription{offer, answer} {
+			if strings.Contains(d.SDP, "a=ssrc-group:FEC-FR ") != flex {
+				t.Errorf("%v: the sources of repair packets are not as they should be:\n%s", c.names, d.SDP)
+			}
+		}
+		for _, p := range []*PeerConnection{a, z} {
+			in := p.core.sections[0].settled()
+			if source := in.Sources[0]; (source.FEC != 0) != flex || len(in.Sources) != 1 {
+				t.Errorf("%v: the sources are %+v", c.names, in.Sources)
+			}
+			if e := p.Transceivers()[0].encodings[0]; (e.FEC != 0) != flex || flex && p.Transceivers()[0].sender.rtp.Encodings()[0].FEC != e.FEC {
+				t.Errorf("%v: the encoding is %+v", c.names, e)
+			}
+		}
+	}
+}
+
+// Redundant audio names the number that the peer has given to opus.
+func TestRedundancyIsNumberedAnew(t *testing.T) {
+	z := quietPeer(t, 2)
+	z.mustSet(t, false, audioOffer("109 63", "a=rtpmap:109 opus/48000/2", "a=rtpmap:63 G722/8000"))
+	z.mustSet(t, true, answerOf(t, z))
+	offer := offerOf(t, z)
+	lines := codecLines(t, offer, 0)
+	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasSuffix(l, " red 109/109 rtx 0") }) || slices.Contains(lines, "63 red 109/109 rtx 0") {
+		t.Errorf("the codecs are %q", lines)
 	}
 }
 

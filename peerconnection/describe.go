@@ -3,6 +3,7 @@ package peerconnection
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/plainrtc/plainrtc/ice"
 	"github.com/plainrtc/plainrtc/rtp/session"
@@ -148,6 +149,13 @@ func (c *core) describeSource(t *Transceiver, d *rtpDescription) {
 	source := session.Source{SSRC: t.encodings[0].SSRC, CNAME: c.cname}
 	if slices.ContainsFunc(d.codecs, func(c codec) bool { return c.rtx != 0 }) {
 		source.RTX = t.encodings[0].RTX
+	}
+	if slices.ContainsFunc(d.codecs, func(c codec) bool { return strings.EqualFold(c.name, "flexfec-03") }) {
+		e := &t.encodings[0]
+		for e.FEC == 0 || e.FEC == e.SSRC || e.FEC == e.RTX {
+			e.FEC, _ = c.newSources()
+		}
+		source.FEC = e.FEC
 	}
 	d.sources = []session.Source{source}
 }

@@ -46,6 +46,9 @@ func (c *core) configureMedia(now time.Time, t *Transceiver, s session.Section) 
 			Rand: c.cfg.Rand, Trace: c.cfg.Trace, CNAME: c.cname, MTU: pathMTU - maxSRTPOverhead,
 		})
 	}
+	if x := t.sender.rtp; x != nil && x.Encodings()[0].FEC != t.encodings[0].FEC {
+		c.encodingsChanged(now, t) // FlexFEC was negotiated for the first time
+	}
 	if err := c.rtp.Configure(now, s); err != nil {
 		// Negotiation does not let through what the session refuses.
 		panic("BUG: " + err.Error())

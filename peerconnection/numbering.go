@@ -3,6 +3,7 @@ package peerconnection
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/plainrtc/plainrtc/rtp"
 )
@@ -147,6 +148,9 @@ func (n *numbering) extension(e headerExtension, displaced bool) {
 // offered are a transceiver's codecs as the offer numbers them.
 func (n *numbering) offered(kind Kind, preferred []string) (codecs []codec) {
 	for _, mine := range ours(kind, preferred) {
+		if preferred == nil && mine.unasked {
+			continue
+		}
 		if c, ok := n.codecs[mine.key]; ok {
 			mine.payloadType = c.payloadType
 			if mine.rtx != 0 {
@@ -155,7 +159,19 @@ func (n *numbering) offered(kind Kind, preferred []string) (codecs []codec) {
 			codecs = append(codecs, mine)
 		}
 	}
-	return codecs
+	for i := range codecs {
+		if of := slices.IndexFunc(codecs, func(c codec) bool { return strings.EqualFold(c.name, "opus") }); kind == KindAudio && of >= 0 && strings.EqualFold(codecs[i].name, "red") {
+			codecs[i].fmtp = redParameters(codecs[of].payloadType)
+		}
+	}
+	return useful(kind, codecs)
+}
+
+// redParameters say that redundant audio is of a payload type, and repeats it once (RFC 2198, Section
+// 5).
+func redParameters(of uint8) string {
+	pt := strconv.Itoa(int(of))
+	return pt + "/" + pt
 }
 
 // offeredExtensions are a section's header extensions as the offer numbers them.

@@ -147,7 +147,7 @@ func (c *core) setSendParameters(now time.Time, s *Sender, p SendParameters) err
 		return err
 	}
 	for i := range encodings {
-		encodings[i].SSRC, encodings[i].RTX = t.encodings[i].SSRC, t.encodings[i].RTX
+		encodings[i].SSRC, encodings[i].RTX, encodings[i].FEC = t.encodings[i].SSRC, t.encodings[i].RTX, t.encodings[i].FEC
 	}
 	t.encodings = encodings
 	s.transaction = ""

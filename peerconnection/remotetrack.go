@@ -165,7 +165,7 @@ func (t *Track) frameOf(now time.Time, st *session.Stream) (Frame, bool) {
 		Timestamp: f.Timestamp,
 	}
 	rate := f.Codec.ClockRate
-	if codec := st.Codec(); codec != nil {
+	if codec := st.CodecOf(&f); codec != nil {
 		out.Codec = publicCodec(t.kind, codec)
 		if rate == 0 {
 			rate = codec.ClockRate

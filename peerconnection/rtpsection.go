@@ -124,9 +124,12 @@ func bandwidthOf(lines func(kind string) (uint64, bool)) int {
 
 // staticCodecs are payload types that need no a=rtpmap (RFC 3551, Section 6).
 var staticCodecs = map[uint8]codec{
-	0: {name: "PCMU", clockRate: 8000, channels: 1},
-	8: {name: "PCMA", clockRate: 8000, channels: 1},
-	9: {name: "G722", clockRate: 8000, channels: 1},
+	0:  {name: "PCMU", clockRate: 8000, channels: 1},
+	8:  {name: "PCMA", clockRate: 8000, channels: 1},
+	9:  {name: "G722", clockRate: 8000, channels: 1},
+	10: {name: "L16", clockRate: 44100, channels: 2},
+	11: {name: "L16", clockRate: 44100, channels: 1},
+	13: {name: "CN", clockRate: 8000, channels: 1},
 }
 
 // readCodecs are the section's codecs in its order, without those whose payload type
@@ -175,7 +178,7 @@ func readCodecs(m *sdp.Media) []codec {
 	var codecs []codec
 	for _, pt := range order {
 		c := table[pt]
-		if c.name == "" || isResilience(c.name) {
+		if c.name == "" || isRTX(c.name) {
 			continue
 		}
 		c.payloadType = pt
@@ -216,12 +219,20 @@ func (d *rtpDescription) readSources(m *sdp.Media) {
 	}
 	repairs := map[uint32]bool{}
 	for g := range m.SSRCGroups() {
-		// "FID": the first is the source, the second its retransmissions.
-		if g.Semantics == "FID" && len(g.SSRCs) == 2 && g.SSRCs[0] != g.SSRCs[1] && len(repairs) < maxSources {
-			if s := at(g.SSRCs[0]); s != nil && s.RTX == 0 {
-				s.RTX = g.SSRCs[1]
-				repairs[g.SSRCs[1]] = true
-			}
+		// "FID": the first is the source, the second its retransmissions. "FEC-FR": the second are
+		// its repair packets (RFC 5956, Section 4.3).
+		if len(g.SSRCs) != 2 || g.SSRCs[0] == g.SSRCs[1] || len(repairs) >= maxSources || g.Semantics != "FID" && g.Semantics != "FEC-FR" {
+			continue
+		}
+		s := at(g.SSRCs[0])
+		switch {
+		case s == nil:
+		case g.Semantics == "FID" && s.RTX == 0:
+			s.RTX = g.SSRCs[1]
+			repairs[g.SSRCs[1]] = true
+		case g.Semantics == "FEC-FR" && s.FEC == 0:
+			s.FEC = g.SSRCs[1]
+			repairs[g.SSRCs[1]] = true
 		}
 	}
 	for line := range m.SSRCs() {
@@ -275,11 +286,17 @@ func (d *rtpDescription) append(as sdp.Attributes, offer bool) sdp.Attributes {
 		if s.RTX != 0 {
 			as = append(as, sdp.SSRCGroup{Semantics: "FID", SSRCs: []uint32{s.SSRC, s.RTX}}.Attribute())
 		}
+		if s.FEC != 0 {
+			as = append(as, sdp.SSRCGroup{Semantics: "FEC-FR", SSRCs: []uint32{s.SSRC, s.FEC}}.Attribute())
+		}
 	}
 	for _, s := range d.sources {
 		as = append(as, sdp.SSRC{ID: s.SSRC, Name: "cname", Value: s.CNAME}.Attribute())
 		if s.RTX != 0 {
 			as = append(as, sdp.SSRC{ID: s.RTX, Name: "cname", Value: s.CNAME}.Attribute())
+		}
+		if s.FEC != 0 {
+			as = append(as, sdp.SSRC{ID: s.FEC, Name: "cname", Value: s.CNAME}.Attribute())
 		}
 	}
 	return as

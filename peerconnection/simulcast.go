@@ -145,6 +145,7 @@ func (c *core) wantLayers(t *Transceiver, offered *rtpDescription) {
 		encodings[i].Active = !offered.paused[i]
 		if i > 0 {
 			encodings[i].SSRC, encodings[i].RTX = c.newSources()
+			encodings[i].FEC = 0
 		}
 		// W3C: the layers are halved in size one after the other, the last is whole.
 		if t.kind == KindVideo {

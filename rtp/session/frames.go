@@ -42,12 +42,12 @@ func (st *Stream) tellRTT() {
 		}
 	}
 	if st.parity != nil {
-		st.frames.SetRTT(repairTime)
+		st.frames.SetRTT(repairFollows)
 	}
 }
 
-// repairTime is within what time a repair packet follows, mostly: it is for some frames.
-const repairTime = 25 * time.Millisecond
+// repairFollows is within what time a repair packet follows, mostly: it is for some frames.
+const repairFollows = 25 * time.Millisecond
 
 // Buffer returns the jitter buffer, for its figures and the bounds of its delay; nil unless
 // the stream delivers Frames.
@@ -76,6 +76,20 @@ func (st *Stream) NextFrame(now time.Time) (jitter.Frame, bool) {
 		s.timers.SetEarlier(timerFrame, next)
 	}
 	return jitter.Frame{}, false
+}
+
+// CodecOf returns the codec of a frame that NextFrame has returned: of streams that change
+// theirs, as to comfort noise, the latest packet may be of another.
+func (st *Stream) CodecOf(f *jitter.Frame) *Codec {
+	if st.codec == nil || st.codec.Format == f.Codec.Format {
+		return st.codec
+	}
+	for i := range st.section.Receive {
+		if c := &st.section.Receive[i]; c.Format == f.Codec.Format && c.ClockRate == f.Codec.ClockRate {
+			return c
+		}
+	}
+	return st.codec
 }
 
 // A lipSync keeps two streams in step.

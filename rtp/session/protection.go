@@ -217,7 +217,7 @@ func (s *Session) appendRepair(now time.Time, b []byte, w waiting) []byte {
 		e.report.latest = now
 	}
 	if numbered {
-		s.acks.remember(number, s.since(now), len(b)-start)
+		s.congestion.Sent(now, number, len(b)-start)
 	}
 	return b
 }

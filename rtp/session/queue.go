@@ -91,7 +91,7 @@ func (s *Session) appendMedia(now time.Time, b []byte) []byte {
 			continue // it became too old while it waited
 		}
 		q.pacer.sent(len(out) - len(b))
-		if repair {
+		if repair || w.of > 0 {
 			q.repaired.sent.bytes += len(out) - len(b)
 		}
 		return out

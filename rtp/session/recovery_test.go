@@ -99,7 +99,7 @@ func TestRecovery(t *testing.T) {
 			c.film(frames, 6000)
 			c.lose = nil
 			c.run(2 * time.Second)
-			v, out := c.stream(Video).Stats(), c.video.Stats(0)
+			v, out := c.stream(Video).Stats(), c.video.Stats(c.now, 0)
 			shown[r] = len(c.frames[Video])
 			media := out.PacketsSent - out.FECPacketsSent
 			t.Logf("loss %.0f %%, repaired by %v: %d of %d frames; %d packets and %d repair packets sent, %d lost; %d recovered, %d repair packets of no use, %d PLI",
@@ -146,7 +146,7 @@ func TestRecoveryBesideRetransmission(t *testing.T) {
 		c.film(1500, 6000)
 		c.lose = nil
 		c.run(3 * time.Second)
-		v, out := c.stream(Video).Stats(), c.video.Stats(0)
+		v, out := c.stream(Video).Stats(), c.video.Stats(c.now, 0)
 		t.Logf("round trip %v: %d of 1500 frames; %d recovered, %d came again, %d repair packets, %d PLI, %d given up", rtt, len(c.frames[Video]), v.RecoveredPackets, v.RetransmittedPackets, out.FECPacketsSent, v.PLIs, v.PacketsGivenUp)
 		if long := rtt >= repairedSoon; (v.RecoveredPackets > 0) != long || v.RetransmittedPackets == 0 {
 			t.Errorf("round trip %v: %d packets are recovered, and %d came again", rtt, v.RecoveredPackets, v.RetransmittedPackets)

@@ -100,13 +100,17 @@ func (x *Sender) Encodings() []Encoding {
 	return all
 }
 
-// SetEncoding changes what may be changed of an encoding: all but RID and SSRCs.
+// SetEncoding changes what may be changed of an encoding: all but RID and SSRCs, save
+// that of FlexFEC where there was none.
 func (x *Sender) SetEncoding(i int, e Encoding) error {
 	if i < 0 || i >= len(x.encodings) {
 		return ErrNoEncoding
 	}
 	old := x.encodings[i]
-	e.RID, e.SSRC, e.RTX, e.FEC = old.RID, old.SSRC, old.RTX, old.FEC
+	e.RID, e.SSRC, e.RTX = old.RID, old.SSRC, old.RTX
+	if old.FEC != 0 {
+		e.FEC = old.FEC
+	}
 	if e.Active != old.Active {
 		old.rewrite.pause()
 	}
