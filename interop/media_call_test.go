@@ -207,6 +207,8 @@ type pageStream struct {
 	FramesEncoded, FramesSent, KeyFramesDecoded   int
 	FrameWidth, FrameHeight, FreezeCount          int
 	TotalFreezesDuration                          float64
+	FECPacketsReceived, FECPacketsDiscarded       int
+	PacketsDiscarded                              int
 	TotalSamplesReceived, ConcealedSamples        float64
 	SilentConcealedSamples                        float64
 	TotalSamplesDuration, TotalAudioEnergy        float64

@@ -25,6 +25,7 @@ type relay struct {
 	mu   sync.Mutex
 	rand *rand.Rand
 	loss float64 // the share of datagrams that are lost, either way
+	each int     // or: one of so many is lost, either way; 0: none
 	lost int
 }
 
@@ -75,25 +76,32 @@ func through(t *testing.T, c *mediaCall) *relay {
 
 func (r *relay) carry(in, out *net.UDPConn, to func(from netip.AddrPort) (netip.AddrPort, bool)) {
 	b := make([]byte, 1<<16)
-	for {
+	for count := 0; ; count++ {
 		n, from, err := in.ReadFromUDPAddrPort(b)
 		if err != nil {
 			return // closed
 		}
-		if address, ok := to(from); ok && !r.loses() {
+		if address, ok := to(from); ok && !r.loses(count) {
 			out.WriteToUDPAddrPort(b[:n], address)
 		}
 	}
 }
 
-func (r *relay) loses() bool {
+func (r *relay) loses(count int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	lost := r.rand.Float64() < r.loss
+	lost := r.rand.Float64() < r.loss || r.each > 0 && count%r.each == 0
 	if lost {
 		r.lost++
 	}
 	return lost
+}
+
+// loseEach makes the path lose one datagram of so many, and never two close to each other.
+func (r *relay) loseEach(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.each = n
 }
 
 func (r *relay) lose(share float64) {

@@ -45,6 +45,7 @@ type InboundRTPStats struct {
 	RetransmittedPacketsReceived uint64  `json:"retransmittedPacketsReceived"`
 	RetransmittedBytesReceived   uint64  `json:"retransmittedBytesReceived"`
 	RTXSSRC                      uint32  `json:"rtxSsrc,omitempty"`
+	PacketsRepaired              uint64  `json:"packetsRepaired"`    // that error correction brought back; W3C had it until 2021
 	FECPacketsReceived           uint64  `json:"fecPacketsReceived"` // repair packets, and older blocks of redundant audio
 	FECBytesReceived             uint64  `json:"fecBytesReceived"`   // of payload
 	FECPacketsDiscarded          uint64  `json:"fecPacketsDiscarded"`
@@ -193,7 +194,7 @@ func (c *core) inboundStats(s *Stats, t *Transceiver, st *session.Stream) {
 		PacketsReceived: v.PacketsReceived, PacketsLost: v.PacketsLost, Jitter: v.Jitter.Seconds(), PacketsDiscarded: v.PacketsDiscarded,
 		BytesReceived: v.BytesReceived, HeaderBytesReceived: v.HeaderBytesReceived,
 		RetransmittedPacketsReceived: v.RetransmittedPackets, RetransmittedBytesReceived: v.RetransmittedBytes, RTXSSRC: v.RTX,
-		FECPacketsReceived: v.FECPacketsReceived, FECBytesReceived: v.FECBytesReceived, FECPacketsDiscarded: v.FECPacketsDiscarded, FECSSRC: v.FEC,
+		PacketsRepaired: v.RecoveredPackets, FECPacketsReceived: v.FECPacketsReceived, FECBytesReceived: v.FECBytesReceived, FECPacketsDiscarded: v.FECPacketsDiscarded, FECSSRC: v.FEC,
 		LastPacketReceivedTimestamp: milliseconds(v.LastPacketReceived), NACKCount: v.NACKs, PLICount: v.PLIs, FIRCount: v.FIRs,
 	}
 	if b := st.Buffer(); b != nil {

@@ -60,14 +60,14 @@ func (s *Session) protected(now time.Time, st *Stream, p rtp.Packet) {
 
 func (s *Session) takeRecovered(now time.Time, st *Stream) {
 	for p, ok := st.parity.Next(); ok; p, ok = st.parity.Next() {
-		s.recovered(now, st, p, true)
+		s.recovered(now, st, p)
 	}
 }
 
 // recovered takes a packet that error correction brought back, as if it had arrived; except that
 // reports go on to call it lost, for so it was on the way, and that is what the sender
 // protects against. It returns false when the packet is of no use.
-func (s *Session) recovered(now time.Time, st *Stream, p rtp.Packet, play bool) bool {
+func (s *Session) recovered(now time.Time, st *Stream, p rtp.Packet) bool {
 	x, reason := st.section.open(p.PayloadType(), p.Payload())
 	if reason != "" || x.wrapped || x.role == ulpfec {
 		s.drop(now, dropRecovered, len(p.Bytes()))
@@ -87,7 +87,7 @@ func (s *Session) recovered(now time.Time, st *Stream, p rtp.Packet, play bool) 
 		s.receiveTone(now, st, x.codec, p)
 	}
 	info := st.inspect(x.codec, x.body)
-	if play && st.frames != nil {
+	if st.frames != nil {
 		st.frames.Recover(now, p, x.codec.jitter())
 		s.awaken(now, st)
 	}

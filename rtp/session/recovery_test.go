@@ -304,6 +304,54 @@ func TestCapturedRedundancy(t *testing.T) {
 	}
 }
 
+// Chromium sends padding between the packets of redundant audio: what is repeated is not of the packet
+// before, but before that.
+func TestRedundancyBetweenPadding(t *testing.T) {
+	for lost := range uint16(16) {
+		for burst := range uint16(3) {
+			s := New(Config{Rand: &countingRand{0xf0}, CNAME: "z"})
+			if err := s.Configure(testStart, redSections(true)[0]); err != nil {
+				t.Fatal(err)
+			}
+			at, before := testStart, []byte(nil)
+			for i := range uint16(40) { // every fourth is audio
+				frame, timestamp := []byte{0xf8, byte(i / 4)}, 1000+960*uint32(i/4)
+				header := rtp.NewBuilder(nil, rtp.Header{PayloadType: ptOpusRED, SequenceNumber: 65530 + i, Timestamp: timestamp, SSRC: 7})
+				b := header.Bytes()
+				switch {
+				case i%4 != 0:
+					b = rtp.AppendPadding(b, 0, 200)
+				case before == nil:
+					b = payload.AppendRED(b, 111, frame)
+				default:
+					b = payload.AppendRED(b, 111, frame, payload.Redundancy{PayloadType: 111, Offset: 960, Data: before})
+				}
+				if i%4 == 0 {
+					before = frame
+				}
+				if at = at.Add(5 * time.Millisecond); i < 8+lost || i > 8+lost+burst {
+					s.ReceiveRTP(at, b)
+				}
+			}
+			st, heard := s.Streams()[0], map[byte]bool{}
+			for p, ok := st.NextPacket(); ok; p, ok = st.NextPacket() {
+				if len(p.Payload()) == 0 {
+					continue
+				}
+				i := p.SequenceNumber() - 65530
+				// Where the padding behind it is lost, too, either of their places will do.
+				if p.Payload()[1] != byte(i/4) || i%4 != 0 && (i < 8+lost || i > 8+lost+burst) || heard[byte(i/4)] || p.PayloadType() != 111 || p.Timestamp() != 1000+960*uint32(i/4) {
+					t.Errorf("of packets %d to %d lost: audio %d comes as packet %d (%v)", 8+lost, 8+lost+burst, p.Payload()[1], i, p)
+				}
+				heard[byte(i/4)] = true
+			}
+			if v := st.Stats(); len(heard) != 10 || v.PacketsDuplicated != 0 || v.PacketsLost != int64(burst)+1 {
+				t.Errorf("of packets %d to %d lost: %d of 10 are heard; %+v", 8+lost, 8+lost+burst, len(heard), v)
+			}
+		}
+	}
+}
+
 // Comfort noise is a frame like any other, and what it is followed by is not missed.
 func TestComfortNoise(t *testing.T) {
 	all := fullSections()

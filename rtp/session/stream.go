@@ -53,6 +53,7 @@ type Stream struct {
 
 	nack     nackList
 	parity   *fec.Decoder // nil: no repair packet has come
+	times    *audioTimes  // nil: no redundant audio has come
 	keyframe keyframeRequest
 	report   remoteReport // the latest SR
 	tone     inboundTone
@@ -168,8 +169,14 @@ func (s *Session) receive(now time.Time, st *Stream, p rtp.Packet) {
 		s.missing(now, st, codec, ext, ahead)
 		st.codec = codec
 	}
-	if x.wrapped && st.Kind == Audio {
-		s.receiveRedundancy(now, st, ext, p)
+	if st.times != nil || x.wrapped && st.Kind == Audio {
+		if st.times == nil {
+			st.times = new(audioTimes)
+		}
+		if x.wrapped {
+			s.receiveRedundancy(now, st, ext, p)
+		}
+		st.times.note(ext, p.Timestamp(), len(x.body) > 0)
 	}
 	s.deliver(now, st, x, p)
 }
@@ -182,17 +189,13 @@ func (s *Session) deliver(now time.Time, st *Stream, x content, p rtp.Packet) {
 	case st.keeps():
 		o = rebuild(s.slab.take(n), p, x.body)
 		o.SetPayloadType(x.codec.PayloadType)
-	case x.wrapped && st.Kind == Video:
+	case x.wrapped:
 		s.original = slices.Grow(s.original[:0], n)[:n]
 		o = rebuild(s.original, p, x.body)
 		o.SetPayloadType(x.codec.PayloadType)
 	}
 	if st.frames != nil {
-		codec, q := x.codec.jitter(), o
-		if x.wrapped && st.Kind == Audio {
-			codec.RED, q = true, p // which fills holes with what it brings of packets before
-		}
-		st.frames.Receive(now, q, codec)
+		st.frames.Receive(now, o, x.codec.jitter())
 		s.awaken(now, st)
 	}
 	if st.keeps() {
