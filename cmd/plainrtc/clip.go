@@ -70,7 +70,8 @@ func readClip(file io.Reader, kind peerconnection.Kind) (*clip, error) {
 		return nil, fmt.Errorf("it is %s (%s): --play is for video, --play-audio for audio", c.kind, codec.Name)
 	}
 	c.codec = peerconnection.Codec{MimeType: string(c.kind) + "/" + codec.Name}
-	if !slices.ContainsFunc(peerconnection.Capabilities(kind).Codecs, func(k peerconnection.Codec) bool {
+	// We could send L16, and no browser says that it takes it.
+	if strings.EqualFold(codec.Name, "L16") || !slices.ContainsFunc(peerconnection.Capabilities(kind).Codecs, func(k peerconnection.Codec) bool {
 		return strings.EqualFold(k.MimeType, c.codec.MimeType)
 	}) {
 		return nil, fmt.Errorf("browsers take no %s; make another with: %s", codec.Name, conversions[kind])
