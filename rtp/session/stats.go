@@ -56,7 +56,7 @@ type OutboundStats struct {
 	HeaderBytesSent      uint64
 	RetransmittedPackets uint64
 	RetransmittedBytes   uint64
-	TargetBitrate        int // bits a second, as the method says; 0 while the encoding is not used
+	TargetBitrate        int    // bits a second, as the method says; 0 while the encoding is not used
 	FECPacketsSent       uint64 // repair packets, which PacketsSent counts, too
 	FramesSent           uint64
 	KeyFramesSent        uint64
