@@ -169,11 +169,11 @@ func (a *Agent) schedule(now time.Time, p *pair) {
 }
 
 // firstRTO is when a check is repeated at first: when all others had their turn, so
-// that repetitions do not add up to more than one check for each Ta.
+// that repetitions do not add up to more than one for each Ta.
 //
 // "Agents MUST NOT use an RTO value smaller than 500 ms" (RFC 8445, Section 14.3) is
 // about retransmitting one transaction. A check is repeated here, as by browsers,
-// with another transaction, and transactions are bound by Ta alone. In a short list
+// with another transaction. In a short list
 // that is long before an answer can be there, which costs a few datagrams more;
 // but the first check of one side is often lost, for it has come to a NAT that was
 // not open yet, and the next one is not. The RFC's formula, in the same spirit:

@@ -42,10 +42,10 @@
 //
 //   - A triggered check is sent at once, not at the next Ta: each is paid for
 //     by an authenticated check of the peer, which paces its own.
-//   - A check is repeated as soon as all others had their turn, not after 500 ms, then
-//     at doubling intervals up to 2 s, for 30 s: each time with another transaction,
-//     so that the answers can be told apart, and all together no more often than Ta
-//     allows.
+//   - A check is repeated after a Ta for each pair that is being checked, not after
+//     500 ms at least, then at doubling intervals up to 2 s, for 30 s: each time with
+//     another transaction, so that the answers can be told apart. Repetitions are
+//     beside the pace of ordinary checks, as retransmissions are in the RFC.
 //   - When a nominated path dies another valid one takes over without a restart,
 //     and is nominated, as browsers do and RFC 8445, Section 8.1.1 does not. For
 //     that a few pairs outlive nomination, without any traffic on them.
