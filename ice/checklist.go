@@ -272,4 +272,5 @@ func (a *Agent) wake(now time.Time) {
 			a.ready = true
 		}
 	}
+	a.nominateBlindly()
 }

@@ -112,6 +112,10 @@ func (a *Agent) SeenData(now time.Time, path Path) {
 	if p.state != PairInProgress { // data comes more often than checks
 		a.trigger(now, p, false)
 	}
+	if s := a.selected; s != nil && s != p && s.session == a.session && a.movedFrom(s) && now.Sub(s.heardAt) >= max(s.rtt, fastestProbe/2) {
+		a.suspect(now, s) // what it sends comes here, and only here
+		return
+	}
 	a.probeSelected(now, p)
 }
 

@@ -38,6 +38,22 @@ func (a *Agent) renominate(now time.Time) {
 	}
 }
 
+// nominateBlindly has the controlling agent nominate the best of the pairs that are left
+// with the first check there, because its nominated pair is gone for good: so the peer
+// need not wait for one answer more before it follows. Should another one answer
+// first, its nomination will have the higher number.
+func (a *Agent) nominateBlindly() {
+	if !a.renomination || !a.controlling || !a.concluded || a.nominated != nil || a.nominating != nil {
+		return
+	}
+	for _, p := range a.pairs {
+		if p.state == PairWaiting {
+			a.ask(p)
+			return
+		}
+	}
+}
+
 // addNomination adds the number of p's nomination to a check.
 //
 // The draft has no number for the attribute. Libwebrtc's is comprehension-optional;

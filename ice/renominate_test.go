@@ -6,60 +6,8 @@ import (
 	"time"
 
 	"github.com/plainrtc/plainrtc/ice"
-	"github.com/plainrtc/plainrtc/internal/netsim"
 	"github.com/plainrtc/plainrtc/stun"
 )
-
-// A movingWorld is two agents with two networks each, a dear one and a cheap one.
-type movingWorld struct {
-	*netsim.Network
-	a, z  *agentNode
-	hosts [2]*netsim.Host
-}
-
-const delay = 25 * time.Millisecond // each way through one link, so that a round trip takes 100 ms
-
-func dear(end int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + end)}), 5000)
-}
-
-func cheap(end int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + end)}), 5000)
-}
-
-func newMovingWorld(seed uint64) *movingWorld {
-	n := netsim.New(seed, start)
-	w := &movingWorld{Network: n, a: newAgentNode(n, "a", ice.PolicyAll), z: newAgentNode(n, "z", ice.PolicyAll)}
-	w.a.peer, w.z.peer = w.z, w.a
-	w.a.SetControlling(true)
-	for i, agent := range w.agents() {
-		w.hosts[i] = n.AddHost(agent, netsim.Profile{Delay: delay}, dear(i).Addr(), cheap(i).Addr())
-	}
-	return w
-}
-
-func (w *movingWorld) agents() [2]*agentNode { return [2]*agentNode{w.a, w.z} }
-
-// meet connects the two with what addresses they have.
-func (w *movingWorld) meet(t *testing.T) {
-	t.Helper()
-	for _, agent := range w.agents() {
-		agent.EndOfLocalCandidates(w.Now())
-		w.After(agent.signalling, func() { agent.SetRemoteCredentials(w.Now(), agent.peer.LocalCredentials()) })
-	}
-	if !w.Run(func() bool { return w.a.State() == ice.StateCompleted && w.z.State() == ice.StateCompleted }, 10*time.Second) {
-		t.Fatalf("not completed: a is %v, z is %v", w.a.State(), w.z.State())
-	}
-	w.Run(nil, 5*time.Second)
-}
-
-// on reports whether both ends have nominated the pair of these addresses.
-func (w *movingWorld) on(a, z netip.AddrPort) bool {
-	pa, _ := w.a.SelectedPath()
-	pz, _ := w.z.SelectedPath()
-	return w.a.State() == ice.StateCompleted && w.z.State() == ice.StateCompleted &&
-		pa == ice.Path{Local: a, Remote: z} && pz == ice.Path{Local: z, Remote: a}
-}
 
 // A cheaper network comes up in mid-call: who controls moves the call there, and
 // both ends agree, whoever gets it. Without the option the call stays where it is. The

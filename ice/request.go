@@ -111,6 +111,7 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 		p.username = s.checkUsername(a.session.remote)
 	}
 	p.received++
+	turnedUp := now.Sub(p.checkedAt) > turnsUpAfter
 	p.checkedAt = now
 	a.heard(now, p)
 	a.learnNetwork(p.remote, m)
@@ -119,7 +120,7 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 		a.liteRequest(now, p, useCandidate)
 		return
 	}
-	a.trigger(now, p, useCandidate)
+	a.trigger(now, p, useCandidate || turnedUp)
 	switch {
 	case a.controlling:
 	case useCandidate:
@@ -161,6 +162,11 @@ func (a *Agent) sessionFor(username []byte) (*session, []byte) {
 	}
 	return nil, nil
 }
+
+// turnsUpAfter is how long the peer must not have checked a pair that was kept after
+// nomination, for a check there to mean that it has moved, or is about to. Browsers check
+// such pairs every two seconds, or every 25.
+const turnsUpAfter = freshFor
 
 func knownAttribute(t stun.AttributeType) bool {
 	return t == stun.AttrPriority || t == stun.AttrUseCandidate || t == stun.AttrNomination
@@ -204,10 +210,11 @@ func (a *Agent) pairFor(now time.Time, l *local, path Path, priority uint32, ufr
 // not Waiting.
 //
 // A pair that was kept after nomination succeeded long ago. It is checked again
-// when it is wanted: for the peer nominates it, or for the selected one ails.
-func (a *Agent) trigger(now time.Time, p *pair, nominated bool) {
+// when it is wanted: for the peer nominates it or turns up there, or for the selected
+// one ails.
+func (a *Agent) trigger(now time.Time, p *pair, wanted bool) {
 	if p.state == PairSucceeded {
-		wanted := nominated || a.selected != nil && a.selected.missed > 0
+		wanted = wanted || a.selected != nil && a.selected.missed > 0
 		if a.alive(now, p) || !wanted {
 			return
 		}
