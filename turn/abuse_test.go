@@ -13,8 +13,13 @@ import (
 // Nobody is relayed into the server's own network, in whatever clothes the
 // address comes.
 func TestDeniedPeers(t *testing.T) {
-	w := allocated(t, ServerConfig{IPv6: true, UnknownRate: 1000, OwnAddresses: []netip.Addr{netip.MustParseAddr("203.0.113.77")}},
-		ClientConfig{Family: BothFamilies})
+	own := []netip.Addr{netip.MustParseAddr("203.0.113.77")}
+	w := allocated(t, ServerConfig{IPv6: true, UnknownRate: 1000, OwnAddresses: own}, ClientConfig{Family: BothFamilies})
+	tcp := newAsker(t, newHost(t, ServerConfig{IPv6: true, UnknownRate: 1000, OwnAddresses: own, TCPRelays: true}), "alice", "wonderland")
+	tcp.from.Protocol = TCP
+	if code := tcp.ask(stun.Allocate, with(attr(stun.AttrRequestedTransport, "\x06\x00\x00\x00"), attr(stun.AttrAdditionalAddressFamily, "\x02\x00\x00\x00"))); code != 0 {
+		t.Fatal(code)
+	}
 	for _, text := range []string{
 		"0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.8.8.8", "168.63.129.16",
 		"169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192", "192.168.1.1", "198.18.0.1", "224.0.0.1", "240.0.0.1",
@@ -24,10 +29,13 @@ func TestDeniedPeers(t *testing.T) {
 		"fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
 	} {
 		addr := netip.MustParseAddr(text)
-		a := newAsker(t, w.host, "alice", "wonderland")
 		for m, write := range map[stun.Method]func(b *stun.Builder){
-			stun.CreatePermission: nil, stun.ChannelBind: attr(stun.AttrChannelNumber, "\x40\x00\x00\x00"),
+			stun.CreatePermission: nil, stun.ChannelBind: attr(stun.AttrChannelNumber, "\x40\x00\x00\x00"), stun.Connect: nil,
 		} {
+			a := newAsker(t, w.host, "alice", "wonderland")
+			if m == stun.Connect {
+				a = tcp
+			}
 			code := a.ask(m, func(b *stun.Builder) {
 				if write != nil {
 					write(b)
@@ -221,6 +229,67 @@ func TestAmplification(t *testing.T) {
 		if in, out := len(request)+headers, len(a.answer.Bytes())+headers; out > 3*in {
 			t.Errorf("%v: %d bytes are answered by %d", m, in, out)
 		}
+	}
+}
+
+// Allocations of those whose credentials are right are bounded too, and so are the sockets: beyond
+// the bound the answer is 508, and what there was goes on.
+func TestAllocationFlood(t *testing.T) {
+	h := newHost(t, ServerConfig{MaxAllocations: 50, UnknownRate: 1 << 20})
+	a := newAsker(t, h, "alice", "wonderland")
+	codes := map[stun.ErrorCode]int{}
+	for i := range 500 {
+		a.from.Client, a.nonce = netip.AddrPortFrom(clientAddr.Addr(), uint16(i+1)), nil
+		codes[a.ask(stun.Allocate, udp)]++
+	}
+	if codes[0] != 50 || codes[stun.CodeInsufficientCapacity] != 450 || len(h.open) != 50 || h.Stats().Allocations != 50 {
+		t.Errorf("answered by %v; %d sockets are open, %d allocations there", codes, len(h.open), h.Stats().Allocations)
+	}
+	a.from.Client, a.nonce = netip.AddrPortFrom(clientAddr.Addr(), 1), nil
+	if code := a.ask(stun.Refresh, nil); code != 0 {
+		t.Errorf("who has an allocation gets %v", code)
+	}
+}
+
+// Nothing passes a relay without a permission, in neither direction; nor with one of another
+// address, or of another client's.
+func TestPermissionBypass(t *testing.T) {
+	h := newHost(t, ServerConfig{UnknownRate: 1000})
+	a, b := newWire(t, h, ClientConfig{}), newWire(t, h, ClientConfig{Rand: seeded(9)})
+	b.tuple.Client = netip.MustParseAddrPort("192.0.2.2:2")
+	for _, w := range []*wire{a, b} {
+		w.Start(w.now)
+		w.talk()
+	}
+	b.permit(peerAddr)
+	other := netip.MustParseAddrPort("203.0.113.10:9000")
+	a.permit(other)
+	send := func(peer netip.AddrPort) bool {
+		m := stun.NewBuilder(nil, stun.NewType(stun.Send, stun.Indication), stun.TransactionID{1})
+		m.AddXORAddress(stun.AttrXORPeerAddress, peer)
+		m.AddString(stun.AttrData, "let me through")
+		h.Receive(a.now, a.tuple, m.Bytes())
+		_, ok := h.NextToPeer()
+		return ok
+	}
+	if send(peerAddr) {
+		t.Error("a Send indication passes by another client's permission")
+	}
+	if !send(other) {
+		t.Error("a permission is none")
+	}
+	if h.Receive(a.now, a.tuple, []byte("\x40\x00\x00\x04data")); h.hasPeer {
+		t.Error("ChannelData passes on a channel that is not bound")
+	}
+	if _, ok := h.fromPeer(a.now, a.relayed[0], peerAddr, "let me in"); ok {
+		t.Error("a peer without a permission reaches the client")
+	}
+	if _, ok := h.fromPeer(a.now, a.relayed[0], netip.AddrPortFrom(other.Addr(), 1), "let me in"); !ok {
+		t.Error("a permission is for a port") // RFC 8656, Section 9: for an IP address
+	}
+	b.bind(peerAddr)
+	if h.Receive(a.now, a.tuple, []byte("\x40\x00\x00\x04data")); h.hasPeer {
+		t.Error("ChannelData passes on another client's channel")
 	}
 }
 

@@ -4,6 +4,7 @@
 //	plainrtc echo     an interop server that echoes data channels and media, and its client
 //	plainrtc turn     a TURN server: relays for those whom no direct path reaches
 //	plainrtc stun     asks a STUN server how this machine is seen, and what its NAT is like
+//	plainrtc doctor   finds out what a network allows, and which STUN and TURN servers work
 //	plainrtc dtls     DTLS alone over UDP, client or server: line in, line out
 //	plainrtc lab      experiments on a simulated network, printed and drawn
 //
@@ -24,7 +25,8 @@
 // rtp/jitter/jitterlab.
 //
 // turn.go turns flags into users, ports and limits for internal/relay, which is the server. stun.go
-// asks one, over and over (RFC 5780).
+// asks one, over and over (RFC 5780). doctor.go asks all there are: doctorway.go is a connection to
+// one, over whatever transport, doctortry.go what is tried on it, doctorreport.go what that means.
 //
 // main.go has the list of commands, command.go what all have in common: flags, help, exit
 // statuses. capture.go is the file of --trace, dtlskeylog.go that of --keylog.

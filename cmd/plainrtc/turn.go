@@ -26,7 +26,9 @@ var turnCommand = command{
 Serves TURN (RFC 8656) and STUN over UDP and TCP, and over TLS with a certificate.
 Users have a name and a password, or a time-limited one that whoever hands it out has
 made with a secret, as browsers' services do. Nobody is relayed to this machine itself or
-into a private network, unless --allow says so. Ctrl-C, or SIGTERM, takes no new clients and
+into a private network, unless --allow says so. With --tcp-relays connections are relayed
+too (RFC 6062), and with --alternate-address clients find out what their NAT does (RFC 5780).
+Ctrl-C, or SIGTERM, takes no new clients and
 waits for the others until --drain has passed; a second one ends it.`,
 	example: "plainrtc turn --user alice:wonderland\n" +
 		"plainrtc turn --secret \"$SECRET\" --realm example.org --relay 198.51.100.7 --tls :5349 --cert fullchain.pem --key privkey.pem\n" +
