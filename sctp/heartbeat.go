@@ -11,6 +11,7 @@ type heartbeat struct {
 	nonce  uint64 // of the HEARTBEAT that is not answered; zero: none
 	sentAt time.Time
 	heard  time.Time // the peer last acknowledged something
+	moved  bool      // it asks about a path that packets were moved to
 }
 
 // start arms T-heartbeat for an association that was just established.
@@ -57,6 +58,7 @@ func (a *Association) PathChanged(now time.Time) {
 	a.send.pathChanged()
 	a.resetMTU(now)
 	if a.state == StateEstablished {
+		a.heartbeat.moved = true
 		a.sendHeartbeat(now)
 	}
 }
@@ -91,6 +93,11 @@ func (a *Association) receiveHeartbeatAck(now time.Time, c chunk) {
 	a.failures = 0
 	h.nonce, h.heard = 0, now
 	h.arm(a, now)
+	if h.moved && a.timers.Running(timerT3) {
+		// It was backed off on the path of before, perhaps for a minute.
+		a.timers.SetEarlier(timerT3, now.Add(a.send.rto.current))
+	}
+	h.moved = false
 }
 
 // shrink gives back the memory that an idle association does not need.
