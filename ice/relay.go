@@ -23,6 +23,15 @@ func (a *Agent) Relayed(path Path) bool {
 	return l != nil && l.relay != nil
 }
 
+// ServerPath is the path to the server that a relayed path's datagrams take; of any other
+// path, the path itself.
+func (a *Agent) ServerPath(path Path) Path {
+	if l := a.localAt(path.Protocol, path.Local); l != nil && l.relay != nil {
+		return l.relay.path()
+	}
+	return path
+}
+
 // Wrap makes of a datagram on a relayed path the one that goes to the server,
 // and says on which path that is. The datagram is b[start+turn.Headroom:], and
 // what it becomes is b[start:] of the result. That is empty when the server

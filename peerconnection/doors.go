@@ -119,9 +119,9 @@ func (pc *PeerConnection) flush(now time.Time) {
 	}
 	if pc.path != pc.core.selected && pc.mux != nil {
 		pc.path = pc.core.selected
-		mtu := streamMTU
-		if !pc.path.Protocol.Stream() {
-			mtu = pc.mux.mtu(pc.path)
+		mtu, wire := streamMTU, pc.core.ice.ServerPath(pc.path)
+		if !wire.Protocol.Stream() {
+			mtu = pc.socketsOf(wire).mtu(wire)
 		}
 		pc.core.setLinkMTU(now, mtu)
 	}

@@ -1,6 +1,11 @@
 package peerconnection
 
-import "time"
+import (
+	"time"
+
+	"github.com/plainrtc/plainrtc/ice"
+	"github.com/plainrtc/plainrtc/turn"
+)
 
 // How large datagrams are: SCTP finds out what the path carries, within what is
 // said here.
@@ -18,8 +23,8 @@ const maxDatagram = 65507 / 4
 // 2,048 bytes, and Pion drops those of more than 8,192.
 const streamMTU = 1500
 
-// setLinkMTU tells what the interface at the beginning of the selected path
-// carries, in IP packets, where nothing fragments them; zero: it is not known.
+// setLinkMTU tells what the interface at the beginning of the selected path, or of the way
+// to its relay, carries, in IP packets, where nothing fragments them; zero: it is not known.
 func (c *core) setLinkMTU(now time.Time, mtu int) {
 	c.linkMTU = mtu
 	if c.sctp != nil {
@@ -44,9 +49,18 @@ func (c *core) maxMTU() (size, headers int) {
 		return 0, 0
 	}
 	const udp, ipv4, ipv6 = 8, 20, 40
+	wire := c.ice.ServerPath(c.selected)
 	headers = udp + ipv6
-	if c.selected.Remote.Addr().Unmap().Is4() {
+	if c.selected.Remote.Addr().Unmap().Is4() && wire.Remote.Addr().Unmap().Is4() {
 		headers = udp + ipv4
+	}
+	if wire != c.selected {
+		// The relay's header has its room, though it is smaller on a channel. How far the server's
+		// own datagrams get is found out as everything is: by trying.
+		headers += turn.Headroom
+		if wire.Protocol == ice.DTLS {
+			headers += c.dtls.Overhead() // the tunnel's is about the same
+		}
 	}
 	limit := c.dtls.ConnectionState().RecordSizeLimit
 	if limit == 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plainrtc/plainrtc/dtls"
 	"github.com/plainrtc/plainrtc/internal/netsim"
+	"github.com/plainrtc/plainrtc/sctp"
 	"github.com/plainrtc/plainrtc/turn"
 )
 
@@ -67,8 +68,9 @@ func (n *turnNode) AppendPacket(now time.Time, b []byte) ([]byte, netip.AddrPort
 	return append(b, p.b...), p.from, p.to
 }
 
-// relayedSimulation runs a call over lossy links, and returns the network's hash.
-func relayedSimulation(t *testing.T, seed uint64) string {
+// relayedSimulation runs a call over links of a loss and an MTU, and returns the network's hash, and
+// what SCTP knows of the path.
+func relayedSimulation(t *testing.T, seed uint64, loss float64, mtu int) (hash string, path sctp.Stats) {
 	n := netsim.New(seed, simStart)
 	server := &turnNode{
 		addr: netip.MustParseAddrPort("192.0.2.15:3478"), relays: netip.MustParseAddr("198.51.100.15"),
@@ -81,7 +83,7 @@ func relayedSimulation(t *testing.T, seed uint64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := netsim.Profile{Delay: 10 * time.Millisecond, Loss: 0.02, Jitter: 5 * time.Millisecond}
+	link := netsim.Profile{Delay: 10 * time.Millisecond, Loss: loss, Jitter: 5 * time.Millisecond, MTU: mtu}
 	n.AddHost(server, netsim.Profile{Delay: 5 * time.Millisecond}, server.addr.Addr(), server.relays)
 	var peers [2]*simPeer
 	var addrs [2]netip.AddrPort
@@ -100,7 +102,7 @@ func relayedSimulation(t *testing.T, seed uint64) string {
 		}
 		nat := n.AddNAT(netsim.Symmetric, link, netip.AddrFrom4([4]byte{203, 0, 113, byte(1 + i)}))
 		addrs[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 2}), 5000)
-		peers[i] = &simPeer{pc: pc, app: func(time.Time) {}}
+		peers[i] = &simPeer{pc: pc, app: func(time.Time) {}, mtu: 1500}
 		nat.AddHost(peers[i], netsim.Profile{}, addrs[i].Addr())
 	}
 	a, z := peers[0], peers[1]
@@ -137,10 +139,24 @@ func relayedSimulation(t *testing.T, seed uint64) string {
 	if !n.Run(func() bool { return far.messagesReceived == messages }, 30*time.Second) {
 		t.Fatalf("seed %d: %d of %d messages came", seed, far.messagesReceived, messages)
 	}
-	path, _ := a.pc.core.ice.SelectedPath()
-	if path.Local.Addr() != server.relays && path.Remote.Addr() != server.relays {
-		t.Errorf("seed %d: data goes %v", seed, path)
+	if p, _ := a.pc.core.ice.SelectedPath(); p.Local.Addr() != server.relays && p.Remote.Addr() != server.relays {
+		t.Errorf("seed %d: data goes %v", seed, p)
 	}
+	for round := 2; loss == 0 && a.pc.core.sctp.Stats().MTUState != sctp.MTUSearchComplete && round < 50; round++ {
+		n.At(n.Now(), func() {
+			for far.inboxRead < len(far.inbox) {
+				z.pc.core.release(n.Now(), far.inbox[far.inboxRead])
+				far.take()
+			}
+			for range messages {
+				if err := a.pc.core.send(n.Now(), d, Binary, make([]byte, 2000)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		n.Run(func() bool { return far.messagesReceived == uint64(round*messages) }, 30*time.Second)
+	}
+	path = a.pc.core.sctp.Stats()
 	// The end: the server has nothing of theirs any more.
 	n.At(n.Now(), func() {
 		for _, p := range peers {
@@ -157,14 +173,28 @@ func relayedSimulation(t *testing.T, seed uint64) string {
 	if s := server.Stats(); s.Allocations > 1 { // a goodbye may be lost
 		t.Errorf("seed %d: %d allocations are left", seed, s.Allocations)
 	}
-	return n.Hash()
+	return n.Hash(), path
 }
 
 func TestRelayedSimulation(t *testing.T) {
 	for seed := range uint64(20) {
-		t.Run(fmt.Sprint(seed+1), func(t *testing.T) { relayedSimulation(t, seed+1) })
+		t.Run(fmt.Sprint(seed+1), func(t *testing.T) { relayedSimulation(t, seed+1, 0.02, 0) })
 	}
-	if first, again := relayedSimulation(t, 1), relayedSimulation(t, 1); first != again {
+	first, _ := relayedSimulation(t, 1, 0.02, 0)
+	if again, _ := relayedSimulation(t, 1, 0.02, 0); first != again {
 		t.Error("a seed gives other bytes the second time")
+	}
+}
+
+// How large packets may be is searched for on a relayed path, too: the interfaces say 1500, and what
+// the ways to the server carry is found, with a relay's header in it.
+func TestRelayedPathsAreSearched(t *testing.T) {
+	for _, mtu := range []int{1500, 1400, 1280} {
+		_, path := relayedSimulation(t, 1, 0, mtu)
+		t.Logf("links of %d carry SCTP packets of %d bytes: %v", mtu, path.PathMTU, path.MTUState)
+		const least, header = 1176, 28 + 24 + 4 // IPv4 and UDP, DTLS 1.3, a channel's
+		if path.MTUState != sctp.MTUSearchComplete || path.PathMTU > mtu-header || path.PathMTU < max(least, mtu-header-160) {
+			t.Errorf("links of %d carry SCTP packets of %d bytes: %v", mtu, path.PathMTU, path.MTUState)
+		}
 	}
 }
