@@ -182,7 +182,9 @@
 // # Scope
 //
 // All media is bundled on one transport with RTCP multiplexed, as every browser does; what
-// would need another transport is rejected. No codec is in here, and no redundancy but
-// retransmission (RFC 4588). Candidates are the host's own addresses, and what STUN and TURN
+// would need another transport is rejected. No codec is in here. What is lost
+// is sent again (RFC 4588), or recovered by redundant audio (RFC 2198), ULPFEC (RFC 5109) or FlexFEC,
+// all as Chromium offers them: L16 and FlexFEC are not offered unless they are preferred, and taken when
+// the peer does. Candidates are the host's own addresses, and what STUN and TURN
 // servers over UDP add to them ([Config].ICEServers); over TCP and TLS there is no way yet.
 package peerconnection

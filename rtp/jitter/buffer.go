@@ -46,7 +46,11 @@ type Codec struct {
 	ClockRate uint32 // of the RTP timestamp, per second
 	Channels  int    // of L16; zero stands for one
 	ALaw      bool   // G711 is PCMA, and otherwise PCMU
-	RED       bool   // the payload is blocks of Format (RFC 2198), the older ones sent once more
+
+	// RED says that the payload is blocks of Format (RFC 2198), of which the older ones were in the
+	// packets before. Of a sender that puts other packets in between, take them out, and give
+	// them to Recover.
+	RED bool
 }
 
 // A Buffer is the jitter buffer of one stream: of one SSRC.

@@ -80,11 +80,29 @@
 //
 // Tones are sent instead of audio (RFC 4733), and told of as events.
 //
+// # Redundancy and error correction
+//
+// They are used when a section has them among its codecs, without a [payload.Format]: "red",
+// "ulpfec", "flexfec-03". What they bring back is read like what arrived, in the media's own
+// format; it is no duplicate when it comes as well, nobody asks for it any more, and reports go on
+// to call it lost, for that is what the sender protects against.
+//
+// Audio is sent in RED (RFC 2198), each packet with the frame before, when RED stands before its
+// codec in Section.Send. Of what arrives, the older blocks find their place by timestamp: Chromium
+// sends padding in between.
+//
+// Video is protected by FlexFEC, or else by ULPFEC in RED (package fec), while the peer reports
+// losses and these are not repaired sooner by retransmissions: where there are none, or the round
+// trip takes longer than 100 ms. There are six times as many repair packets, by share, as losses, from
+// one of ten up to one of two. Only what is protected is wrapped in RED. Packets that are passed on are protected
+// by FlexFEC alone: ULPFEC would need numbers among those of their source. A repair packet of ULPFEC is read as
+// a packet without payload, so that its number is not missed.
+//
 // # How to read it
 //
 // Inbound: demux (which stream), stream, reception (RFC 3550, Appendix A), nack, keyframe, frames (jitter
-// buffer and lip sync), packet. Outbound: sender, encoding, packetize and rewrite (where packets come
-// from), history, queue and pacer (where they wait), build (as they leave), nackanswer, dtmf. RTCP: reports
+// buffer and lip sync), packet, redundancy (RED, both ways) and recovery (of FEC). Outbound: sender, encoding, packetize and rewrite (where packets come
+// from), history, queue and pacer (where they wait), build (as they leave), protection (by FEC), nackanswer, dtmf. RTCP: reports
 // and control (out and in), rtt, clock, twcc and ccfb over arrivals (what we tell the peer), acks and estimate
 // (what it tells us), remb. section is what negotiation settled, session joins all, stats counts; fifo is what several of them keep packets in.
 //
@@ -97,9 +115,8 @@
 //
 // # Out of scope
 //
-// Encryption (package srtp), SDP (package sdp), and codecs. RED and forward error
-// correction are not used, whatever a peer offers: RTX is there. The feedback messages
-// SLI, RPSI and TSTR, that no browser sends; TMMBR. REMB is taken and not made: who can send one
+// Encryption (package srtp), SDP (package sdp), and codecs. RED around packets that are
+// passed on: they leave as they came. The feedback messages SLI, RPSI and TSTR, that no browser sends; TMMBR. REMB is taken and not made: who can send one
 // can have transport-wide feedback. Transport-wide sequence numbers with requests for feedback, that
 // none negotiates. Resolving collisions of SSRCs, which of two ends happen once in four billion
 // calls: the packets are dropped.
