@@ -47,7 +47,8 @@ func callMessage(kind Kind, i int, key bool) []byte {
 	return append(b, make([]byte, 2500)...)
 }
 
-func newSimCall(t testing.TB, seed uint64, path netsim.Profile) (c *simCall, gateway *netsim.Gateway) {
+// newSimCall makes a call whose media is of these codecs; of all, if there are none.
+func newSimCall(t testing.TB, seed uint64, path netsim.Profile, mimeTypes ...string) (c *simCall, gateway *netsim.Gateway) {
 	c = &simCall{n: netsim.New(seed, simStart)}
 	c.a, c.z = newSimPeer(t, c.n, "a", nil), newSimPeer(t, c.n, "z", nil)
 	c.n.AddHost(c.a, path, addrA.Addr())
@@ -56,6 +57,17 @@ func newSimCall(t testing.TB, seed uint64, path netsim.Profile) (c *simCall, gat
 	for i, kind := range []Kind{KindAudio, KindVideo} {
 		c.tracks[i] = NewTrack(kind, string(kind))
 		if _, err := c.a.pc.AddTrack(c.tracks[i]); err != nil {
+			t.Fatal(err)
+		}
+		var codecs []Codec
+		for _, mimeType := range mimeTypes {
+			for _, codec := range Capabilities(kind).Codecs {
+				if codec.MimeType == mimeType {
+					codecs = append(codecs, codec)
+				}
+			}
+		}
+		if err := c.a.pc.Transceivers()[i].SetCodecPreferences(codecs); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -186,6 +198,47 @@ func TestMediaSimulation(t *testing.T) {
 		}
 		if c.gap > still {
 			t.Errorf("seed %d, with %s, over %+v: video stood still for %v", seed, what, path, c.gap)
+		}
+	}
+}
+
+// Over a long way that loses packets, video is recovered by repair packets, sooner than it could be
+// sent again; and audio, which is not sent again, by what the next packet repeats.
+func TestRecoverySimulation(t *testing.T) {
+	for _, video := range [][]string{{"video/VP8", "video/red", "video/ulpfec"}, {"video/VP8", "video/flexfec-03"}} {
+		for seed := range uint64(4) {
+			path := netsim.Profile{Delay: 90 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.03, Duplicate: 0.01, Reorder: 0.01}
+			c, _ := newSimCall(t, seed, path, append(video, "audio/red", "audio/opus")...)
+			c.n.Run(func() bool { return false }, callLength+3*time.Second)
+			var in [2]InboundRTPStats
+			s := Stats{Timestamp: c.n.Now()}
+			c.z.pc.core.mediaStats(&s)
+			for _, v := range s.InboundRTP {
+				if v.Kind == KindVideo {
+					in[1] = v
+				} else {
+					in[0] = v
+				}
+			}
+			for i, v := range in {
+				if v.PacketsRepaired == 0 || v.FECPacketsReceived < v.PacketsRepaired+v.FECPacketsDiscarded {
+					t.Errorf("seed %d, %v: of %s %d packets were recovered of %d repair packets, %d of no use", seed, video, v.Kind, v.PacketsRepaired, v.FECPacketsReceived, v.FECPacketsDiscarded)
+				}
+				if (v.FECSSRC != 0) != (i == 1 && len(video) == 2) {
+					t.Errorf("seed %d, %v: repair packets of %s are of SSRC %d", seed, video, v.Kind, v.FECSSRC)
+				}
+			}
+			for _, codec := range s.Codecs {
+				if codec.MimeType != "video/VP8" && codec.MimeType != "audio/opus" {
+					t.Errorf("seed %d, %v: what is received is said to be %s", seed, video, codec.MimeType)
+				}
+			}
+			if lost := c.sent[0] - c.got[0]; lost > c.sent[0]/100 {
+				t.Errorf("seed %d, %v: of %d frames of audio %d are lost", seed, video, c.sent[0], lost)
+			}
+			if c.missed[1] > c.sent[1]/20 || c.got[1]+c.missed[1] < c.sent[1]-8 {
+				t.Errorf("seed %d, %v: of %d frames of video %d came and %d were left out", seed, video, c.sent[1], c.got[1], c.missed[1])
+			}
 		}
 	}
 }

@@ -57,7 +57,8 @@ type pump struct {
 	buffer   []byte
 	count    int
 
-	each func(p Packet) // what to do with each packet that arrives
+	each func(p Packet)   // what to do with each packet that arrives
+	lose func(n int) bool // whether the nth is lost on its way; nil: none is
 }
 
 func newPump(t testing.TB) *pump {
@@ -93,8 +94,9 @@ func (p *pump) carry(from, to *Session) {
 		if rtcp.Is(b) {
 			to.ReceiveRTCP(p.now, b)
 		} else {
-			to.ReceiveRTP(p.now, b)
-			p.count++
+			if p.count++; p.lose == nil || !p.lose(p.count) {
+				to.ReceiveRTP(p.now, b)
+			}
 		}
 	}
 	for e, ok := to.NextEvent(); ok; e, ok = to.NextEvent() {
@@ -132,6 +134,62 @@ func TestNothingIsAllocatedForAPacket(t *testing.T) {
 	if packets := float64(p.count-before) / (runs + 1); allocs > 0 || packets < 3 {
 		t.Errorf("a frame of %.1f packets costs %v allocations, want none", packets, allocs)
 	}
+}
+
+// Protecting packets costs none, by either format, nor does recovering them, nor redundant audio.
+func TestNothingIsAllocatedForRecovery(t *testing.T) {
+	for _, r := range []resilience{byULP, byFlex} {
+		p := newPump(t)
+		sections := r.sections()
+		sections[0] = redSections(true)[0]
+		var audio *Sender
+		p.from, audio, p.video = newSession(t, 1, sections)
+		p.to, _, _ = newSession(t, 2, sections)
+		frame := make([]byte, 80)
+		step := func() {
+			if err := audio.WriteFrame(p.now, 0, Frame{Data: frame, PTS: p.now.Sub(testStart)}); err != nil {
+				t.Fatal(err)
+			}
+			p.video.encodings[0].protection.loss = 0.1
+			p.step()
+		}
+		p.lose = func(n int) bool { return n%10 == 0 }
+		for range 3000 {
+			step()
+		}
+		before := uint64(0)
+		for _, st := range p.to.Streams() {
+			before += st.Stats().RecoveredPackets
+		}
+		allocs := testing.AllocsPerRun(300, step)
+		recovered := -before
+		for _, st := range p.to.Streams() {
+			recovered += st.Stats().RecoveredPackets
+		}
+		if allocs > 0 || recovered < 50 {
+			t.Errorf("%v: a frame of video and one of audio cost %v allocations, want none; %d packets were recovered", r, allocs, recovered)
+		}
+	}
+}
+
+// protectedPackets are what leaves of protected video, two of ten packets lost.
+func protectedPackets(t testing.TB, r resilience) (packets [][]byte) {
+	s, _, video := newSession(t, 3, r.sections())
+	video.encodings[0].protection.loss = 0.1
+	video.encodings[0].codec.NACK = false
+	now := testStart
+	for i := range 8 {
+		if err := video.WriteFrame(now, 0, Frame{Data: vp8Frame(3000, i == 0), PTS: now.Sub(testStart), KeyFrame: i == 0}); err != nil {
+			t.Fatal(err)
+		}
+		for b := s.AppendPacket(now, nil); len(b) > 0; b = s.AppendPacket(now, nil) {
+			if !rtcp.Is(b) && len(packets)%10 != 9 {
+				packets = append(packets, b)
+			}
+		}
+		now = now.Add(33 * time.Millisecond)
+	}
+	return packets
 }
 
 // A packet that is passed on to ten others costs no allocation either, whatever their number.

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,13 +27,20 @@ func FuzzSession(f *testing.F) {
 	for _, c := range captures(f, "../testdata/*.hex") {
 		f.Add(row(c.packets[:min(len(c.packets), 30)]...))
 	}
+	for _, r := range []resilience{byNACKAndULP, byFlex} {
+		f.Add(row(protectedPackets(f, r)...))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) { hostile(t, data) })
 }
 
 // hostile gives a session a row of packets.
 func hostile(t *testing.T, data []byte) {
 	now := testStart
-	s, audio, video := newSession(t, 3, fullSections())
+	// Everything is negotiated that may come.
+	sections := byNACKAndULP.sections()
+	sections[0] = redSections(true)[0]
+	sections[1].Receive = append(slices.Clone(sections[1].Receive), byFlex.sections()[1].Receive[1])
+	s, audio, video := newSession(t, 3, sections)
 	for i, delivery := 0, []Delivery{Latest, Packets, Frames, Nothing}; len(data) >= 2 && i < 100; i++ {
 		n := min(int(data[0])<<8|int(data[1]), len(data)-2)
 		packet := bytes.Clone(data[2 : 2+n])
