@@ -55,6 +55,10 @@ type InboundRTPStats struct {
 	PLICount                     uint64  `json:"pliCount"`
 	FIRCount                     uint64  `json:"firCount"`
 
+	// By the latest key frame's header, whoever decodes it.
+	FrameWidth  int `json:"frameWidth,omitempty"`
+	FrameHeight int `json:"frameHeight,omitempty"`
+
 	FramesReceived                     uint64  `json:"framesReceived"`
 	FramesDropped                      uint64  `json:"framesDropped"`
 	FramesAssembledFromMultiplePackets uint64  `json:"framesAssembledFromMultiplePackets"`
@@ -107,6 +111,8 @@ type OutboundRTPStats struct {
 	RTXSSRC                  uint32  `json:"rtxSsrc,omitempty"`
 	TotalPacketSendDelay     float64 `json:"totalPacketSendDelay"`    // seconds, in the pacer, summed
 	TargetBitrate            float64 `json:"targetBitrate,omitempty"` // bit/s: Sender.TargetBitrate, while it is used
+	FrameWidth               int     `json:"frameWidth,omitempty"`    // by the latest key frame's header
+	FrameHeight              int     `json:"frameHeight,omitempty"`
 	FramesSent               uint64  `json:"framesSent"`
 	KeyFramesEncoded         uint64  `json:"keyFramesEncoded"`
 	NACKCount                uint64  `json:"nackCount"`
@@ -171,7 +177,7 @@ func (c *core) outboundStats(s *Stats, t *Transceiver, source string, index int,
 		RTPStreamStats: stream, MediaSourceID: source, MID: v.MID, RID: v.RID, EncodingIndex: index, Active: v.Active,
 		PacketsSent: v.PacketsSent, BytesSent: v.BytesSent, HeaderBytesSent: v.HeaderBytesSent,
 		RetransmittedPacketsSent: v.RetransmittedPackets, RetransmittedBytesSent: v.RetransmittedBytes, RTXSSRC: v.RTX,
-		TotalPacketSendDelay: v.TotalSendDelay.Seconds(), TargetBitrate: float64(v.TargetBitrate),
+		TotalPacketSendDelay: v.TotalSendDelay.Seconds(), TargetBitrate: float64(v.TargetBitrate), FrameWidth: v.Width, FrameHeight: v.Height,
 		FramesSent: v.FramesSent, KeyFramesEncoded: v.KeyFramesSent, NACKCount: v.NACKs, PLICount: v.PLIs, FIRCount: v.FIRs,
 	}
 	if r := v.Remote; r.ReportsReceived > 0 {
@@ -196,6 +202,7 @@ func (c *core) inboundStats(s *Stats, t *Transceiver, st *session.Stream) {
 		RetransmittedPacketsReceived: v.RetransmittedPackets, RetransmittedBytesReceived: v.RetransmittedBytes, RTXSSRC: v.RTX,
 		PacketsRepaired: v.RecoveredPackets, FECPacketsReceived: v.FECPacketsReceived, FECBytesReceived: v.FECBytesReceived, FECPacketsDiscarded: v.FECPacketsDiscarded, FECSSRC: v.FEC,
 		LastPacketReceivedTimestamp: milliseconds(v.LastPacketReceived), NACKCount: v.NACKs, PLICount: v.PLIs, FIRCount: v.FIRs,
+		FrameWidth: v.Width, FrameHeight: v.Height,
 	}
 	if b := st.Buffer(); b != nil {
 		j := b.Stats()

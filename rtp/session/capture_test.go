@@ -132,6 +132,23 @@ func TestCapturesAreRouted(t *testing.T) {
 			if streams != want {
 				t.Errorf("%d streams started, want %d", streams, want)
 			}
+			for _, st := range s.Streams() {
+				size := [2]int{}
+				switch {
+				case st.Kind == Audio:
+				case st.RID == "q":
+					size = [2]int{320, 180}
+				case st.RID == "h":
+					size = [2]int{640, 360}
+				case st.RID == "f", strings.Contains(c.name, "svc"):
+					size = [2]int{1280, 720}
+				default:
+					size = [2]int{320, 240}
+				}
+				if v := st.Stats(); v.Width != size[0] || v.Height != size[1] {
+					t.Errorf("the pictures of layer %q are %d × %d, want %d × %d", st.RID, v.Width, v.Height, size[0], size[1])
+				}
+			}
 			if taken+len(why) != len(c.packets) {
 				t.Errorf("%d packets were taken and %d dropped, of %d", taken, len(why), len(c.packets))
 			}

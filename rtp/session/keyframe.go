@@ -94,6 +94,8 @@ func (st *Stream) inspect(codec *Codec, body []byte) payload.Info {
 	if st.Kind == Video && codec.Format != 0 && info.Start && info.Key {
 		st.stats.keyFrames++
 		st.keyframe.wanted, st.keyframe.due = false, false
+		s := st.session
+		s.headers = st.stats.size.seePacket(codec, body, s.headers)
 	}
 	return info
 }

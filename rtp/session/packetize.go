@@ -5,6 +5,7 @@ import (
 
 	"github.com/plainrtc/plainrtc/rtp"
 	"github.com/plainrtc/plainrtc/rtp/fec"
+	"github.com/plainrtc/plainrtc/rtp/mediafile"
 )
 
 // A Frame is an encoded frame, of video or audio.
@@ -86,6 +87,9 @@ func (x *Sender) WriteFrame(now time.Time, encoding int, f Frame) error {
 	e.stats.frames++
 	if f.KeyFrame {
 		e.stats.keyFrames++
+		if x.section.Kind == Video {
+			e.stats.size.see(mediafile.Inspect(e.codec.Name, f.Data))
+		}
 		e.requested.answered(now)
 	}
 	return nil

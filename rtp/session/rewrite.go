@@ -136,6 +136,7 @@ func (x *Sender) WritePacket(now time.Time, encoding int, p Packet) (taken bool,
 	}
 	if p.Start && p.Key && x.section.Kind == Video && p.Codec != nil && p.Codec.Format != 0 {
 		e.requested.answered(now) // of others nobody knows
+		s.headers = e.stats.size.seePacket(p.Codec, p.Payload(), s.headers)
 	}
 	// FlexFEC has numbers of its own. ULPFEC takes those of the media, which here are the source's.
 	flex := e.protection.flex != nil && ahead >= 0

@@ -60,6 +60,7 @@ type Session struct {
 	lost     []uint16 // scratch of NACKs
 	csrcs    [15]uint32
 	original []byte // scratch of what came inside of another packet
+	headers  []byte // scratch of the first packet of a key frame
 }
 
 // The timers of a session.

@@ -28,6 +28,7 @@ type InboundStats struct {
 	FECPacketsDiscarded  uint64 // that were of no use: nothing of theirs was lost, or too much
 	RecoveredPackets     uint64 // that they brought back
 	KeyFramesReceived    uint64
+	Width, Height        int    // of pictures, as the latest key frame tells; 0: none did
 	NACKs, PLIs, FIRs    uint64 // sent
 
 	Remote RemoteOutboundStats
@@ -60,6 +61,7 @@ type OutboundStats struct {
 	FECPacketsSent       uint64 // repair packets, which PacketsSent counts, too
 	FramesSent           uint64
 	KeyFramesSent        uint64
+	Width, Height        int // of pictures, as the latest key frame tells; 0: none did
 	LastPacketSent       time.Time
 	TotalSendDelay       time.Duration // from writing to leaving, over all packets
 	NACKs, PLIs, FIRs    uint64        // received
@@ -101,6 +103,7 @@ type inboundStats struct {
 	fecPackets, fecBytes           uint64
 	fecDiscarded, recovered        uint64
 	keyFrames                      uint64
+	size                           pictureSize
 	nacks, plis, firs              uint64
 	last                           time.Time
 }
@@ -109,6 +112,7 @@ type outboundStats struct {
 	packets, bytes, headerBytes uint64
 	repairs, repairedBytes      uint64
 	frames, keyFrames           uint64
+	size                        pictureSize
 	delay                       time.Duration
 	last                        time.Time
 	remote                      RemoteInboundStats
@@ -122,7 +126,7 @@ func (st *Stream) Stats() InboundStats {
 		PacketsReceived: c.packets, BytesReceived: c.bytes, HeaderBytesReceived: c.headerBytes,
 		LastPacketReceived: c.last, PacketsDuplicated: c.duplicates, PacketsDiscarded: c.discarded, PacketsGivenUp: c.givenUp,
 		RetransmittedPackets: c.repaired, RetransmittedBytes: c.repairedBytes, UselessRepairs: c.uselessRepairs,
-		KeyFramesReceived: c.keyFrames, NACKs: c.nacks, PLIs: c.plis, FIRs: c.firs,
+		KeyFramesReceived: c.keyFrames, Width: c.size.width, Height: c.size.height, NACKs: c.nacks, PLIs: c.plis, FIRs: c.firs,
 	}
 	v.FEC, v.FECPacketsReceived, v.FECBytesReceived = st.fec, c.fecPackets, c.fecBytes
 	v.FECPacketsDiscarded, v.RecoveredPackets = c.fecDiscarded, c.recovered
@@ -160,7 +164,7 @@ func (x *Sender) Stats(now time.Time, encoding int) OutboundStats {
 	v := OutboundStats{
 		SSRC: e.SSRC, RTX: e.RTX, MID: x.mid, RID: e.RID, Codec: e.codec, Active: e.Active,
 		PacketsSent: c.packets, BytesSent: c.bytes, HeaderBytesSent: c.headerBytes,
-		FECPacketsSent: e.protection.sent, RetransmittedPackets: c.repairs, RetransmittedBytes: c.repairedBytes, FramesSent: c.frames, KeyFramesSent: c.keyFrames,
+		FECPacketsSent: e.protection.sent, RetransmittedPackets: c.repairs, RetransmittedBytes: c.repairedBytes, FramesSent: c.frames, KeyFramesSent: c.keyFrames, Width: c.size.width, Height: c.size.height,
 		LastPacketSent: c.last, TotalSendDelay: c.delay, NACKs: e.answered.received, PLIs: e.requested.plis, FIRs: e.requested.firs, Remote: c.remote,
 	}
 	if x.section != nil {
