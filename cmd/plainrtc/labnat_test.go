@@ -16,7 +16,7 @@ func TestLabNATCommandLine(t *testing.T) {
 		status int
 		stderr string
 	}{
-		{"lab nat --from nowhere", 2, "it is not one of open, full-cone,"},
+		{"lab nat --from nowhere", 2, "it is not one of open, firewall,"},
 		{"lab nat --from open --markdown", 2, "--markdown prints the whole table"},
 		{"lab nat --to open --html page.html", 2, "--html draws the whole table"},
 		{"lab nat --rtt 10s", 2, "--rtt must be between 1ms and 3s"},
@@ -76,8 +76,8 @@ func TestLabNATPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const all = "289 of 289 pairs connect"
-	if !strings.Contains(text, all) || !strings.Contains(string(page), all) || !strings.Contains(string(page), ">17</th>") {
+	const all = "324 of 324 pairs connect"
+	if !strings.Contains(text, all) || !strings.Contains(string(page), all) || !strings.Contains(string(page), ">18</th>") {
 		t.Errorf("the page has %d bytes, and the text is\n%s", len(page), text)
 	}
 }

@@ -73,17 +73,15 @@ type brute struct {
 	clients map[netip.AddrPort]*turn.Client   // by base
 	relays  map[netip.AddrPort]netip.AddrPort // relayed address to its base
 
-	described bool             // the peer knows us
 	own       []netip.AddrPort // candidates
 	knows     bool             // we know the peer
 	remotes   []netip.AddrPort
 	permitted map[netip.AddrPort]bool // which remotes the servers were told of
 
-	next  time.Time // to check all
-	out   []letter
-	valid time.Time // when the first check was answered, and the first on a direct path
-	// direct has no relay at either end.
-	direct time.Time
+	next   time.Time // to check all
+	out    []letter
+	valid  time.Time // when the first check was answered
+	direct time.Time // when the first was that went over no relay
 }
 
 // What they send: a check with the address that it goes to, and the same as an answer,
@@ -108,7 +106,6 @@ func (b *brute) begin(now time.Time) {
 		}
 		b.own = append(b.own, base)
 	}
-	b.described = true
 	b.world.After(b.world.signalling(), func() {
 		b.peer.knows = true
 		b.peer.wake(b.world.Now())

@@ -3,6 +3,8 @@ package natlab
 import (
 	"math"
 	"time"
+
+	"github.com/plainrtc/plainrtc/internal/netsim"
 )
 
 // A Cell is an experiment of the table, beside what is the least that it takes and
@@ -55,7 +57,7 @@ func Compare(e Experiment) (c Cell, err error) {
 
 // As reports whether the way is what theory says.
 func (r *Result) As() bool {
-	return r.OK && r.Relayed != r.Direct && (r.Relayed || r.Over.String() == map[string]string{"udp": "UDP", "tcp": "TCP"}[r.Protocol])
+	return r.OK && r.Relayed != r.Direct && (r.Relayed || (r.Protocol == "tcp") == (r.Over == netsim.TCP))
 }
 
 // A Summary is the means over the cells.

@@ -88,7 +88,8 @@ func TestREADME(t *testing.T) {
 }
 
 // What theory says, brute force finds: and no more. No agent is faster than that, and
-// ours is nowhere slower than browsers' schedule would be.
+// ours is nowhere slower than browsers' schedule would be, but for the 2 ms by which Ta is
+// longer than their interval.
 func TestNoSlowerThanBrowsers(t *testing.T) {
 	m := matrix(t)
 	for _, row := range m.Cells {
@@ -102,7 +103,8 @@ func TestNoSlowerThanBrowsers(t *testing.T) {
 			if c.Connected < c.Least.Connected {
 				t.Errorf("%v: but nobody can be faster than %.2f", &c.Result, c.Least.Connected)
 			}
-			if c.Connected > c.Browser.Connected {
+			const twice = 2 * (50 - 48) / 100. // round trips: of two checks, one behind the other
+			if c.Connected > c.Browser.Connected+twice+1e-9 {
 				t.Errorf("%v: slower than browsers' schedule, %.2f", &c.Result, c.Browser.Connected)
 			}
 			if c.Connected > c.Least.Connected+1.5 {

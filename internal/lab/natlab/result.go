@@ -28,7 +28,7 @@ func (e *Experiment) rtt() time.Duration { return cmp.Or(e.RTT, 100*time.Millise
 // A Result is how it went.
 type Result struct {
 	From, To Topology
-	OK       bool            // they did connect
+	OK       bool            // they did connect, and data of each came to the other
 	Direct   bool            // theory says that there is a direct path
 	Over     netsim.Protocol // which that is over
 	Relayed  bool            // data goes over the server
@@ -53,8 +53,8 @@ type Result struct {
 	Log []string
 }
 
-// patience is for how long agents are given to connect. How long they then stay
-// on what they found is settled after a second more.
+// patience is for how long agents are given to connect. Where data goes is looked at
+// a second later.
 const patience = 20 * time.Second
 
 // Connect makes the experiment.
@@ -93,11 +93,13 @@ func Connect(e Experiment) (Result, error) {
 	r.Connected, r.Nominated = w.sinceExchange(a.connected, z.connected), w.sinceExchange(a.completed, z.completed)
 	r.Checks = a.checks + z.checks
 	w.Run(nil, time.Second)
+	w.At(w.Now(), func() { a.words, z.words = 1, 1 })
+	w.Run(func() bool { return a.heard && z.heard }, 2*w.rtt)
 	r.Pace = a.pace
 	if z.pace > 0 && (r.Pace == 0 || z.pace < r.Pace) {
 		r.Pace = z.pace
 	}
-	r.OK = r.look(a, z)
+	r.OK = a.heard && z.heard && r.look(a, z)
 	return r, nil
 }
 
@@ -113,8 +115,8 @@ func (w *world) sinceExchange(t, u time.Time) float64 {
 	return float64(t.Sub(start.Add(2*w.signalling()))) / float64(w.rtt)
 }
 
-// look takes down the pair that data takes in the end, and reports whether both
-// agree on it.
+// look takes down the pair that data takes in the end, and reports whether it is one
+// that was nominated on both sides.
 func (r *Result) look(a, z *node) bool {
 	pa, pz := selected(a), selected(z)
 	if pa == nil || pz == nil {

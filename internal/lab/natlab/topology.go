@@ -60,6 +60,11 @@ var Topologies = []Topology{
 		About: "a public IPv4 address, and nothing in between",
 	},
 	{
+		Name: "firewall", IPv4: true,
+		Boxes: []Box{{NAT: netsim.NAT{Filtering: strict}, Firewall: true}},
+		About: "a public IPv4 address behind a stateful firewall",
+	},
+	{
 		Name: "full-cone", IPv4: true,
 		Boxes: nat(independent, independent, netsim.PreservePorts),
 		About: "Endpoint-Independent Mapping and Filtering",
