@@ -115,8 +115,8 @@ func TestMediaIsNegotiated(t *testing.T) {
 // mediaJS keeps connections in the page by number.
 const mediaJS = `
 const pcs = [];
-function newPC(setUp) {
-	const pc = new RTCPeerConnection();
+function newPC(setUp, config) {
+	const pc = new RTCPeerConnection(config);
 	new Function("pc", "stream", setUp)(pc, globalThis.stream);
 	return pcs.push(pc) - 1;
 }

@@ -41,8 +41,8 @@ function play(track, muted = true) {
 	player.srcObject = new MediaStream([track]);
 	document.body.append(player);
 }
-function newCall() {
-	const id = newPC("");
+function newCall(config) {
+	const id = newPC("", config);
 	pcs[id].ontrack = e => play(e.track);
 	return id;
 }

@@ -275,3 +275,74 @@ func TestSimulcastFromPion(t *testing.T) {
 		c.compare("layer "+rids[i], r.frames, frames)
 	}
 }
+
+// We send three layers, and Pion tells them apart by their RIDs: each has the frames that were
+// written to it, and each that rests by our parameters has none.
+func TestSimulcastToPion(t *testing.T) {
+	t.Parallel()
+	ctx, frames, rids := testContext(t), pionClips(t)[video], []string{"q", "h", "f"}
+	us, them := newPlainPeer(t, peerconnection.Config{}), newPionPeer(t, webrtc.SettingEngine{})
+	arrived := newQueue[*webrtc.TrackRemote]()
+	them.pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { arrived.push(track) })
+	track := peerconnection.NewTrack(video, "camera")
+	var encodings []peerconnection.EncodingParameters
+	for _, rid := range rids {
+		encodings = append(encodings, peerconnection.EncodingParameters{RID: rid})
+	}
+	x, err := us.pc.AddTransceiver(track, &peerconnection.TransceiverInit{Direction: peerconnection.DirectionSendOnly, SendEncodings: encodings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect(t, ctx, us, them, signalling{})
+	parameters := x.Sender().Parameters()
+	parameters.Encodings[1].Inactive = true
+	if err := x.Sender().SetParameters(parameters); err != nil {
+		t.Fatal(err)
+	}
+	c := &pionCall{t: t}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for _, f := range frames {
+			for i, rid := range rids {
+				// Each layer has the frames with a byte more, that decoders pass over.
+				data := append(bytes.Clone(f.Data), byte(i))
+				if err := track.WriteFrame(peerconnection.Frame{Data: data, RID: rid, PTS: f.PTS, KeyFrame: f.KeyFrame}); err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(f.Duration / 2)
+		}
+	})
+	for range 2 {
+		remote, err := arrived.next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			i := slices.Index(rids, remote.RID())
+			if i != 0 && i != 2 {
+				t.Errorf("the layer %q arrives", remote.RID())
+				return
+			}
+			var want, got []mediafile.Frame
+			for _, f := range frames {
+				want = append(want, mediafile.Frame{Data: append(bytes.Clone(f.Data), byte(i))})
+			}
+			builder := samplebuilder.New(50, &codecs.VP8Packet{}, 90000)
+			remote.SetReadDeadline(time.Now().Add(20 * time.Second))
+			for len(got) < len(want)-1 { // the last is not known to be whole
+				p, _, err := remote.ReadRTP()
+				if err != nil {
+					t.Errorf("layer %s: %v, after %d frames", remote.RID(), err, len(got))
+					return
+				}
+				builder.Push(p)
+				for s := builder.Pop(); s != nil; s = builder.Pop() {
+					got = append(got, mediafile.Frame{Data: s.Data})
+				}
+			}
+			c.compare("layer "+remote.RID(), got, want[:len(got)])
+		})
+	}
+	all.Wait()
+}
