@@ -133,7 +133,7 @@
 // wakes whoever waits and sets the timer. No goroutine belongs to a connection, but for the
 // moments in which the names of servers are resolved (resolve.go).
 // An idle one with a data channel holds some 23 kB of heap; one that has sent and received
-// audio and video some 140 kB: jitter buffers, what is kept to be sent again, and descriptions
+// audio and video some 90 kB: jitter buffers, what is kept to be sent again, and descriptions
 // (idle_test.go measures both).
 //
 // # The life of a connection

@@ -17,7 +17,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 		connect func(t *testing.T, ctx context.Context, a, z *PeerConnection)
 	}{
 		{"one channel", 50, 24_000, func(t *testing.T, ctx context.Context, a, z *PeerConnection) { connect(t, ctx, a, z) }},
-		{"audio and video both ways, that have sent and read a frame", 15, 170_000, exchangeFrames},
+		{"audio and video both ways, that have sent and read a frame", 15, 110_000, exchangeFrames},
 	} {
 		ctx := within(t, 60*time.Second)
 		a, z := newPeer(t, Config{}), newPeer(t, Config{})

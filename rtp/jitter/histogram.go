@@ -9,7 +9,7 @@ import "time"
 // Where packets differ by little it looks closely: its bins begin narrow, and are
 // made as wide as what they have to hold.
 type histogram struct {
-	bins   [bins]float32
+	bins   []float32     // as many as were needed, up to bins
 	top    int           // the highest bin that is not empty
 	origin time.Duration // of the first bin
 	width  time.Duration // of a bin
@@ -19,11 +19,12 @@ type histogram struct {
 }
 
 const (
-	bins   = 2048
-	widest = time.Millisecond // bins, of two seconds in all
-	finest = widest / 8
-	margin = 256 // bins left free below the lowest time, for those to come
-	memory = 2000
+	bins      = 2048
+	firstBins = 512
+	widest    = time.Millisecond // bins, of two seconds in all
+	finest    = widest / 8
+	margin    = 256 // bins left free below the lowest time, for those to come
+	memory    = 2000
 )
 
 // forget is what makes the weight of an old time shrink from one to the next.
@@ -32,10 +33,16 @@ const forget = 1 + 1.0/memory
 // add counts a time.
 func (h *histogram) add(t time.Duration) {
 	if h.total == 0 {
+		if h.bins == nil {
+			h.bins = make([]float32, firstBins)
+		}
 		h.width, h.weight = finest, 1
 		h.origin = t - margin*finest
 	}
 	i := h.bin(t)
+	for ; (i < 0 || i >= len(h.bins)) && len(h.bins) < bins; i = h.bin(t) {
+		h.bins = append(h.bins, make([]float32, len(h.bins))...)
+	}
 	for ; (i < 0 || i >= bins) && h.width < widest; i = h.bin(t) {
 		h.widen()
 	}
@@ -68,8 +75,8 @@ func (h *histogram) bin(t time.Duration) int {
 func (h *histogram) widen() {
 	h.origin -= margin * h.width
 	h.width *= 2
-	old, top := h.bins, 0
-	clear(h.bins[:])
+	old, top := [bins]float32(h.bins), 0 // there are all of them by now
+	clear(h.bins)
 	for i, w := range old {
 		if w != 0 {
 			top = (i + margin) / 2
@@ -110,8 +117,8 @@ func (h *histogram) recentre(t time.Duration) {
 	by := int((from - h.origin) / h.width) // the bin that becomes the one at margin
 	by = min(max(by-margin, -bins), bins)
 	h.origin += time.Duration(by) * h.width
-	old := h.bins
-	clear(h.bins[:])
+	old := [bins]float32(h.bins)
+	clear(h.bins)
 	for i, w := range old {
 		h.bins[min(max(i-by, 0), bins-1)] += w
 	}

@@ -54,7 +54,7 @@ type ring struct {
 	handedOut [][]byte // memory of the frame that the caller looks at
 }
 
-const firstRing = 32
+const firstRing = 16
 
 // maxKept is the largest memory kept for packets to come. Packets on a path
 // through the Internet are smaller; others are not to make us keep theirs for good.

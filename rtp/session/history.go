@@ -14,7 +14,7 @@ type history struct {
 }
 
 const (
-	minHistory  = 32
+	minHistory  = 8
 	maxHistory  = 4096
 	historyTime = time.Second // a packet that is older comes too late for anybody
 )

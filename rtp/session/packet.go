@@ -58,22 +58,29 @@ func (c *Codec) inspect(body []byte) payload.Info {
 	return info
 }
 
-// slabSize is the largest size that the allocator has a class for: thirty packets
+// slabSize is what slabs grow to: the largest size that the allocator has a class for, thirty packets
 // of video, or some hundreds of audio.
-const slabSize = 32 << 10
+const (
+	slabSize  = 32 << 10
+	firstSlab = 4 << 10 // of a source that may say but little
+)
 
 // A slab is memory that packets are cut from and that is written only once, so that
 // they can be shared without locks or counting: the garbage collector knows when
 // the last of them is forgotten.
-type slab struct{ free []byte }
+type slab struct {
+	free []byte
+	size int // of the one that free is the rest of
+}
 
 // take returns n bytes.
 func (s *slab) take(n int) []byte {
 	if n > len(s.free) {
-		if n > slabSize/8 {
+		if n > firstSlab {
 			return make([]byte, n)
 		}
-		s.free = make([]byte, slabSize)
+		s.size = min(max(2*s.size, firstSlab), slabSize)
+		s.free = make([]byte, s.size)
 	}
 	b := s.free[:n:n]
 	s.free = s.free[n:]
