@@ -270,7 +270,7 @@ func TestRedundantAudio(t *testing.T) {
 				concealed++
 			}
 		}
-		if concealed > 15 { // until the delay is such that it can be waited for
+		if concealed > 20 { // until the delay is such that it can be waited for
 			t.Errorf("%d frames were concealed of %d lost", concealed, lost)
 		}
 	}
