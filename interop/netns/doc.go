@@ -31,8 +31,8 @@
 //
 // Root, or at least CAP_SYS_ADMIN and CAP_NET_ADMIN, and the programs ip and tc (iproute2) and nft
 // (nftables). [Missing] says what keeps a machine from it. The tests here say on their
-// standard error what they did not run there, and run nothing; where CI is set in the environment,
-// as continuous integration does, they fail instead.
+// standard error what they did not run there, and run nothing. A program that is missing, and any other
+// fault, fails them.
 //
 // Out of scope: IPv6, which the namespaces have switched off, and other NATs than Linux's, whose
 // filtering is always by address and port; internal/netsim has every kind there is.

@@ -58,7 +58,7 @@ func openTUN(e end) (f *os.File, err error) {
 	err = e.in.Do(func() error {
 		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 		if err != nil {
-			return fmt.Errorf("netns: /dev/net/tun: %w", err)
+			return fmt.Errorf("netns: /dev/net/tun: %w: %w", unix.EOPNOTSUPP, err)
 		}
 		request, err := unix.NewIfreq(e.device)
 		if err == nil {
