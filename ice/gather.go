@@ -197,6 +197,21 @@ func (a *Agent) LocalCandidates() []Candidate {
 	return candidates
 }
 
+// LocalAddresses returns the addresses of AddLocalAddress, but for those of TCP: those
+// of candidates, or the hidden ones. With PolicyRelay all are hidden.
+func (a *Agent) LocalAddresses(hidden bool) (all []netip.AddrPort) {
+	locals := a.locals
+	if hidden || a.config.Policy == PolicyRelay {
+		locals = a.hidden
+	}
+	for _, l := range locals {
+		if l.relay == nil && l.options.TCP == NoTCPType && (l.options.Hidden == hidden) {
+			all = append(all, l.addr)
+		}
+	}
+	return all
+}
+
 // RemoveLocalAddress takes back an address that can no longer be sent from:
 // the interface is gone. What used it moves to another path, if there is one.
 func (a *Agent) RemoveLocalAddress(now time.Time, addr netip.AddrPort) {

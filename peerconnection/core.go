@@ -50,12 +50,8 @@ type core struct {
 	iceState        ice.State
 	dtlsUp          bool
 	gathering       ICEGatheringState
-	localCandidates []ICECandidate   // gathered, not yet taken by NextICECandidate
-	endTold         bool             // NextICECandidate has said that these were all
-	locals, hidden  []netip.AddrPort // our addresses, as ICE was told; hidden: for TURN servers alone
-	networks        []localNetwork   // that they are in, as far as it is known
-	names           []hiddenAddress
-	lookups         []string // names of the peer's candidates, which the shell is to resolve
+	localCandidates []ICECandidate // gathered, not yet taken by NextICECandidate
+	hiding          *hiding        // nil where nobody hides an address
 	selected        ice.Path
 	linkMTU         int // of the interface at its beginning; zero: not known
 	pathChanges     uint32
@@ -71,6 +67,7 @@ type core struct {
 
 	candidateErrors []ICECandidateError
 
+	endTold     bool // NextICECandidate has said that these were all candidates
 	mayFragment bool // the datagram that AppendPacket returned last may be fragmented
 
 	channelsMade, channelsOpened, channelsClosed uint32

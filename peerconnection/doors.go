@@ -37,8 +37,7 @@ func (pc *PeerConnection) leave(now time.Time) {
 		close(pc.done)
 	}
 	errand := pc.errand()
-	lookups := pc.core.lookups
-	pc.core.lookups = nil
+	lookups := pc.core.takeLookups()
 	pc.mu.Unlock()
 	for _, name := range lookups {
 		pc.multicast.resolve(name, pc.nameResolved)

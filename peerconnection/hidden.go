@@ -20,18 +20,33 @@ type hiddenAddress struct {
 	name string
 }
 
+// A hiding is what there is of names.
+type hiding struct {
+	ours     []hiddenAddress
+	answered int      // how many of ours the shell answers for
+	lookups  []string // names of the peer's candidates, which the shell is to resolve
+}
+
+func (c *core) hide() *hiding {
+	if c.hiding == nil {
+		c.hiding = &hiding{}
+	}
+	return c.hiding
+}
+
 // nameFor is the name for an address, or "" if it need not be hidden.
 func (c *core) nameFor(addr netip.Addr) string {
 	if !c.cfg.HideHostAddresses {
 		return ""
 	}
-	for _, h := range c.names {
+	hiding := c.hide()
+	for _, h := range hiding.ours {
 		if h.addr == addr {
 			return h.name
 		}
 	}
 	name := mdns.NewName([16]byte(c.random(16)))
-	c.names = append(c.names, hiddenAddress{addr, name})
+	hiding.ours = append(hiding.ours, hiddenAddress{addr, name})
 	return name
 }
 
@@ -42,9 +57,20 @@ const maxNameLookups = 64
 // address. If we send to servers alone nobody would use it.
 func (c *core) lookUp(candidate ice.Candidate) {
 	name := strings.ToLower(candidate.Host)
-	if mdns.IsName(name) && c.cfg.ICETransportPolicy != ICETransportRelay && len(c.lookups) < maxNameLookups && !slices.Contains(c.lookups, name) {
-		c.lookups = append(c.lookups, name)
+	if !mdns.IsName(name) || c.cfg.ICETransportPolicy == ICETransportRelay {
+		return
 	}
+	if hiding := c.hide(); len(hiding.lookups) < maxNameLookups && !slices.Contains(hiding.lookups, name) {
+		hiding.lookups = append(hiding.lookups, name)
+	}
+}
+
+// takeLookups takes the names that the shell is to resolve.
+func (c *core) takeLookups() (names []string) {
+	if c.hiding != nil {
+		names, c.hiding.lookups = c.hiding.lookups, nil
+	}
+	return names
 }
 
 // nameResolved tells what address a name of the peer's has; none, if it is not valid.

@@ -40,6 +40,10 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 		}
 		time.Sleep(time.Second) // the last acknowledgements
 		each := float64(heap()-before) / float64(2*test.pairs)
+		for each > test.bound && ctx.Err() == nil { // on a busy machine it takes longer until all is said
+			time.Sleep(time.Second)
+			each = float64(heap()-before) / float64(2*test.pairs)
+		}
 		t.Logf("an idle connection with %s holds %.1f kB of heap", test.what, each/1000)
 		if each > test.bound {
 			t.Errorf("an idle connection with %s holds %.0f bytes of heap, %.0f at most are allowed", test.what, each, test.bound)

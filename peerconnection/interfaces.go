@@ -119,7 +119,6 @@ func (m *UDPMux) connections() (all []*PeerConnection) {
 func (pc *PeerConnection) networkChanged() {
 	now := pc.enter()
 	if pc.mux != nil && !pc.isClosed {
-		pc.core.networks = hostNetworks()
 		var gone []*udp.Socket
 		if pc.relays != nil {
 			var want []netip.AddrPort
@@ -129,7 +128,7 @@ func (pc *PeerConnection) networkChanged() {
 			_, gone, _ = pc.relays.bind(want)
 			pc.core.hiddenChanged(now, pc.relays.addresses())
 		}
-		pc.core.networkChanged(now, pc.mux.addresses(), pc.mux.only == nil)
+		pc.core.networkChanged(now, hostNetworks(), pc.mux.addresses(), pc.mux.only == nil)
 		pc.answerForNames()
 		for _, s := range gone {
 			s.Close()

@@ -65,17 +65,21 @@ func (pc *PeerConnection) nameResolved(name string, addr netip.Addr) {
 
 // answerForNames has questions for our names answered. The caller has entered.
 func (pc *PeerConnection) answerForNames() {
-	for _, h := range pc.core.names[pc.answeredFor:] {
-		pc.multicast.register(h.name, h.addr)
+	if h := pc.core.hiding; h != nil {
+		for _, o := range h.ours[h.answered:] {
+			pc.multicast.register(o.name, o.addr)
+		}
+		h.answered = len(h.ours)
 	}
-	pc.answeredFor = len(pc.core.names)
 }
 
 func (pc *PeerConnection) withdrawNames() {
-	for _, h := range pc.core.names[:pc.answeredFor] {
-		pc.multicast.withdraw(h.name)
+	if h := pc.core.hiding; h != nil {
+		for _, o := range h.ours[:h.answered] {
+			pc.multicast.withdraw(o.name)
+		}
+		h.answered = 0
 	}
-	pc.answeredFor = 0
 }
 
 func (m *multicaster) enter() time.Time {

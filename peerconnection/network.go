@@ -19,9 +19,9 @@ type localNetwork struct {
 }
 
 // localOptions is what ICE is told of an address.
-func (c *core) localOptions(addr netip.Addr, tcp ice.TCPType) ice.LocalOptions {
+func (c *core) localOptions(networks []localNetwork, addr netip.Addr, tcp ice.TCPType) ice.LocalOptions {
 	o := ice.LocalOptions{TCP: tcp, Name: c.nameFor(addr)}
-	for _, n := range c.networks {
+	for _, n := range networks {
 		if n.addr == addr {
 			o.NetworkID, o.NetworkCost = n.id, n.cost
 		}
@@ -30,31 +30,30 @@ func (c *core) localOptions(addr netip.Addr, tcp ice.TCPType) ice.LocalOptions {
 }
 
 // addLocal gives ICE the address of a socket. A shared one is others', too.
-func (c *core) addLocal(now time.Time, addr netip.AddrPort, shared bool) {
-	o := c.localOptions(addr.Addr(), ice.NoTCPType)
+func (c *core) addLocal(now time.Time, networks []localNetwork, addr netip.AddrPort, shared bool) {
+	o := c.localOptions(networks, addr.Addr(), ice.NoTCPType)
 	o.Shared = shared
 	c.ice.AddLocalAddress(now, addr, o)
 }
 
 // addActive gives ICE an address to open connections from, once.
-func (c *core) addActive(now time.Time, addr netip.Addr) {
+func (c *core) addActive(now time.Time, networks []localNetwork, addr netip.Addr) {
 	if c.tcpActive {
-		c.ice.AddLocalAddress(now, netip.AddrPortFrom(addr, 9), c.localOptions(addr, ice.TCPActive))
+		c.ice.AddLocalAddress(now, netip.AddrPortFrom(addr, 9), c.localOptions(networks, addr, ice.TCPActive))
 	}
 }
 
 // networkChanged tells of the addresses that the sockets have now.
-func (c *core) networkChanged(now time.Time, addresses []netip.AddrPort, shared bool) {
+func (c *core) networkChanged(now time.Time, networks []localNetwork, addresses []netip.AddrPort, shared bool) {
 	if c.gathering == ICEGatheringNew {
 		return
 	}
 	// The new ones first, so that there is somewhere to go.
-	had := c.locals
-	c.locals = addresses
+	had := c.ice.LocalAddresses(false)
 	for _, a := range addresses {
 		if !slices.Contains(had, a) {
-			c.addLocal(now, a, shared)
-			c.addActive(now, a.Addr())
+			c.addLocal(now, networks, a, shared)
+			c.addActive(now, networks, a.Addr())
 		}
 	}
 	for _, a := range had {
@@ -74,7 +73,7 @@ func (c *core) hiddenChanged(now time.Time, addresses []netip.AddrPort) {
 	if c.gathering == ICEGatheringNew {
 		return
 	}
-	had := c.hidden
+	had := c.ice.LocalAddresses(true)
 	c.addHidden(now, addresses)
 	for _, a := range had {
 		if !slices.Contains(addresses, a) {

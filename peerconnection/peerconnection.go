@@ -118,7 +118,6 @@ type PeerConnection struct {
 	stopResolving context.CancelFunc
 	wantsRelays   bool         // there is a TURN server
 	multicast     *multicaster // resolves the peer's names, and answers for ours
-	answeredFor   int          // how many of core.names it answers for
 	lastRoute     ice.Path     // what the mux was last told of
 	lastClaim     claim
 	path          ice.Path // whose MTU the core was told
@@ -246,7 +245,6 @@ func (pc *PeerConnection) gather(now time.Time) error {
 		return err
 	}
 	if pc.core.gathering == ICEGatheringNew && pc.core.wantsCandidates() {
-		pc.core.networks = hostNetworks()
 		if pc.relays != nil {
 			pc.core.addHidden(now, pc.relays.addresses())
 		}
@@ -255,7 +253,7 @@ func (pc *PeerConnection) gather(now time.Time) error {
 			pc.core.tcpAddresses = pc.tcpMux.Addresses()
 		}
 		pc.core.tcpActive = true
-		pc.core.gather(now, pc.mux.addresses(), pc.mux.only == nil)
+		pc.core.gatherIn(now, hostNetworks(), pc.mux.addresses(), pc.mux.only == nil)
 		pc.answerForNames()
 	}
 	if pc.tcpMux != nil {

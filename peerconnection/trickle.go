@@ -16,16 +16,20 @@ import (
 // gather gives ICE our addresses, each of which is a host candidate, and the
 // servers to ask from there. Shared addresses are others' too.
 func (c *core) gather(now time.Time, addresses []netip.AddrPort, shared bool) {
+	c.gatherIn(now, nil, addresses, shared)
+}
+
+// gatherIn does it where the networks are known that the addresses are in.
+func (c *core) gatherIn(now time.Time, networks []localNetwork, addresses []netip.AddrPort, shared bool) {
 	c.gathering = ICEGatheringGathering
-	c.locals = addresses
 	for _, a := range addresses {
-		c.addLocal(now, a, shared)
+		c.addLocal(now, networks, a, shared)
 	}
 	for _, a := range c.tcpAddresses {
-		c.ice.AddLocalAddress(now, a, c.localOptions(a.Addr(), ice.TCPPassive))
+		c.ice.AddLocalAddress(now, a, c.localOptions(networks, a.Addr(), ice.TCPPassive))
 	}
 	for _, a := range addresses {
-		c.addActive(now, a.Addr())
+		c.addActive(now, networks, a.Addr())
 	}
 	for _, s := range c.servers {
 		c.addServer(now, s)
@@ -38,7 +42,6 @@ func (c *core) gather(now time.Time, addresses []netip.AddrPort, shared bool) {
 
 // addHidden gives ICE addresses to ask TURN servers from, and for nothing else.
 func (c *core) addHidden(now time.Time, addresses []netip.AddrPort) {
-	c.hidden = addresses
 	for _, a := range addresses {
 		c.ice.AddLocalAddress(now, a, ice.LocalOptions{Hidden: true})
 	}
