@@ -329,6 +329,7 @@ func (s *Server) answer(now time.Time, a *allocation) {
 // remove ends an allocation, and everything of it. RFC 8656, Section 6.
 func (s *Server) remove(a *allocation) {
 	delete(s.allocations, a.tuple)
+	s.recent = nil
 	s.expiries.remove(&a.expiry)
 	for i := range a.relays {
 		s.closeRelay(a, i)

@@ -42,9 +42,18 @@ func (s *Server) NextToClient() (ToClient, bool) {
 	return s.toClient, true
 }
 
+// allocationOf finds a client's allocation. What one sends comes in runs, and to compare a 5-tuple is
+// quicker than to look it up.
+func (s *Server) allocationOf(from FiveTuple) *allocation {
+	if s.recent == nil || s.recent.tuple != from {
+		s.recent = s.allocations[from]
+	}
+	return s.recent
+}
+
 // receiveSend relays a Send indication. RFC 8656, Section 11.2.
 func (s *Server) receiveSend(now time.Time, from FiveTuple, m stun.Message) DropReason {
-	a := s.allocations[from]
+	a := s.allocationOf(from)
 	if a == nil || a.pending > 0 || a.tcp {
 		return DropNoAllocation
 	}
@@ -63,7 +72,7 @@ func (s *Server) receiveSend(now time.Time, from FiveTuple, m stun.Message) Drop
 
 // receiveChannelData relays ChannelData. RFC 8656, Section 12.6.
 func (s *Server) receiveChannelData(now time.Time, from FiveTuple, packet []byte) DropReason {
-	a := s.allocations[from]
+	a := s.allocationOf(from)
 	if a == nil {
 		return DropNoAllocation
 	}

@@ -140,6 +140,7 @@ type Server struct {
 	limiter     limiter
 	understood  func(stun.AttributeType) bool // which attributes are
 	lastRelay   RelayID
+	recent      *allocation // whose data came last; nil for none
 	draining    bool
 	stats       Stats
 	suspected   [numAbuses]time.Time // when each kind of abuse was told of last
