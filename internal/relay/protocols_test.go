@@ -75,28 +75,32 @@ func TestStreamsAreHeldBack(t *testing.T) {
 
 // What is no client's at all, or too slow, is logged once of each kind.
 func TestStrangeConnectionsAreLoggedOnce(t *testing.T) {
-	log := &countingLog{Handler: slog.DiscardHandler, seen: map[string]int{}}
-	s := listenOn(t, func(c *Config) {
-		short(func(l *limits) { l.handshake, l.stranger = 50*time.Millisecond, 50*time.Millisecond })(c)
-		c.Log = slog.New(log)
-	})
-	_, streams := s.Addresses()
-	for range 3 {
-		web := connect(t, streams[0])
-		io.WriteString(web, "\xff is no message")
-		ended(t, web, "though it speaks another language")
-		ended(t, connect(t, streams[0]), "though it says nothing")
-		ended(t, connect(t, streams[1]), "though it begins no handshake")
-	}
-	log.mu.Lock()
-	defer log.mu.Unlock()
-	if len(log.seen) != 3 {
-		t.Errorf("it was logged: %v", log.seen)
-	}
-	for text, n := range log.seen {
-		if n != 1 {
-			t.Errorf("%q was logged %d times", text, n)
+	for _, c := range []struct {
+		says  string
+		door  int
+		early string // what the client says first
+		quick func(*limits)
+	}{
+		{"a connection was ended: it is no client's", 0, "\xff is no message", func(*limits) {}},
+		{"a connection was ended: it took too long for a message, or to ask for an allocation", 0, "", func(l *limits) { l.stranger = 20 * time.Millisecond }},
+		{"a TLS handshake failed", 1, "\x16\x03\x01\x02", func(l *limits) { l.handshake = 20 * time.Millisecond }},
+	} {
+		log := &countingLog{Handler: slog.DiscardHandler, seen: map[string]int{}}
+		s := listenOn(t, func(config *Config) {
+			short(c.quick)(config)
+			config.Log = slog.New(log)
+		})
+		_, streams := s.Addresses()
+		for range 3 {
+			conn := connect(t, streams[c.door])
+			io.WriteString(conn, c.early)
+			ended(t, conn, "though it is nobody's")
 		}
+		log.mu.Lock()
+		if log.seen[c.says] != 1 || len(log.seen) != 1 {
+			t.Errorf("it was logged: %v", log.seen)
+		}
+		log.mu.Unlock()
 	}
 }
 

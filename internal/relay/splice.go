@@ -135,8 +135,12 @@ func (s *Server) closePeer(b *batch, id turn.ConnectionID) {
 	if p.conn != nil {
 		b.closing = append(b.closing, p.conn)
 	}
-	if p.client != nil {
-		b.closing = append(b.closing, p.client.conn)
+	switch c := p.client; {
+	case c == nil:
+	case c.cork != nil:
+		b.closing = append(b.closing, c.cork.Conn) // TLS would say goodbye, and wait for one that does not read
+	default:
+		b.closing = append(b.closing, c.conn)
 	}
 }
 
