@@ -17,6 +17,9 @@
 //   - the peer's credentials and candidates, [Agent.SetRemoteCredentials] and
 //     [Agent.AddRemoteCandidate], in any order and at any time;
 //   - each STUN message that arrives, [Agent.Receive], and the path it took;
+//   - that a connection is there or is no more, [Agent.Connected] and
+//     [Agent.Disconnected]: the agent asks for those it needs by the events [Dial]
+//     and [HangUp];
 //   - that time has passed, [Agent.Advance], when [Agent.NextTimeout] is due.
 //
 // After any of these the caller drains it: packets ([Agent.AppendPacket], each
@@ -34,7 +37,8 @@
 // priority, gather, remote), the check list (pair, checklist), the checks
 // (check, response), answering the peer's (request), roles (role), nomination
 // (nominate, renominate), which path carries data (selection), consent (consent), restarts
-// (restart), servers (server), what they relay (relay) and forget (reallocate). One [Agent] is one
+// (restart), servers (server), what they relay (relay) and forget (reallocate), how that comes along
+// to another address (mobility), and connections (stream). One [Agent] is one
 // data stream with one component: everything is bundled and RTCP shares the path
 // (RFC 8843, RFC 5761).
 //
@@ -51,8 +55,12 @@
 //     that a few pairs outlive nomination, without any traffic on them.
 //   - An unanswered consent check is followed by further ones within the
 //     second, so that a lost datagram is not taken for a lost peer.
-//   - A pair that is relayed waits two seconds for better ones before it is
+//   - A pair that is relayed, or over TCP, waits two seconds for better ones before it is
 //     nominated. Data flows meanwhile.
+//   - Candidates over TCP have libwebrtc's type preferences, lower than every one over
+//     UDP that is not relayed. Relayed ones rank by how the server is reached: UDP, DTLS, TCP, TLS.
+//   - A connection to the peer that breaks is opened again while there is consent. Once a pair
+//     was nominated, connections of the others are given up.
 //   - Servers have five seconds to answer, not the 39.5 of RFC 8489.
 //   - An allocation that a server has forgotten is asked for anew, without a
 //     restart; its candidate comes after [GatheringDone], and is to be signalled. What carries
@@ -64,7 +72,8 @@
 //
 // # Out of scope
 //
-// Servers are asked over UDP, and their names are resolved by others. Names that end in ".local"
+// No candidates over TCP are server reflexive: a mapping that a STUN server sees of one
+// connection is nobody else's in most NATs. Names of servers are resolved by others. Names that end in ".local"
 // are others' to resolve, too ([Agent.RemoteResolved]); without that, the peer's own
 // checks may reach us and reveal the address. Two lite agents do not connect.
 package ice

@@ -131,7 +131,9 @@
 // and a lock. There are three doors: a datagram (mux.go), the timer, a call of
 // the user's. Each enters, does one thing and leaves; leaving sends what there is to send,
 // wakes whoever waits and sets the timer. No goroutine belongs to a connection, but for the
-// moments in which the names of servers are resolved (resolve.go).
+// moments in which the names of servers are resolved (resolve.go), and one for each TCP connection
+// it has, which reads it, as package net wants it (streams.go): a connection whose path is UDP has
+// none, once that is nominated, but to TURN servers over TCP or TLS.
 // An idle one with a data channel holds some 23 kB of heap; one that has sent and received
 // audio and video some 90 kB: jitter buffers, what is kept to be sent again, and descriptions
 // (idle_test.go measures both).
@@ -156,7 +158,8 @@
 // gets in and out; peerconnection.go has the configuration and the state that users see.
 // The rest in groups, each in the order in which to read it:
 //
-//   - Around the core: mux and route (sockets, shared or not), demux, mtu, trickle
+//   - Around the core: mux and route (sockets, shared or not), streams and tcpmux (connections
+//     over TCP and TLS), tunnel (servers over DTLS), demux, mtu, trickle
 //     (candidates), iceserver and resolve (STUN and TURN servers), ending (and the state that
 //     follows from the layers), gate (where calls
 //     wait), tracer, stats and mediastats.
@@ -186,5 +189,9 @@
 // is sent again (RFC 4588), or recovered by redundant audio (RFC 2198), ULPFEC (RFC 5109) or FlexFEC,
 // all as Chromium offers them: L16 and FlexFEC are not offered unless they are preferred, and taken when
 // the peer does. Candidates are the host's own addresses, and what STUN and TURN
-// servers over UDP add to them ([Config].ICEServers); over TCP and TLS there is no way yet.
+// servers add to them, over UDP, DTLS, TCP and TLS ([Config].ICEServers). Over TCP a connection goes
+// to peers that take some, and takes some itself if it is given a [TCPMux]; it has no
+// simultaneous-open candidates, which nobody else has either, and goes through no HTTP proxy.
+// Datagrams that a TCP connection has no room for are lost, as in a router: nothing waits for a peer
+// that reads slowly.
 package peerconnection
