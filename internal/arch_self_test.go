@@ -29,6 +29,7 @@ func TestArchitectureTestCatches(t *testing.T) {
 		{"a foundation with a lock", "internal/timers/timers.go", `package timers; import "sync"`, `imports sync`},
 		{"a laboratory with a clock", "internal/lab/run.go", `package lab; import "time"; var t = time.Now()`, `mentions time.Now`},
 		{"a laboratory with a layer", "internal/lab/run.go", `package lab; import "github.com/plainrtc/plainrtc/sctp"; var c sctp.Config`, ``},
+		{"a laboratory of NATs with a layer", "internal/lab/natlab/world.go", `package natlab; import "github.com/plainrtc/plainrtc/ice"; var c ice.Config`, ``},
 		{"a layer in a laboratory", "internal/plot/plot.go", `package plot; import "github.com/plainrtc/plainrtc/internal/lab"; var e lab.Experiment`, `experiments stand above everything but commands`},
 		{"a command with a laboratory", "cmd/plainrtc/lab.go", `package main; import "github.com/plainrtc/plainrtc/internal/lab"; var e lab.Experiment`, ``},
 		{"a simulator with a clock", "internal/netsim/run.go", `package netsim; import "time"; var t = time.Now()`, `mentions time.Now`},

@@ -34,15 +34,15 @@ var testSupport = []string{"internal/ladder", dice}
 // dice is the package that throws dice for others: from a seed, and from that alone.
 const dice = "internal/netsim"
 
-// laboratory is the package that drives layers on the simulated network. It stands
+// laboratories are the packages that drive layers on the simulated network. They stand
 // above them, as a command does.
-const laboratory = "internal/lab"
+var laboratories = []string{"internal/lab", "internal/lab/natlab"}
 
 // turnShell is the shell of package turn's server. It stands above it, as a command does.
 const turnShell = "internal/relay"
 
 // pure are the packages held to a core's rules without being a layer.
-var pure = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", "internal/mdns", dice, laboratory}
+var pure = []string{"internal/wire", "internal/serial", "internal/timers", "internal/replay", "internal/mdns", dice, laboratories[0], laboratories[1]}
 
 // neighbours are the edges drawn between layers: there are no others.
 var neighbours = map[string][]string{
@@ -258,11 +258,11 @@ func (f *file) checkEdges() {
 			default:
 				f.say(spec.Pos(), "%s imports %s: a layer stands on %s alone", from, to, strings.Join(foundations, ", "))
 			}
-		case to == laboratory && from != "cmd":
+		case slices.Contains(laboratories, to) && from != "cmd":
 			f.say(spec.Pos(), "%s imports %s: experiments stand above everything but commands", f.dir, to)
 		case to == turnShell && from != "cmd" && !(from == "peerconnection" && f.test):
 			f.say(spec.Pos(), "%s imports %s: servers stand above everything but commands", f.dir, to)
-		case f.dir == laboratory:
+		case slices.Contains(laboratories, f.dir):
 		case f.dir == turnShell && (top(to) == "turn" || top(to) == "dtls" || to == "internal/udp"):
 		case from == "internal":
 			if top(to) != "internal" {
