@@ -114,6 +114,35 @@ func TestChromium(t *testing.T) {
 			t.Logf("connected after %v: %s; 512 KiB there and back in %v", after, path, done.Took.Round(time.Millisecond))
 		})
 	}
+	t.Run("video over 2 Mbit/s, of which 5 percent are lost", func(t *testing.T) {
+		for _, s := range []*Site{site, other} {
+			if err := s.Change(Cone, Open); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := site.Impair(5, 2000); err != nil {
+			t.Fatal(err)
+		}
+		ctx := testContext(t)
+		us := newRemote(t, other.Namespace, settings{Servers: iceServers(l.url("udp"))})
+		them := newPage(t, chromium, settings{Servers: iceServers(l.url("udp"))})
+		err := them.call(ctx, nil, `(async () => {
+			const stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 360}});
+			for (const track of stream.getTracks()) p.pc.addTrack(track, stream);
+		})()`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := call(t, ctx, them, us, us)
+		var seen film
+		if err := us.do(ctx, "film", 120, &seen); err != nil {
+			t.Fatal(err)
+		}
+		if seen.KeyFrames == 0 {
+			t.Errorf("nothing could be decoded: %+v", seen)
+		}
+		t.Logf("connected after %v: %s; %+v", after, us.path(t, ctx), seen)
+	})
 }
 
 // Firefox, which asks for relayed candidates alone, by each transport of the server.

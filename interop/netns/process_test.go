@@ -50,6 +50,11 @@ type (
 		Size int // bytes
 		Rate int // bytes a second; 0: as fast as it goes
 	}
+	// A film is what has come of video.
+	film struct {
+		Frames, KeyFrames   int
+		Lost, Again, Wanted int // packets: lost, sent again, and how often that was asked for
+	}
 	transferred struct {
 		Sent, Returned string // hashes
 		Took           time.Duration
@@ -74,6 +79,7 @@ type process struct {
 	fresh  int       // how many of them have come back
 	last   time.Time // when one came back
 	told   pulse     // what there is to tell
+	film   film
 }
 
 // peerMain is the main function of a peer: it ends with its input.
@@ -183,6 +189,12 @@ func (p *process) do(ctx context.Context, r request) (any, error) {
 			return nil, err
 		}
 		return p.transfer(ctx, t)
+	case "film": // waits for as many frames
+		n := 0
+		if err := json.Unmarshal(r.Args, &n); err != nil {
+			return nil, err
+		}
+		return p.watch(n), nil
 	case "trace":
 		return ends(p.record.String(), 150), nil
 	}
@@ -207,6 +219,7 @@ func (p *process) open(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
+	go p.readFrames(ctx)
 	if s.Echo {
 		go echo(ctx, p.beat)
 		go echo(ctx, p.bulk)
@@ -286,6 +299,41 @@ func (p *process) alive(n int) pulse {
 	defer p.mu.Unlock()
 	v := p.told
 	p.told = pulse{}
+	return v
+}
+
+// readFrames counts the frames of the first track that comes.
+func (p *process) readFrames(ctx context.Context) {
+	event, err := p.pc.AcceptTrack(ctx)
+	for err == nil {
+		var f peerconnection.Frame
+		if f, err = event.Track.ReadFrame(ctx); err != nil {
+			return
+		}
+		p.mu.Lock()
+		p.film.Frames++
+		if f.KeyFrame {
+			p.film.KeyFrames++
+		}
+		p.mu.Unlock()
+	}
+}
+
+// watch waits until n frames have come, and tells how they fared.
+func (p *process) watch(n int) film {
+	p.mu.Lock()
+	for p.film.Frames < n {
+		p.mu.Unlock()
+		time.Sleep(beatEvery)
+		p.mu.Lock()
+	}
+	v := p.film
+	p.mu.Unlock()
+	for _, s := range p.pc.Stats().InboundRTP {
+		v.Lost += int(s.PacketsLost)
+		v.Again += int(s.RetransmittedPacketsReceived)
+		v.Wanted += int(s.NACKCount)
+	}
 	return v
 }
 
