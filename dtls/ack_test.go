@@ -9,7 +9,7 @@ import (
 
 // TestServerHelloAlone: that the ServerHello arrived says that the ClientHello
 // did, which is not sent again: "the receipt of any record responding to a given
-// flight MUST be taken as an implicit acknowledgment for the entire flight" (RFC
+// flight MUST be taken as an implicit acknowledgement for the entire flight" (RFC
 // 9147, Section 7.2). The client waits, and asks for the rest.
 func TestServerHelloAlone(t *testing.T) {
 	client, server := configs13()

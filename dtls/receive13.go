@@ -162,10 +162,9 @@ func (c *Conn) readAfterHandshake13(now time.Time, epoch uint64, typ handshakeTy
 		// sent again.
 		return nil
 	case typ == typeCertificateRequest && c.isClient:
-		// RFC 8446, Section 4.6.2: "A client that receives a post-handshake
-		// CertificateRequest message without having sent the
-		// "post_handshake_auth" extension MUST send an "unexpected_message" fatal
-		// alert."
+		// RFC 8446, Section 4.6.2: "A client that receives a CertificateRequest message
+		// without having sent the "post_handshake_auth" extension MUST send an
+		// "unexpected_message" fatal alert."
 		return refuse(AlertUnexpectedMessage, "the server asks for a certificate after the handshake, which was not offered")
 	}
 	return refuse(AlertUnexpectedMessage, "the peer sent %v after the handshake", typ)

@@ -150,7 +150,7 @@ func (a *Agent) gather(l *local) {
 }
 
 // discardPort stands in active candidates for the port, which is not known before there
-// is a connection: "the port number SHOULD be set to 9". RFC 6544, Section 4.5.
+// is a connection: "the port(s) MUST be set to 9 (i.e., Discard)". RFC 6544, Section 4.5.
 const discardPort = 9
 
 // foundation names what addr's candidates have in common: of host candidates

@@ -14,8 +14,9 @@ func priority(t CandidateType, localPreference uint16, component int) uint32 {
 }
 
 // tcpTypePreference are the type preferences of candidates over TCP, lower than those of
-// every one over UDP that is not relayed: "it is RECOMMENDED that [...] UDP is
-// preferred over TCP". RFC 6544, Section 4.2. The figures are libwebrtc's.
+// every one over UDP that is not relayed: "If a particular media stream can run over
+// UDP or TCP, the UDP candidates might be preferred over the TCP candidates." RFC
+// 6544, Section 4.2. The figures are libwebrtc's.
 func tcpTypePreference(t CandidateType) uint32 {
 	return [...]uint32{Host: 90, PeerReflexive: 80, ServerReflexive: 80, Relayed: 0}[t]
 }
@@ -25,9 +26,10 @@ func tcpTypePreference(t CandidateType) uint32 {
 //
 //	local preference = (2^13) * direction-pref + other-pref
 //
-// "it is RECOMMENDED that the direction-pref [...] for host, [and] relayed candidates:
-// active 6, passive 4, simultaneous-open 2"; for reflexive ones simultaneous-open is 6, active
-// 4 and passive 2: the way out through a NAT. RFC 6544, Section 4.2.
+// "It is RECOMMENDED that the host, UDP-tunneled, and relayed TCP candidates have the
+// direction-pref assigned as follows: 6 for active, 4 for passive, and 2 for S-O. For the
+// NAT-assisted and server reflexive candidates, the RECOMMENDED values are: 6 for S-O, 4
+// for active, and 2 for passive." RFC 6544, Section 4.2.
 func tcpPriority(t CandidateType, kind TCPType, other uint16) uint32 {
 	direction := [...]uint32{NoTCPType: 0, TCPActive: 6, TCPPassive: 4, TCPSimultaneousOpen: 2}[kind]
 	if t == PeerReflexive || t == ServerReflexive {

@@ -84,8 +84,8 @@ func isRelayed(b []byte) bool {
 }
 
 // permitted reports whether a datagram may go from l to the peer, and asks the
-// server for it if need be. "it needs to create a permission in the TURN server
-// for each candidate pair": RFC 8656, Section 9 wants to know each peer.
+// server for it if need be: it relays to no address that has no permission (RFC
+// 8656, Section 9).
 func (a *Agent) permitted(now time.Time, l *local, peer netip.Addr) bool {
 	e := l.relay
 	if e == nil {

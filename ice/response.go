@@ -133,7 +133,7 @@ func (a *Agent) refused(now time.Time, p *pair, sent transaction, m stun.Message
 		return
 	}
 	// "If the Binding request generates a STUN error response that is
-	// unrecoverable, the ICE agent SHOULD set the candidate pair state to
+	// unrecoverable [...], the ICE agent SHOULD set the candidate pair state to
 	// Failed." Section 7.2.5.2.4. It revokes consent, if there was any: code 403
 	// of RFC 7675, Section 5.2 is one of them.
 	a.fail(now, p)

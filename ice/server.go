@@ -182,8 +182,8 @@ func (l *local) reaches(s ServerConfig) bool {
 }
 
 // sendNext begins the next errand, if Ta has passed since the last one began:
-// "Every Ta milliseconds, the agent can generate another new STUN or TURN
-// transaction." RFC 8445, Section 14.2.
+// "Every time Ta expires, the agent can generate another new STUN or TURN
+// transaction." RFC 8445, Section 5.1.1.2.
 func (a *Agent) sendNext(now time.Time) {
 	if a.timers.Running(timerGather) {
 		return
@@ -516,9 +516,8 @@ func (a *Agent) note(now time.Time, text string) {
 
 // addReflexive takes the address that a server sees instead of a base.
 //
-// "The agent MUST eliminate redundant candidates. [...] a candidate is
-// redundant if and only if its transport address and base equal those of
-// another candidate." RFC 8445, Section 5.1.3: without a NAT, that is the host
+// "A candidate is redundant if and only if its transport address and base equal
+// those of another candidate." RFC 8445, Section 5.1.3: without a NAT, that is the host
 // candidate, unless a name is told instead of its address. Checks are sent from the base,
 // so there are no pairs of its own.
 func (a *Agent) addReflexive(now time.Time, e *errand, addr netip.AddrPort) {

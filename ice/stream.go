@@ -69,8 +69,9 @@ func (a *Agent) dial(d Dial) bool {
 // connected reports whether a check can be sent on p. If that takes a connection
 // first, the check is sent when it is there: the state is In-Progress meanwhile.
 //
-// "When the ICE agent performs a connectivity check on an active candidate it opens
-// a TCP connection": RFC 6544, Section 7.1.
+// "When an agent wants to send a TCP-based connectivity check, it first opens a TCP
+// connection, if none yet exists, for the 5-tuple defined by the candidate pair for which
+// the check is to be sent." RFC 6544, Section 7.1.
 func (a *Agent) connected(now time.Time, p *pair) bool {
 	path := p.path()
 	if !path.Protocol.Stream() {
@@ -81,8 +82,8 @@ func (a *Agent) connected(now time.Time, p *pair) bool {
 	case s != nil && s.open:
 		return true
 	case s == nil && kind == TCPPassive:
-		// It is the peer who opens it. "An agent MUST NOT send a connectivity check
-		// from a passive candidate", but over its connections.
+		// It is the peer who opens it: "the agent MUST await an incoming connection
+		// request". RFC 6544, Section 10.1.
 		a.fail(now, p)
 		return false
 	case s == nil && len(a.streams) >= maxStreams:

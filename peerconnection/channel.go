@@ -171,9 +171,9 @@ func (c *core) startChannels(now time.Time) {
 			waiting = append(waiting, d)
 			continue
 		}
-		// "The data channel opener MAY start sending messages containing user
-		// data without waiting for the reception of the corresponding
-		// DATA_CHANNEL_ACK" (RFC 8832, Section 6). The association queues what
+		// "After the DATA_CHANNEL_OPEN message has been sent, the sender of that
+		// message MAY start sending messages containing user data without waiting for
+		// the reception of the corresponding DATA_CHANNEL_ACK message" (RFC 8832, Section 6). The association queues what
 		// it is given before it is established, and sends it with its COOKIE ECHO.
 		if err := c.sendEarly(now, d); err != nil {
 			c.endChannel(d, err)
@@ -220,8 +220,9 @@ func (c *core) sendEarly(now time.Time, d *DataChannel) error {
 	return nil
 }
 
-// assignID gives a channel the lowest free stream of our parity: "the DTLS
-// client MUST use even, the DTLS server odd" (RFC 8832, Section 6).
+// assignID gives a channel the lowest free stream of our parity: "the side acting as
+// the DTLS client MUST use streams with even stream identifiers; the side acting as the
+// DTLS server MUST use streams with odd stream identifiers" (RFC 8832, Section 6).
 func (c *core) assignID(d *DataChannel) bool {
 	first := uint16(0)
 	if !c.dtlsClient {
@@ -255,7 +256,8 @@ func (c *core) sendOpen(now time.Time, d *DataChannel) error {
 	if d.unordered {
 		m.channelType |= channelUnordered
 	}
-	// "DCEP messages MUST be sent on an ordered and reliable basis" (RFC 8832, Section 4).
+	// "All DCEP messages MUST be sent using ordered delivery and reliable transmission."
+	// RFC 8832, Section 6.
 	return c.sendOn(now, d, sctp.Message{Stream: d.id, PPID: ppidDCEP, Data: m.append(nil)})
 }
 
@@ -284,8 +286,9 @@ var emptyMessage = []byte{0}
 func (c *core) sendNow(now time.Time, d *DataChannel, kind MessageKind, data []byte) error {
 	m := sctp.Message{
 		Stream: d.id, PPID: ppidBinary, Data: data,
-		// "All data sent before the DATA_CHANNEL_ACK is received MUST be sent
-		// ordered" (RFC 8832, Section 6).
+		// "before the DATA_CHANNEL_ACK message or any other message has been received on
+		// a data channel, all other messages containing user data and belonging to this
+		// data channel MUST be sent ordered" (RFC 8832, Section 6).
 		Unordered:      d.unordered && d.heard,
 		Limited:        d.maxRetransmits >= 0,
 		MaxRetransmits: uint16(max(d.maxRetransmits, 0)),

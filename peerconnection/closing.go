@@ -72,7 +72,8 @@ func (c *core) peerReset(now time.Time, id uint16) {
 	d.remoteClosed = true
 	d.readable.signal()
 	if !d.resetSent {
-		// "the peer's side MUST close the other direction as well" (RFC 8831, Section 6.7).
+		// "When the peer sees that an incoming stream was reset, it also resets its
+		// corresponding outgoing stream." RFC 8831, Section 6.7.
 		d.state = DataChannelClosing
 		d.writable.signal()
 		if !d.streamBusy {

@@ -20,7 +20,8 @@ func codecKey(kind Kind, c *codec) string {
 	name := strings.ToLower(c.name)
 	key := string(kind) + "/" + name + "/" + strconv.Itoa(int(c.clockRate))
 	if kind == KindAudio {
-		// "If the number of channels is one, the parameter may be omitted" (RFC 8866, Section 6.6).
+		// "This parameter is OPTIONAL and may be omitted if the number of channels is one"
+		// (RFC 8866, Section 6.6).
 		key += "/" + strconv.Itoa(int(max(c.channels, 1)))
 	}
 	parameter := func(name, absent string) string {

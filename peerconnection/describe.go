@@ -327,9 +327,9 @@ func (c *core) answersInit(offered *sdp.Media) bool {
 	return ok && sctp.CheckInit(init) == nil && c.offersInit()
 }
 
-// iceOptions: RFC 8838, Section 4; draft-thatcher-ice-renomination; and "An ICE agent compliant to this
-// specification MUST inform the peer about the compliance using the 'ice2'
-// option" (RFC 8445, Section 10).
+// iceOptions: RFC 8838, Section 4; draft-thatcher-ice-renomination; and "When an ICE agent
+// includes 'ice2' in a candidate exchange, the ICE option indicates that it is compliant to
+// this specification" (RFC 8445, Section 10).
 var iceOptions = []string{"trickle", "renomination", "ice2"}
 
 func (c *core) fingerprint() sdp.Fingerprint {

@@ -101,7 +101,7 @@ func parseServerURL(text string) (u serverURL, err error) {
 	rest, query, asked := strings.Cut(rest, "?")
 	transport, named := strings.CutPrefix(strings.ToLower(query), "transport=")
 	switch {
-	// "If the <transport> component is not specified", turn is UDP and turns TLS; what
+	// Where no transport is named, turn is UDP and turns TLS; what
 	// STUN servers tell of TCP is of no use to anybody. RFC 7065, Section 3.1; RFC 7350,
 	// Section 5.
 	case !asked && secure && u.Kind == ice.TURN, secure && transport == "tcp":

@@ -59,9 +59,10 @@ func (s *section) settled() session.Section {
 	return m
 }
 
-// early is what may come in from the moment that an offer is set: "the offerer
-// MUST be prepared to receive media for … its offer" before the answer is
-// there (RFC 3264, Section 5.1). What was settled before goes on.
+// early is what may come in from the moment that an offer is set, before the answer
+// is there: "Once the offerer has sent the offer, it MUST be prepared to receive media
+// for any recvonly streams described by that offer. It MUST be prepared to send and
+// receive media for any sendrecv streams in the offer" (RFC 3264, Section 5.1). What was settled before goes on.
 func (s *section) early(former session.Section) session.Section {
 	m := s.mediaSection()
 	m.Send, m.Sources, m.RIDs, m.Receive = former.Send, former.Sources, former.RIDs, former.Receive

@@ -17,8 +17,10 @@ import (
 
 // Reading the peer's descriptions (RFC 9429, Sections 5.8, 5.10 and 5.11).
 
-// isRestart reports whether the peer's description restarts ICE: "a change of
-// the ice-ufrag or the ice-pwd" (RFC 8839, Section 4.4.1.1.1).
+// isRestart reports whether the peer's description restarts ICE: "To restart ICE, an
+// agent MUST change both the "ice-pwd" and the "ice-ufrag" for the data stream in an
+// offer." RFC 8839, Section 4.4.1.1.1. One alone is taken for a restart, too: the old
+// ones are of no use any more.
 func (c *core) isRestart(t sdp.Transport) bool {
 	return c.remoteCredentials.Ufrag != "" && (t.Ufrag != c.remoteCredentials.Ufrag || t.Pwd != c.remoteCredentials.Pwd)
 }

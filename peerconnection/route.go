@@ -87,7 +87,7 @@ func (m *UDPMux) route(local netip.AddrPort, p packet) (to [2]*PeerConnection) {
 }
 
 // requestUfrag is the receiver's ufrag in a connectivity check's USERNAME:
-// "the username fragment of the peer, a colon, and our own" (RFC 8445, Section 7.2.2).
+// the receiver's username fragment, a colon, and the sender's (RFC 8445, Section 7.2.2).
 func requestUfrag(b []byte) ([]byte, bool) {
 	msg, err := stun.Parse(b)
 	if err != nil || msg.Class() == stun.SuccessResponse || msg.Class() == stun.ErrorResponse {

@@ -12,8 +12,7 @@ import (
 // RID (RFC 8851) that its packets carry.
 
 // readLayers reads a=rid and a=simulcast. Of alternatives for one layer we take the
-// first; "if … the rid-ids … are not defined" the layer is not there (RFC 8853,
-// Section 5.2).
+// first; a layer that no a=rid defines is not there (RFC 8853, Section 5.2).
 func (d *rtpDescription) readLayers(m *sdp.Media) {
 	var sent, received []string
 	for r := range m.RIDs() {

@@ -294,8 +294,8 @@ type framer interface {
 // maxFrame is the largest message that two bytes of length allow.
 const maxFrame = 1<<16 - 1
 
-// frames cuts a stream of a peer's into messages: "a 16-bit unsigned integer LENGTH field,
-// coded in network byte order (big-endian), followed by" as many bytes. RFC 4571, Section 2. Its room
+// frames cuts a stream of a peer's into messages: "A 16-bit unsigned integer LENGTH field,
+// coded in network byte order (big-endian), begins the frame." RFC 4571, Section 2. Its room
 // grows with what has arrived, not with what was announced.
 type frames struct {
 	b          []byte

@@ -72,8 +72,8 @@ const (
 	pmtuRaiseTimer = 600 * time.Second // PMTU_RAISE_TIMER
 	// errorRetry is how long MTUError lasts with a peer that does not answer probes.
 	errorRetry = 10 * time.Second
-	// minPLPMTU is MIN_PLPMTU as an IP packet: "a host is required to be able to
-	// reassemble" 576 bytes (RFC 1122, Section 3.3.2), and hardly a link has less.
+	// minPLPMTU is MIN_PLPMTU as an IP packet: "EMTU_R MUST be greater than or equal to
+	// 576" (RFC 1122, Section 3.3.2), and hardly a link has less.
 	minPLPMTU = 576
 )
 
@@ -113,7 +113,7 @@ func (a *Association) PathMTU() int { return a.send.mtu }
 // MayFragment reports whether the packet that AppendPacket returned last is
 // larger than the path's MTU, and has to be sent all the same, in fragments if
 // need be: it holds a chunk that was cut for a path that had room for it. "Once
-// a message has been fragmented, it cannot be re-fragmented. Instead, if the PMTU
+// a user message is fragmented, it cannot be re-fragmented. Instead, if the PMTU
 // has been reduced, then IP fragmentation MUST be used" (RFC 9260, Section 6.9).
 func (a *Association) MayFragment() bool { return a.send.oversize }
 

@@ -209,9 +209,9 @@ func (a *Association) receiveData(now time.Time, c chunk, data, urgent *bool) bo
 		return true
 	}
 	if !d.interleaved && a.peer.has(Interleaving) {
-		// "If I-DATA support has been negotiated on an association, I-DATA chunks
-		// MUST be used for all user messages and DATA chunks MUST NOT be used" (RFC
-		// 8260, Section 2.2.1).
+		// "If user message interleaving support has been negotiated for an association,
+		// I-DATA chunks MUST be used for all user messages and DATA chunks MUST NOT be
+		// used." RFC 8260, Section 2.2.1.
 		a.abort(now, dataNotInterleaved)
 		return false
 	}

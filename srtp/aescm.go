@@ -65,8 +65,8 @@ func (t *aesCM) crypt(k *cmKeys, ssrc uint32, index uint64, b []byte) {
 	t.ctr.xor(k.block, hi, lo, b)
 }
 
-// sealRTP authenticates "the concatenation of the Authenticated Portion of the
-// packet [...] with the roll-over counter" (RFC 3711, Section 4.2): of the packet
+// sealRTP authenticates "the Authenticated Portion of the packet (as specified in
+// Figure 1) concatenated with the ROC" (RFC 3711, Section 4.2): of the packet
 // as it is sent, so with Cryptex the contributing sources are back in place.
 func (t *aesCM) sealRTP(p []byte, n int, h header, index uint64) {
 	h.extensionFirst(p)

@@ -27,9 +27,9 @@ type MasterKey struct {
 // SplitKeyingMaterial cuts what DTLS exported into the master key that we write
 // with and the one that we read with. They alias exported.
 //
-// RFC 5764, Section 4.2: "The total length of material to be exported is [...]
-// client_write_SRTP_master_key, server_write_SRTP_master_key,
-// client_write_SRTP_master_salt, server_write_SRTP_master_salt", in this order.
+// RFC 5764, Section 4.2: it is client_write_SRTP_master_key,
+// server_write_SRTP_master_key, client_write_SRTP_master_salt and
+// server_write_SRTP_master_salt, in this order.
 func SplitKeyingMaterial(p Profile, exported []byte, role Role) (write, read MasterKey, err error) {
 	params := p.params()
 	if params == nil {

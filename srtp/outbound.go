@@ -43,7 +43,7 @@ func (o *Outbound) SealRTP(b []byte, start int) ([]byte, error) {
 	if !ok {
 		return b[:start], ErrMalformed
 	}
-	// RFC 3711, Section 9.2: "after 2^48 SRTP packets [...] have been secured
+	// RFC 3711, Section 9.2: "when 2^48 SRTP packets [...] have been secured
 	// with the same key [...] the key management MUST be called to provide new
 	// master key(s) [...] or the session MUST be terminated."
 	if o.sources.count > maxIndex {

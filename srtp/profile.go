@@ -31,8 +31,7 @@ func (p Profile) params() *profileParams {
 	case AES128_CM_HMAC_SHA1_80:
 		return &profileParams{"SRTP_AES128_CM_HMAC_SHA1_80", 16, 14, 20, 10, 10}
 	case AES128_CM_HMAC_SHA1_32:
-		// RFC 5764, Section 4.1.2: "RTP auth_tag_length: 32 bits; RTCP
-		// auth_tag_length: 80 bits".
+		// RFC 5764, Section 4.1.2: "auth_tag_length: 32", and "RTCP auth_tag_length: 80".
 		return &profileParams{"SRTP_AES128_CM_HMAC_SHA1_32", 16, 14, 20, 4, 10}
 	case AEAD_AES_128_GCM:
 		return &profileParams{"SRTP_AEAD_AES_128_GCM", 16, 12, 0, 16, 16}

@@ -12,7 +12,7 @@ const maxIndex = 1<<48 - 1
 //
 //	i = 2^16 * v + SEQ, with v in { ROC-1, ROC, ROC+1 }
 //
-// "If ROC is not known at the receiver, it is zero": the index of a source's
+// Where nothing else is told, the first ROC is zero: the index of a source's
 // first packet is its sequence number. Where the nearest index would be below
 // zero, which Appendix A makes roll-over counter 2^32-1, there was no such
 // packet, and seq is far ahead instead. An index over maxIndex means that the

@@ -63,8 +63,8 @@ const (
 )
 
 // ComprehensionRequired reports whether an agent that does not know the
-// attribute must refuse the message: "the attributes with type values between
-// 0x0000 and 0x7FFF are comprehension-required". RFC 8489, Section 14.
+// attribute must refuse the message: "Attributes with type values between 0x0000 and
+// 0x7FFF are comprehension-required attributes". RFC 8489, Section 14.
 func (t AttributeType) ComprehensionRequired() bool { return t < 0x8000 }
 
 // knownRequired are the comprehension-required attributes that this package

@@ -94,8 +94,8 @@ type sending struct {
 }
 
 // A legacyQuery is the question of somebody who speaks DNS, and does not know that
-// this is not quite the same: "The query ID in the response MUST match the query ID
-// given in the query message." RFC 6762, Section 6.7.
+// this is not quite the same: the answer "MUST repeat the query ID and the question given
+// in the query message". RFC 6762, Section 6.7.
 type legacyQuery struct {
 	id   uint16
 	from netip.AddrPort
@@ -202,8 +202,8 @@ func (h *Host) Receive(now time.Time, from netip.AddrPort, packet []byte) {
 	case !m.response:
 		h.receiveQuery(now, from, m)
 	case from.Port() == Port:
-		// "any Multicast DNS response received with a source UDP port other than 5353 MUST
-		// be silently ignored". RFC 6762, Section 6.
+		// "Multicast DNS implementations MUST silently ignore any Multicast DNS responses they
+		// receive where the source UDP port is not 5353." RFC 6762, Section 6.
 		h.receiveResponse(now, m)
 	}
 }

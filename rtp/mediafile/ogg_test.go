@@ -93,7 +93,7 @@ func TestOggPages(t *testing.T) {
 	}
 }
 
-// RFC 3533, Section 5: "a lacing value of less than 255 implies" the end of a packet,
+// RFC 3533, Section 5: "a value of less than 255 marks the end of the packet",
 // which is why one of a multiple of 255 bytes ends in an empty segment.
 func TestOggLacing(t *testing.T) {
 	sizes := []int{1, 254, 255, 256, 509, 510, 511, 1275, 30_000, 61_000, 61_440}

@@ -20,8 +20,8 @@ const (
 	// opusMaxDuration is that of a packet, 120 ms (RFC 6716, Section 3.2.1).
 	opusMaxDuration = 5760
 	// opusMaxPacket is more than a packet of 120 ms has. RFC 7845, Section 6:
-	// "Decoders SHOULD treat audio data packets as invalid if they are larger than
-	// 61,440 octets", which is of stereo.
+	// "Demuxers SHOULD treat audio data packets as invalid [...] if they are larger than
+	// 61,440 octets per Opus stream".
 	opusMaxPacket = 61_440
 	// opusMaxPage: "no more than one second" (Section 5) is what is lost of a
 	// recording at most.
@@ -299,9 +299,9 @@ func (o *OggWriter) add(packet []byte, samples int64) error {
 }
 
 // conceal fills the gap up to pts with packets whose frames are empty. RFC 7845,
-// Section 4.1: "When this happens, a multiplexer SHOULD [...] emit packets that
-// explicitly request the use of Packet Loss Concealment (PLC) in place of the
-// missing packets."
+// Section 4.1: "In order to support capturing a real-time stream that has lost or not
+// transmitted packets, a multiplexer (muxer) SHOULD emit packets that explicitly request
+// the use of Packet Loss Concealment (PLC) in place of the missing packets."
 func (o *OggWriter) conceal(pts time.Duration) error {
 	gap := ticks(pts-o.first, opusClock) - o.position
 	if gap > int64(maxGap/time.Second)*opusClock {

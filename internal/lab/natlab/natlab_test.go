@@ -26,8 +26,7 @@ func TestEveryPairConnects(t *testing.T) {
 				if !r.As() {
 					t.Errorf("seed %d: %v; theory says direct %v, over %v", seed, &r, r.Direct, r.Over)
 				}
-				// RFC 8445, Section 14.2: "Agents MUST NOT use a Ta value smaller than 5 ms", and
-				// 50 ms is what it is without the peer's word.
+				// RFC 8445, Section 14.2: "ICE agents SHOULD use a default Ta value, 50 ms".
 				const ta = 50 * time.Millisecond
 				if r.Pace > 0 {
 					paced++
