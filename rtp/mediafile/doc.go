@@ -64,6 +64,11 @@
 // makes the files here too. More than one stream in an Ogg file: the first of Opus is
 // read. Pictures shown in another order than they are decoded in
 // (B-frames), which no WebRTC sender makes: those of an Annex B stream get their
-// times in decoding order. Several frames of one VP9 picture (spatial layers) are
-// written as they come, without the index of a superframe.
+// times in decoding order.
+//
+// Several frames of one VP9 picture (spatial layers) are one frame here, written as they came:
+// one after the other, without the index of a superframe. libvpx decodes the highest
+// (ffmpeg -c:v libvpx-vp9), and so do browsers that use it; ffmpeg's own decoder shows the
+// lowest. An index would have it show each layer as a picture of its own, for senders
+// mark them all as shown: only rewriting the frames' headers would help.
 package mediafile

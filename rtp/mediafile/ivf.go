@@ -198,7 +198,8 @@ func (f *IVFWriter) appendHeader(b []byte, p Picture) []byte {
 	return append(b, make([]byte, ivfHeaderSize-ivfFrameCount)...)
 }
 
-// Close fills in the number of frames.
+// Close fills in the number of frames. Where what is written to can't seek, as a pipe, it stays
+// zero, which readers take for unknown: the file plays to its end all the same.
 func (f *IVFWriter) Close() error {
 	if !f.close() {
 		return nil
