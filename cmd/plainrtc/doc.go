@@ -22,7 +22,7 @@
 // and shares. labsctp.go turns flags into an experiment of internal/lab, labsweep.go
 // into many, on all processors; labreport.go tells what came of them, in words,
 // JSON and pictures. labjitter.go does all that for the jitter buffer, with
-// rtp/jitter/jitterlab.
+// rtp/jitter/jitterlab, and labmedia.go for congestion control of media, with internal/lab.
 //
 // turn.go turns flags into users, ports and limits for internal/relay, which is the server. stun.go
 // asks one, over and over (RFC 5780). doctor.go asks all there are: doctorway.go is a connection to

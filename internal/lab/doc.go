@@ -1,4 +1,4 @@
-// Package lab experiments with congestion control: flows of SCTP share a
+// Package lab experiments with congestion control: flows of SCTP, or of video, share a
 // bottleneck of internal/netsim, on virtual time, and what they do is measured
 // and drawn.
 //
@@ -32,8 +32,13 @@
 // associations, and not those who use them, are what is measured. The time to set
 // up SCTP counts, and that of DTLS and ICE does not.
 //
+// A [MediaExperiment] has senders of video in their place, and flows of data beside them if asked: sessions of
+// package rtp/session, whose encoders make frames as large as congestion control says. [MediaCases]
+// are the test cases of RFC 8867. A packet is 16 bytes of SRTP and 28 of headers longer than what the session made.
+//
 // # How to read it
 //
 // experiment is what is asked, and run drives it; flow is a host of the simulation
-// and measures at the receiver; result has the figures and figure draws them.
+// and measures at the receiver; result has the figures and figure draws them. media, mediaflow, mediarun and
+// mediaresult are the same for media.
 package lab

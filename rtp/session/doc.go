@@ -71,9 +71,22 @@
 //
 // Audio is not paced; video is, behind it, so that a key frame is spread over some
 // time rather than lost in a queue on the way; but for packets that arrived in a session and
-// are passed on, which their sender has paced. The pacer never holds back for long: congestion
-// control is the encoder's, which [Session.AvailableOutgoingBitrate] tells what the path carries, by
-// transport-wide feedback, RFC 8888 or REMB.
+// are passed on, which their sender has paced. The pacer never holds back for long: what is too much is the
+// encoder's to change.
+//
+// # Congestion control
+//
+// Package congestion estimates what the path carries, by transport-wide feedback, by that of RFC 8888 or
+// by the peer's REMB, where one of them was negotiated. [Sender.TargetBitrate] tells each
+// encoder its part, by the rules in allocate.go, within the limits of its encoding and of the peer's
+// description. Media leaves at two and a half times the estimate; before anything is known, at 10 Mbit/s.
+// What is sent again has half of the estimate at most, and encoders the rest.
+//
+// Where feedback and a stream of retransmissions were negotiated, and while there is media to send, the path is
+// probed by clusters: of media, filled up with packets that left a moment before. They count as
+// retransmissions, and those who have the originals drop them.
+//
+// For a peer who negotiates REMB and nothing better we estimate, by its abs-send-time.
 //
 // Sender reports of what is passed on translate the source's clock into ours, so that audio and
 // video stay in step. NTP time is the wall clock reading of now.
@@ -100,11 +113,11 @@
 //
 // # How to read it
 //
-// Inbound: demux (which stream), stream, reception (RFC 3550, Appendix A), nack, keyframe, frames (jitter
+// Inbound: demux (which stream), stream, picture (its size), reception (RFC 3550, Appendix A), nack, keyframe, frames (jitter
 // buffer and lip sync), packet, redundancy (RED, both ways) and recovery (of FEC). Outbound: sender, encoding, packetize and rewrite (where packets come
 // from), history, queue and pacer (where they wait), build (as they leave), protection (by FEC), nackanswer, dtmf. RTCP: reports
-// and control (out and in), rtt, clock, twcc and ccfb over arrivals (what we tell the peer), acks and estimate
-// (what it tells us), remb. section is what negotiation settled, session joins all, stats counts; fifo is what several of them keep packets in.
+// and control (out and in), rtt, clock, twcc, ccfb and remb over arrivals (what we tell the peer), feedback
+// (what it tells us), allocate and probe. section is what negotiation settled, session joins all, stats counts; fifo is what several of them keep packets in.
 //
 // # Memory
 //
@@ -116,8 +129,8 @@
 // # Out of scope
 //
 // Encryption (package srtp), SDP (package sdp), and codecs. RED around packets that are
-// passed on: they leave as they came. The feedback messages SLI, RPSI and TSTR, that no browser sends; TMMBR. REMB is taken and not made: who can send one
-// can have transport-wide feedback. Transport-wide sequence numbers with requests for feedback, that
+// passed on: they leave as they came. The feedback messages SLI, RPSI and TSTR, that no browser sends; TMMBR.
+// Holding encoders to their targets: who sends more than that is paced, and loses packets. Transport-wide sequence numbers with requests for feedback, that
 // none negotiates. Resolving collisions of SSRCs, which of two ends happen once in four billion
 // calls: the packets are dropped.
 package session
