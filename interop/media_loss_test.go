@@ -26,6 +26,7 @@ type relay struct {
 	rand *rand.Rand
 	loss float64 // the share of datagrams that are lost, either way
 	each int     // or: one of so many is lost, either way; 0: none
+	rate float64 // bit/s from the page to us; 0: any. What waits its turn waits in the socket
 	lost int
 }
 
@@ -81,6 +82,9 @@ func (r *relay) carry(in, out *net.UDPConn, to func(from netip.AddrPort) (netip.
 		if err != nil {
 			return // closed
 		}
+		if in == r.toUs {
+			r.pace(n)
+		}
 		if address, ok := to(from); ok && !r.loses(count) {
 			out.WriteToUDPAddrPort(b[:n], address)
 		}
@@ -102,6 +106,23 @@ func (r *relay) loseEach(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.each = n
+}
+
+// pace takes the time that a datagram takes on a narrow path.
+func (r *relay) pace(size int) {
+	r.mu.Lock()
+	rate := r.rate
+	r.mu.Unlock()
+	if rate > 0 {
+		time.Sleep(time.Duration(8 * float64(size) / rate * float64(time.Second)))
+	}
+}
+
+// narrow gives the path from the page to us a rate.
+func (r *relay) narrow(rate float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rate = rate
 }
 
 func (r *relay) lose(share float64) {

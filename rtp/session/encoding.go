@@ -32,7 +32,6 @@ type encoding struct {
 
 	rtxSequence   uint16
 	repairNumbers [repairNumbers]repairNumber
-	padding       uint16    // counts packets that are sent again to probe
 	askedFor      time.Time // when somebody asked for its target last
 	first         uint16    // its first sequence number
 	answered      nackAnswers

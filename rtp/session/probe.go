@@ -11,7 +11,7 @@ import (
 // is helped by it, and others drop it.
 
 const (
-	// paddingPackets is how many of the latest packets are sent again.
+	// paddingPackets is how many of the latest packets one is taken from.
 	paddingPackets = 8
 	// leastPadding is the size of a packet that is worth its headers.
 	leastPadding = 200
@@ -43,17 +43,20 @@ func (s *Session) appendPadding(now time.Time, b []byte) []byte {
 	if e == nil || !s.canPad(e) {
 		return b
 	}
-	for range paddingPackets {
-		e.padding++
-		v := e.history.get(e.rewrite.next - 1 - e.padding%paddingPackets)
-		if v == nil || !v.sent || v.codec.RTX == 0 || len(v.packet.Payload()) < leastPadding {
-			continue
+	// The largest, so that few suffice.
+	var v *slot
+	for i := range uint16(paddingPackets) {
+		o := e.history.get(e.rewrite.next - 1 - i)
+		if o != nil && o.sent && o.codec.RTX != 0 && len(o.packet.Payload()) >= leastPadding && (v == nil || len(o.packet.Payload()) > len(v.packet.Payload())) {
+			v = o
 		}
-		// To the peer's requests for it this is no answer.
-		at, resent, queued := v.at, v.resent, v.queued
-		out := s.appendSlot(now, b, e, v, true)
-		v.at, v.resent, v.queued = at, resent, queued
-		return out
 	}
+	if v == nil {
+		return b
+	}
+	// To the peer's requests for it this is no answer.
+	at, resent, queued := v.at, v.resent, v.queued
+	b = s.appendSlot(now, b, e, v, true)
+	v.at, v.resent, v.queued = at, resent, queued
 	return b
 }
