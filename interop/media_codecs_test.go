@@ -164,8 +164,8 @@ func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
 		if audio { // a machine that is busy with others is late with some
 			least -= total / 10
 		}
-		// What the browser says may be a picture old.
-		if !strings.EqualFold(want[6:], r.codec.Name) || total < 10 || got < least || got > total+2 || r.missing > 0 ||
+		// What the browser says is some pictures old when the machine is busy.
+		if !strings.EqualFold(want[6:], r.codec.Name) || total < 10 || got < least || got > total+2+total/10 || r.missing > 0 ||
 			in.PacketsLost != 0 || audio && int(in.PacketsReceived) < total {
 			t.Errorf("%s: the browser sent %d, and we have %v, %d packets received and %d lost", want, total, r, in.PacketsReceived, in.PacketsLost)
 		}
