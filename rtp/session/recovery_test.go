@@ -353,6 +353,53 @@ func TestRedundancyBetweenPadding(t *testing.T) {
 	}
 }
 
+// What libwebrtc has sent in RED it sends again in RED, under the payload type that is for that; and what
+// makes no sense is dropped.
+func TestRetransmissionOfRED(t *testing.T) {
+	s := New(Config{Rand: &countingRand{0xf0}, CNAME: "z"})
+	if err := s.Configure(testStart, byNACKAndULP.sections()[1]); err != nil {
+		t.Fatal(err)
+	}
+	packet := func(pt uint8, ssrc uint32, sequence uint16, body ...byte) []byte {
+		b := rtp.NewBuilder(nil, rtp.Header{PayloadType: pt, SequenceNumber: sequence, Timestamp: 3000, SSRC: ssrc})
+		return append(b.Bytes(), body...)
+	}
+	frame := []byte{0x10, 0, 0, 0, 0x9d, 0x01, 0x2a}
+	red := append([]byte{96}, frame...)
+	for i, test := range []struct {
+		why    string
+		packet []byte
+		drop   string // "": it is read
+	}{
+		{"wrapped", packet(ptRED, 7, 100, red...), ""},
+		{"not wrapped", packet(96, 7, 101, frame...), ""},
+		{"a repair packet has a place", packet(ptRED, 7, 104, append([]byte{ptULP}, make([]byte, 20)...)...), ""},
+		{"sent again", packet(ptREDRTX, 8, 5, append([]byte{0, 102}, red...)...), ""},
+		{"sent again as it would be without RED", packet(97, 8, 6, append([]byte{0, 103}, frame...)...), ""},
+		{"sent again once more", packet(ptREDRTX, 8, 7, append([]byte{0, 102}, red...)...), dropDuplicate},
+		{"RED in RED", packet(ptRED, 7, 105, ptRED, 96, 1), dropPayloadType},
+		{"RED of what is not negotiated", packet(ptRED, 7, 105, 33, 1), dropPayloadType},
+		{"RED cut off", packet(ptRED, 7, 105, 0x80|96, 0), dropRED},
+		{"a repair packet sent again", packet(ptREDRTX, 8, 8, 0, 99, ptULP, 1), dropPayloadType},
+		{"a repair packet without RED", packet(ptULP, 7, 106, make([]byte, 20)...), ""},
+	} {
+		why := drops(t, s, test.packet)
+		read := 0
+		for st, ok := s.NextStream(); ok; st, ok = s.NextStream() {
+			for p, ok := st.NextPacket(); ok; p, ok = st.NextPacket() {
+				read++
+				media := i != 2 && i != 10
+				if p.PayloadType() != 96 || p.SSRC() != 7 || media != bytes.Equal(p.Payload(), frame) || !media && len(p.Payload()) > 0 {
+					t.Errorf("%s: what is read is %v: %x", test.why, p, p.Payload())
+				}
+			}
+		}
+		if test.drop == "" && (read != 1 || len(why) > 0) || test.drop != "" && !slices.Equal(why, []string{test.drop}) {
+			t.Errorf("%s: %d packets are read, and drops %q", test.why, read, why)
+		}
+	}
+}
+
 // Comfort noise is a frame like any other, and what it is followed by is not missed.
 func TestComfortNoise(t *testing.T) {
 	all := fullSections()
