@@ -449,6 +449,14 @@ func FuzzDecoder(f *testing.F) {
 		}
 		chunk(1, e.AppendRepair(nil, 0, 1))
 		f.Add(byte(format), all)
+		all = nil
+		packets, repairs, _ := captured(f, map[Format]string{ULP: "testdata/chromium-ulpfec.hex", Flex: "testdata/chromium-flexfec.hex"}[format])
+		chunk(0, packets[0].Bytes())
+		chunk(1, repairs[0])
+		for _, p := range packets[1:] {
+			chunk(0, p.Bytes())
+		}
+		f.Add(byte(format), all)
 	}
 	f.Fuzz(func(t *testing.T, format byte, b []byte) {
 		d := newDecoder(Format(format & 1))

@@ -440,3 +440,34 @@ func TestPlayoutDelay(t *testing.T) {
 		}
 	}
 }
+
+// What is lost between two pictures that follow on each other by their numbers is no media: repair packets,
+// or padding. Nothing waits for it, and no key frame is needed.
+func TestHarmlessHoles(t *testing.T) {
+	for _, test := range []struct {
+		why   string
+		next  uint16 // the picture id behind the hole
+		waits bool
+	}{{"a repair packet is lost", 8, false}, {"a picture is lost", 9, true}} {
+		w := newWorld(t, Config{Video: true})
+		w.b.SetRTT(50 * ms)
+		picture := func(n int, id uint16, key bool) {
+			d := payload.VP8Descriptor{Start: true, HasPictureID: true, PictureID: id}
+			w.send(vp8Packet(t, n, uint32(id)*3000, true, true, key, d), vp8)
+		}
+		for i := range 8 {
+			picture(100+i, uint16(i), i == 0)
+			w.sleep(33 * ms)
+		}
+		before := len(w.frames)
+		picture(109, test.next, false) // 108 is lost
+		w.sleep(33 * ms)
+		if waits := len(w.frames) == before; waits != test.waits || before != 8 {
+			t.Errorf("%s: %d pictures were shown before, %d after", test.why, before, len(w.frames))
+		}
+		w.sleep(time.Second)
+		if w.b.NeedsKeyFrame() != test.waits {
+			t.Errorf("%s: a key frame is needed: %t", test.why, !test.waits)
+		}
+	}
+}
