@@ -135,7 +135,7 @@ func (s *stream) open(ctx context.Context, d ice.Dial) (net.Conn, error) {
 	if name == "" {
 		name = d.Path.Remote.Addr().WithZone("").String()
 	}
-	secure := tls.Client(conn, &tls.Config{ServerName: name, RootCAs: s.pc.core.cfg.RootCAs, MinVersion: tls.VersionTLS12})
+	secure := tls.Client(conn, &tls.Config{ServerName: name, RootCAs: s.pc.core.cfg.RootCAs, MinVersion: tls.VersionTLS12, NextProtos: []string{"stun.turn"}})
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("TLS: %w", err)

@@ -115,6 +115,7 @@ func describe(from string, packet []byte) string {
 	name := m.Type().String()
 	text := strings.TrimPrefix(m.String()[len(name):], " ")
 	text = strings.ReplaceAll(noisy.ReplaceAllString(text, "$1"), "MESSAGE-INTEGRITY", "MI")
+	text = strings.ReplaceAll(text, "REQUESTED-TRANSPORT=06000000", "REQUESTED-TRANSPORT=TCP")
 	return name + "\t" + strings.ReplaceAll(text, "REQUESTED-TRANSPORT=11000000", "REQUESTED-TRANSPORT=UDP")
 }
 
@@ -142,6 +143,12 @@ func explain(e ClientEvent) string {
 		return fmt.Sprintf("try elsewhere: %v", e.Err)
 	case Moved:
 		return "moved"
+	case Connected:
+		return fmt.Sprintf("connected with %v", e.Peer)
+	case ConnectFailed:
+		return fmt.Sprintf("not connected with %v: %v", e.Peer, e.Err)
+	case Attempted:
+		return fmt.Sprintf("%v connects", e.Peer)
 	case Closed:
 		return fmt.Sprintf("closed: %v", e.Err)
 	}
@@ -163,6 +170,8 @@ func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 				config.IPv6 = true
 			case "mobility":
 				config.Mobility = true
+			case "tcp-relays":
+				config.TCPRelays = true
 			case "dont-fragment":
 				config.DontFragment = true
 			case "short-nonces":
@@ -235,6 +244,8 @@ func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 					config.Password = TimeLimitedPassword("secret", config.Username)
 				case "stream":
 					config.Stream, a.framer, z.tuple.Protocol = true, &Framer{}, TCP
+				case "tcp":
+					config.TCP = true
 				case "both":
 					config.Family = BothFamilies
 				case "ipv6":
@@ -251,6 +262,24 @@ func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 			}
 			a.Client, _ = NewClient(config)
 			a.Start(now)
+			return nil
+		case "connect a":
+			return a.Connect(now, address())
+		case "connected z", "failed z": // the connection that was asked for last
+			asked := asked[ConnectPeer](z.host)
+			if len(asked) == 0 {
+				return fmt.Errorf("%w: nothing is to be connected", ladder.ErrUsage)
+			}
+			if id := asked[len(asked)-1].Connection; verb == "connected" {
+				z.PeerConnected(now, id)
+			} else {
+				z.PeerFailed(now, id)
+			}
+			return nil
+		case "accept z": // a peer connects with the relay
+			if _, ok := z.PeerAccepted(now, 1, address()); !ok {
+				return errors.New("the peer is not let in")
+			}
 			return nil
 		case "permit a":
 			return a.CreatePermission(now, address().Addr())

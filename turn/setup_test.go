@@ -74,8 +74,15 @@ func (h *host) serve(now time.Time) (said []string) {
 		switch e := e.(type) {
 		case Abuse:
 			h.abuses = append(h.abuses, e)
-		case ConnectPeer, Splice, ClosePeer:
+		case ConnectPeer:
 			h.asked = append(h.asked, e)
+			said = append(said, fmt.Sprintf("relay %d connects with %v", e.Relay, e.Peer))
+		case Splice:
+			h.asked = append(h.asked, e)
+			said = append(said, fmt.Sprintf("connection joined with %v", e.Client))
+		case ClosePeer:
+			h.asked = append(h.asked, e)
+			said = append(said, "connection with a peer closed")
 		case OpenRelay:
 			h.opened = append(h.opened, e)
 			switch {

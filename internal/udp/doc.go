@@ -3,6 +3,7 @@
 //
 // [Listen] opens a [Socket] and names the function that takes what arrives, in
 // batches. [Socket.Send] sends a run of datagrams of one size to one place.
+// [ListenGroup] opens several on one address, for servers whose processors shall share the work.
 // [HostAddresses] lists where sockets may be bound.
 //
 // # Linux
