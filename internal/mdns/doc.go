@@ -12,8 +12,8 @@
 //
 // # What it does
 //
-// A name is asked for at once and after 1 and 3 s, the intervals of RFC 6762, Section 5.2;
-// after 5 s it has no address. What was found out is remembered: an address for as
+// A name is asked for at once and after 1, 3 and 7 s, the intervals of RFC 6762, Section
+// 5.2; after 10 s it has no address. What was found out is remembered: an address for as
 // long as its owner says and two minutes at most, the absence of one for ten seconds. Names
 // that do not look like a UUID and ".local" are neither asked for nor answered.
 //

@@ -28,7 +28,7 @@ const (
 
 	// giveUpAfter is how long there may be no answer, and forgetAfter how long its
 	// absence is remembered.
-	giveUpAfter = 5 * time.Second
+	giveUpAfter = 10 * time.Second
 	forgetAfter = 10 * time.Second
 
 	// "A Multicast DNS responder MUST NOT (except in the one special case of answering
@@ -41,7 +41,7 @@ const (
 // askAgain is how long after the first question the others are asked: "The interval
 // between the first two queries MUST be at least one second, the intervals between
 // successive queries MUST increase by at least a factor of two". RFC 6762, Section 5.2.
-var askAgain = [...]time.Duration{time.Second, 3 * time.Second}
+var askAgain = [...]time.Duration{time.Second, 3 * time.Second, 7 * time.Second}
 
 // An Event is a rare fact that a Host tells.
 type Event interface{ event() }
@@ -102,7 +102,7 @@ type legacyQuery struct {
 }
 
 // Lookup asks for the address of a name, which the event [Resolved] tells: at once,
-// if it is known, and after five seconds at the latest.
+// if it is known, and after ten seconds at the latest.
 func (h *Host) Lookup(now time.Time, name string) {
 	name = strings.ToLower(name)
 	if !IsName(name) || len(h.lookups) == maxLookups && !h.asks(name) {

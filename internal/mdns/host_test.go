@@ -133,9 +133,9 @@ func TestLookup(t *testing.T) {
 		l.run(time.Second)
 		l.expectSent(t, "goodbye", "answer 1m2s")
 		l.hosts[0].Lookup(l.now, name)
-		l.run(10 * time.Second)
+		l.run(15 * time.Second)
 		l.expect(t, "after goodbye nobody has the name", mdns.Resolved{Name: name})
-		l.expectSent(t, "three questions", "question 1m3s", "question 1m4s", "question 1m6s")
+		l.expectSent(t, "four questions", "question 1m3s", "question 1m4s", "question 1m6s", "question 1m10s")
 
 		l.hosts[0].Lookup(l.now, name)
 		l.run(0)
@@ -144,7 +144,7 @@ func TestLookup(t *testing.T) {
 		l.run(10 * time.Second)
 		l.hosts[0].Lookup(l.now, name)
 		l.run(0)
-		l.expectSent(t, "for a while", "question 1m23s")
+		l.expectSent(t, "for a while", "question 1m28s")
 		if l.hosts[0].Idle() || !l.hosts[1].Idle() || !l.hosts[2].Idle() {
 			t.Error("the first asks still, and the others are idle")
 		}
