@@ -424,3 +424,117 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+// ICE restarts over the same connection, and messages go on.
+func TestRestartOverTCP(t *testing.T) {
+	ctx := within(t, 60*time.Second)
+	a, z := newPeer(t, Config{}), newPeer(t, Config{TCPMux: listenTCP(t)})
+	da, err := a.CreateDataChannel("test", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signalFiltered(t, ctx, a, z, isTCP)
+	dz, err := z.AcceptDataChannel(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, offerer := range []*PeerConnection{a, z, a} {
+		answerer := z
+		if offerer == z {
+			answerer = a
+		}
+		before := offerer.Stats().Transport.ICELocalUsernameFragment
+		offerer.RestartICE()
+		signalFiltered(t, ctx, offerer, answerer, isTCP)
+		if after := offerer.Stats().Transport.ICELocalUsernameFragment; after == before {
+			t.Fatal("ICE does not restart")
+		}
+		// Until the pairs of the new session carry data.
+		for _, pc := range []*PeerConnection{offerer, answerer} {
+			for !pc.restarted() {
+				if ctx.Err() != nil {
+					t.Fatalf("the pairs are %+v", pc.Stats().CandidatePairs)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		for _, way := range []struct{ from, to *DataChannel }{{da, dz}, {dz, da}} {
+			if err := way.from.SendText("still there"); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := way.to.ReadMessage(ctx); err != nil || string(m.Data) != "still there" {
+				t.Fatalf("%v, %v", m, err)
+			}
+		}
+	}
+}
+
+// restarted reports whether data goes by a nominated pair of the present session.
+func (pc *PeerConnection) restarted() bool {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	for _, p := range pc.core.ice.Pairs() {
+		if p.Selected && p.Nominated && p.LocalUfrag == pc.core.credentials.Ufrag {
+			return true
+		}
+	}
+	return false
+}
+
+// The TURN server starts anew: its connections break, and a new allocation is asked for over
+// another. The peer is told the new candidate, and the call goes on.
+func TestServerOverTCPStartsAnew(t *testing.T) {
+	ctx := within(t, 90*time.Second)
+	config := relay.Config{
+		Turn: turn.ServerConfig{
+			Realm: "example.org", Users: map[string]string{"alice": "wonderland"}, AllowedPeers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		},
+		TCP: []netip.AddrPort{netip.AddrPortFrom(loopback[0], 0)}, Relays: loopback,
+	}
+	server, err := relay.Listen(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, config.TCP = server.Addresses()
+	a := newPeer(t, Config{
+		ICETransportPolicy: ICETransportRelay,
+		ICEServers:         []ICEServer{{URLs: []string{"turn:" + config.TCP[0].String() + "?transport=tcp"}, Username: "alice", Credential: "wonderland"}},
+	})
+	z := newPeer(t, Config{})
+	da, dz := connect(t, ctx, a, z)
+	go func() {
+		for {
+			c, err := a.NextICECandidate(ctx)
+			switch {
+			case err == nil:
+				z.AddICECandidate(c)
+			case !errors.Is(err, io.EOF):
+				return
+			}
+			if errors.Is(err, io.EOF) {
+				select {
+				case <-a.Done():
+					return
+				case <-time.After(20 * time.Millisecond):
+				}
+			}
+		}
+	}()
+	server.Close()
+	for server, err = relay.Listen(config); err != nil; server, err = relay.Listen(config) {
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond) // somebody has the port, for a moment
+	}
+	defer server.Close()
+	for _, way := range []struct{ from, to *DataChannel }{{da, dz}, {dz, da}} {
+		if err := way.from.SendText("still there"); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := way.to.ReadMessage(ctx); err != nil || string(m.Data) != "still there" {
+			t.Fatalf("%v, %v: a is %v, with %+v", m, err, a.ConnectionState(), a.Stats().LocalCandidates)
+		}
+	}
+	a.Close()
+}
