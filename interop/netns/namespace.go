@@ -60,6 +60,10 @@ func Missing() error {
 			return fmt.Errorf("%w (as user %d)", err, os.Getuid())
 		}
 	}
+	// A kernel without a part says of it that there is no such thing, to programs that are there.
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && (strings.Contains(strings.ToLower(err.Error()), unix.ENOENT.Error()) || strings.Contains(err.Error(), "kind is unknown")) {
+		return err
+	}
 	return nil
 }
 
@@ -69,8 +73,11 @@ func try() error {
 		return err
 	}
 	defer internet.Close()
-	_, err = internet.Behind(Router{NAT: Cone, Outside: Wire{Delay: time.Millisecond}})
-	return err
+	site, err := internet.Behind(Router{NAT: Symmetric, Outside: Wire{Delay: time.Millisecond}})
+	if err != nil {
+		return err
+	}
+	return site.Impair(1, 1000)
 }
 
 // Close lets go of the namespace.
