@@ -55,6 +55,16 @@ func ListenGroup(addr netip.AddrPort, n int, receive func(s *Socket, batch []Pac
 		return nil, fmt.Errorf("udp: cannot listen without an address")
 	}
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	for range 10 {
+		// Between the probe and the group somebody else may be given a port that was any.
+		if group, err = listenGroup(addr, n, receive); err == nil || addr.Port() != 0 {
+			break
+		}
+	}
+	return group, err
+}
+
+func listenGroup(addr netip.AddrPort, n int, receive func(s *Socket, batch []Packet)) (group []*Socket, err error) {
 	// Whoever shares an address shares it with everybody of the same user who does, another
 	// process too. So whether it is taken is seen by a socket that does not share.
 	probe, err := Listen(addr, func(*Socket, []Packet) {})
