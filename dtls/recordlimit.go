@@ -19,8 +19,8 @@ func (h *handshake) readRecordLimit(ext *extensions, version Version) error {
 	case limit == 0:
 		return nil
 	case limit < minRecordLimit:
-		// "Endpoints MUST treat receipt of a smaller value as a fatal error and
-		// generate an 'illegal_parameter' alert."
+		// "An endpoint MUST treat receipt of a smaller value as a fatal error and
+		// generate an "illegal_parameter" alert."
 		return refuse(AlertIllegalParameter, "the peer's record size limit of %d bytes is below %d", limit, minRecordLimit)
 	}
 	if version == DTLS13 {

@@ -186,7 +186,7 @@ func (c *core) offered(now time.Time, former, sections []section) {
 // transceiverFor finds a transceiver for a section that the peer has added: "if the
 // m= section is sendrecv or recvonly, and there are RtpTransceivers of the same type
 // that were added to the PeerConnection by addTrack and are not associated with any
-// m= section and are not stopped, find the first such"; or else a new one is made,
+// m= section and are not stopped, find the first [...] such RtpTransceiver"; or else a new one is made,
 // and receives.
 func (c *core) transceiverFor(s *section) *Transceiver {
 	kind := Kind(s.kind)
@@ -300,8 +300,8 @@ func (c *core) dissociate(now time.Time, t *Transceiver) {
 		}
 		t.association = was
 	case t.byRemote && t.sender.track == nil && !t.byAddTrack:
-		// "If a transceiver was created by applying the description that is being
-		// rolled back, and a track has not been attached to it … remove".
+		// What applying the description has made goes, unless a track was attached to it
+		// by AddTrack. RFC 9429, Section 4.1.10.2.
 		c.halt(now, t)
 		c.forget(t)
 	default:

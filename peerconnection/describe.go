@@ -31,7 +31,7 @@ func (c *core) createOffer(o *OfferOptions) (SessionDescription, error) {
 // offerSections are the sections of the next offer: those that there are, then one
 // for each transceiver that has none, then that of the data channels. A
 // transceiver takes the place of a section that was rejected before it takes one
-// at the end: "such an m= section MUST be recycled" (RFC 9429, Section 5.2.2).
+// at the end: "that "m=" section MUST be recycled" (RFC 9429, Section 5.2.2).
 func (c *core) offerSections() []section {
 	sections := slices.Clone(c.described())
 	numbers := number(sections)
@@ -70,8 +70,8 @@ func (c *core) offerSections() []section {
 	return sections
 }
 
-// recyclable is the first media section of no use, "which has a zero port in the current
-// local or remote description", -1 if there is none.
+// recyclable is the first media section of no use, which has a zero port in the current
+// local or remote description; -1 if there is none.
 func (c *core) recyclable(sections []section) int {
 	for i := range c.sections {
 		if c.sections[i].rejected && c.sections[i].isRTP() && sections[i].rejected && sections[i].transceiver == nil {

@@ -98,7 +98,7 @@ func (n *negotiation) init(rand io.Reader) error {
 	if _, err := io.ReadFull(rand, b[:]); err != nil {
 		return fmt.Errorf("peerconnection: Rand gave no random bytes: %w", err)
 	}
-	// "a 64-bit number whose highest bit is zero" (RFC 9429, Section 5.2.1).
+	// "a 64-bit quantity with the highest bit set to zero" (RFC 9429, Section 5.2.1).
 	n.sessionID = binary.BigEndian.Uint64(b[:]) >> 1
 	n.version = 1
 	return nil

@@ -7,9 +7,8 @@ import (
 	"github.com/plainrtc/plainrtc/internal/trace"
 )
 
-// A session whose last section was rejected has no transport any more: "If all …
-// m= sections have been rejected, the transport is closed" is how browsers read RFC
-// 9429. They end ICE and DTLS then; should there be sections again, these begin anew, and
+// A session whose last section was rejected has no transport any more: so browsers read
+// RFC 9429. They end ICE and DTLS then; should there be sections again, these begin anew, and
 // so do ours. The connection itself goes on.
 
 // unused reports whether the sections, of an offer or in force, are all rejected.

@@ -280,7 +280,7 @@ func (d *rtpDescription) append(as sdp.Attributes, offer bool) sdp.Attributes {
 	}
 	as = d.appendLayers(as)
 	if len(d.sendRIDs) > 0 || !sends(d.direction) {
-		return as // "If RIDs are used, the SSRCs are not signaled" as browsers have it
+		return as // where there are RIDs browsers tell no SSRCs
 	}
 	for _, s := range d.sources {
 		if s.RTX != 0 {

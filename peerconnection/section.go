@@ -71,8 +71,8 @@ func readOffer(offer *sdp.Session) []section {
 	return sections
 }
 
-// checkSections: "m= sections of a new offer correspond one by one to those of
-// the last description; more may follow" (RFC 9429, Section 5.2.2).
+// checkSections: the sections of a new offer are those of the last description, one by
+// one, and more may follow (RFC 9429, Section 5.2.2).
 func (c *core) checkSections(sections []section) error {
 	if len(sections) < len(c.sections) {
 		return fmt.Errorf("peerconnection: the remote offer has %d media descriptions where the session has %d: none may be left out",

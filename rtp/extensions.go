@@ -85,7 +85,7 @@ func nextElement(b []byte, from int, twoByte bool) (id uint8, at, end int) {
 		// "The 4-bit length is the number, minus one, of data bytes".
 		id, at = b[from]>>4, from+1
 		end = at + int(b[from]&0x0f) + 1
-		// "If the ID value 15 is used, its length field MUST be ignored, processing
+		// "If the ID value 15 is encountered, its length field MUST be ignored, processing
 		// of the entire extension MUST terminate at that point". Section 4.2. And the
 		// same for id 0 with a length greater than 0: Section 4.1.2.
 		if id == 15 || end > len(b) {

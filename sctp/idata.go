@@ -50,8 +50,8 @@ func parseInterleaved(c chunk) (d dataChunk, ok bool) {
 		payload:     v[16:],
 	}
 	// "If the B bit is set, this field contains the PPID of the user message …
-	// If the B bit is not set, this field contains the Fragment Sequence Number";
-	// that of the first fragment is zero.
+	// If the B bit is not set, this field contains the FSN", the Fragment Sequence
+	// Number; that of the first fragment is zero.
 	if word := binary.BigEndian.Uint32(v[12:]); d.flags&flagBegin != 0 {
 		d.ppid = word
 	} else {

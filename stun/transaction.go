@@ -44,7 +44,7 @@ type transactionTimer uint8
 
 const (
 	// timerRetransmit sends the request again. "A client SHOULD retransmit a
-	// STUN request message starting with an interval of RTO, doubling after each
+	// STUN request message starting with an interval of RTO [...], doubling after each
 	// retransmission." Section 6.2.1.
 	timerRetransmit transactionTimer = iota
 

@@ -242,8 +242,8 @@ func TestAuthentication(t *testing.T) {
 			if code != c.want {
 				t.Errorf("answered by %v, want %v", code, c.want)
 			}
-			// "The server SHOULD NOT include a USERNAME, USERHASH, MESSAGE-INTEGRITY
-			// [...] in the response" to what it could not authenticate.
+			// What it could not authenticate a server answers without MESSAGE-INTEGRITY
+			// (RFC 8489, Section 9.2.4).
 			if signed := a.answer.Has(stun.AttrMessageIntegrity); signed != (code == 0) {
 				t.Errorf("signed: %v", signed)
 			}

@@ -96,9 +96,8 @@ func (s *Server) listenRelay(id turn.RelayID, at netip.AddrPort, tcp bool) (*rel
 	return &relay{id: id, socket: socket}, nil
 }
 
-// port is a random one: "The server SHOULD NOT allocate ports in the range 0 - 1023
-// … to discourage clients from using TURN to run standard services", and at random, so that
-// strangers can't guess them (RFC 8656, Section 7.2; RFC 6056).
+// port is one of the configured range, at random, so that strangers can't guess it (RFC
+// 8656, Section 7.2; RFC 6056).
 func (s *Server) port() uint16 {
 	return s.config.MinPort + uint16(s.ports.IntN(int(s.config.MaxPort-s.config.MinPort)+1))
 }

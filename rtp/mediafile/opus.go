@@ -81,9 +81,8 @@ func NewOggReader(r io.Reader) (*OggReader, error) {
 			break
 		}
 	}
-	// The comment header may have pictures in it, and is passed over. "The second
-	// page of the stream [...] this page MUST be the one that completes it"
-	// is not so: it ends a page, and audio begins with the next.
+	// The comment header may have pictures in it, and is passed over. It may span
+	// pages, but "MUST finish the page on which it completes": audio begins with the next.
 	for first := true; ; first = false {
 		if err := o.nextPage(); err != nil {
 			return nil, truncated(err)

@@ -161,7 +161,8 @@ func (d *H265Depacketizer) Append(frame, payload []byte) ([]byte, error) {
 		}
 
 	case t == h265FU:
-		// "the S bit and E bit MUST NOT both be set to 1", Section 4.4.3.
+		// "the Start bit and End bit must not both be set to 1 in the same FU header",
+		// Section 4.4.3.
 		if len(payload) < 4 || payload[2]&0xc0 == 0xc0 || payload[2]&0x3f >= h265AP {
 			return frame, ErrMalformed
 		}

@@ -22,7 +22,7 @@ func ParseComfortNoise(payload []byte) (ComfortNoise, bool) {
 	if len(payload) == 0 {
 		return ComfortNoise{}, false
 	}
-	// "the most significant bit of the first byte is unused and always set to 0"
+	// "the most significant bit unused and always set to 0", Section 3.1.
 	return ComfortNoise{payload[0] & 0x7f, payload[1:]}, true
 }
 
