@@ -270,7 +270,7 @@ func TestRedundantAudio(t *testing.T) {
 				concealed++
 			}
 		}
-		if concealed > 20 { // until the delay is such that it can be waited for
+		if concealed > lost/2 { // until the delay is such that it can be waited for
 			t.Errorf("%d frames were concealed of %d lost", concealed, lost)
 		}
 	}
