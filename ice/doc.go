@@ -53,6 +53,18 @@
 //   - When a nominated path dies another valid one takes over without a restart,
 //     and is nominated, as browsers do and RFC 8445, Section 8.1.1 does not. For
 //     that a few pairs outlive nomination, without any traffic on them.
+//   - Where both sides know renomination, a better pair that becomes valid later is
+//     nominated, too: new networks are used. The NOMINATION attribute, for which the draft has no
+//     number, has libwebrtc's (0xC001) for peers that tell of their networks as that does, and
+//     Pion's (0x0030) for others; either is understood.
+//   - When an address is removed that the nominated pair began at, the best pair that is left is
+//     nominated with its first check; a peer that checks a pair which was kept is checked
+//     back; and data that comes there alone says that the nominated one is dead. So a
+//     network that is lost and known to be costs two round trips. Where nobody knows, it is consent
+//     that is missed, after some seconds.
+//   - Addresses of networks that cost less come first, and then IPv6 and IPv4 in turn.
+//   - Candidates come after [GatheringDone] when networks do, which RFC 8838 wants a
+//     restart for; whoever does not take them still hears the checks.
 //   - An unanswered consent check is followed by further ones within the
 //     second, so that a lost datagram is not taken for a lost peer.
 //   - A pair that is relayed, or over TCP, waits two seconds for better ones before it is

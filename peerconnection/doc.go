@@ -134,6 +134,9 @@
 // moments in which the names of servers are resolved (resolve.go), and one for each TCP connection
 // it has, which reads it, as package net wants it (streams.go): a connection whose path is UDP has
 // none, once that is nominated, but to TURN servers over TCP or TLS.
+// All connections share one watcher of the host's networks, and one participant in multicast
+// DNS while there are names to resolve or to answer for: a goroutine that the kernel wakes for the
+// one, and one for each family of addresses for the other.
 // An idle one with a data channel holds some 23 kB of heap; one that has sent and received
 // audio and video some 90 kB: jitter buffers, what is kept to be sent again, and descriptions
 // (idle_test.go measures both).
@@ -158,7 +161,8 @@
 // gets in and out; peerconnection.go has the configuration and the state that users see.
 // The rest in groups, each in the order in which to read it:
 //
-//   - Around the core: mux and route (sockets, shared or not), streams and tcpmux (connections
+//   - Around the core: mux and route (sockets, shared or not), interfaces and network (as
+//     networks come and go), hidden and mdns (names in the place of addresses), streams and tcpmux (connections
 //     over TCP and TLS), tunnel (servers over DTLS), demux, mtu, trickle
 //     (candidates), iceserver and resolve (STUN and TURN servers), ending (and the state that
 //     follows from the layers), gate (where calls
@@ -175,6 +179,25 @@
 //
 // Of the tests, ladder_test.go shows set-ups packet by packet, in testdata, and sim_test.go
 // lets whole stacks live on bad networks.
+//
+// # Networks
+//
+// Without [Config].Addresses and Mux a connection uses all of the host's networks that
+// [Config].InterfaceFilter takes, and follows them: a network that comes up is another
+// candidate, which [PeerConnection.NextICECandidate] returns even after io.EOF, and one that goes
+// takes its paths along, and the call moves to another without a restart, in two round trips where the
+// system tells. Cables come before wireless networks, and these before mobile ones, as far as
+// names of interfaces tell; the peer learns what ours cost, too. A call moves to a better network that
+// comes up if both sides know renomination, as two of these do. On Linux the kernel tells of
+// changes; elsewhere they are looked for every three seconds.
+//
+// The names that browsers tell instead of their addresses are resolved by multicast DNS on all
+// links; with [Config].HideHostAddresses ours are told so, too.
+//
+// Any number of connections share the sockets of a [UDPMux]. Which one a packet is for costs two
+// looks into a map, however many there are. What can't be: two connections between the same two
+// sockets, for it is the peer's address that tells packets apart which are not checks. DTLS connection
+// ids (RFC 9146) would, and browsers have none; nor does SRTP.
 //
 // # Watching it
 //
