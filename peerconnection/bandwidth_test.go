@@ -64,11 +64,11 @@ func TestTargetBitrate(t *testing.T) {
 	if got := s.TargetBitrate("h"); got != 0 {
 		t.Errorf("the target of a layer that is not there is %d", got)
 	}
-	set := func(change func(*EncodingParameters)) {
+	set := func(change func(*EncodingParameters)) { // past the shell, which would set its timer
 		t.Helper()
-		p := s.Parameters()
+		p := c.a.pc.core.sendParameters(s)
 		change(&p.Encodings[0])
-		if err := s.SetParameters(p); err != nil {
+		if err := c.a.pc.core.setSendParameters(c.n.Now(), s, p); err != nil {
 			t.Fatal(err)
 		}
 	}
