@@ -298,7 +298,7 @@ func TestMediaStats(t *testing.T) {
 	go play(writing, cam, func(n int) Frame { return Frame{Data: vp8Frame(n, 5000, n%10 == 0), KeyFrame: n%10 == 0} })
 	track := accept(t, ctx, z, KindVideo)
 	var in, out Stats
-	for len(in.RemoteOutboundRTP) == 0 || len(out.RemoteInboundRTP) == 0 { // the first reports
+	for len(in.RemoteOutboundRTP) == 0 || len(out.RemoteInboundRTP) == 0 || in.InboundRTP[0].PacketsReceived < 100 { // the first reports
 		if _, err := track.ReadFrame(ctx); err != nil {
 			t.Fatal(err)
 		}
