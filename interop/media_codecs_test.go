@@ -198,7 +198,7 @@ func packetsOnce(s peerconnection.OutboundRTPStats) int {
 
 // watch waits, in a call all of whose sections come back, for as long as is said, in which
 // the browser decodes every video that arrives without dropping a picture or a freeze. A
-// machine that is busy with others gets five such times.
+// machine that is busy with others gets ten such times.
 func (c *mediaCall) watch(length time.Duration) {
 	c.t.Helper()
 	c.until("the browser decodes every video", func() bool {
@@ -207,7 +207,7 @@ func (c *mediaCall) watch(length time.Duration) {
 			!slices.ContainsFunc(all, func(s pageStream) bool { return s.Kind == "video" && s.FramesDecoded < 5 })
 	})
 	var said []string
-	for range 5 {
+	for range 10 {
 		before := c.received()
 		time.Sleep(length)
 		steady := true
