@@ -147,3 +147,49 @@ func name[S ~uint8](s S, names ...string) string {
 	}
 	return fmt.Sprintf("state %d", s)
 }
+
+// LocalDescription is the local description with the candidates gathered so
+// far: the one under negotiation, or else the one in force. It is nil before there is one.
+func (pc *PeerConnection) LocalDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.localDescription()
+}
+
+// RemoteDescription is the remote description: the one under negotiation, or
+// else the one in force. It is nil before there is one.
+func (pc *PeerConnection) RemoteDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.remote.newest().text()
+}
+
+// CurrentLocalDescription is the local description in force, with the candidates
+// gathered so far, or nil.
+func (pc *PeerConnection) CurrentLocalDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.withCandidates(pc.core.local.current)
+}
+
+// PendingLocalDescription is the local description under negotiation, with the
+// candidates gathered so far, or nil.
+func (pc *PeerConnection) PendingLocalDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.withCandidates(pc.core.local.pending)
+}
+
+// CurrentRemoteDescription is the remote description in force, or nil.
+func (pc *PeerConnection) CurrentRemoteDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.remote.current.text()
+}
+
+// PendingRemoteDescription is the remote description under negotiation, or nil.
+func (pc *PeerConnection) PendingRemoteDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core.remote.pending.text()
+}
