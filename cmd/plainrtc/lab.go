@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 var labCommand = command{
@@ -140,4 +142,26 @@ func aligned(rows [][]string) string {
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	return b.String()
+}
+
+// A running experiment goes on a step at a time.
+type running interface {
+	Step() bool // false: it is over
+	Done() float64
+	Elapsed() time.Duration
+	Err() error
+}
+
+// finish runs an experiment to its end, and shows how far it is.
+func finish(ctx context.Context, stderr io.Writer, r running) error {
+	p := newProgress(stderr)
+	for r.Step() {
+		if ctx.Err() != nil {
+			p.end()
+			return fmt.Errorf("interrupted after %v of the experiment", r.Elapsed())
+		}
+		p.show("%.0f %%", 100*r.Done())
+	}
+	p.end()
+	return r.Err()
 }

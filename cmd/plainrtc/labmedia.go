@@ -175,17 +175,8 @@ func (m *mediaLab) run(ctx context.Context, e lab.MediaExperiment, out output) e
 	if err := errors.Join(svg.open(m.svg), page.open(m.html)); err != nil {
 		return err
 	}
-	p := newProgress(out.stderr)
 	run := lab.StartMedia(e)
-	for run.Step() {
-		if ctx.Err() != nil {
-			p.end()
-			return fmt.Errorf("interrupted after %v of the experiment", run.Elapsed())
-		}
-		p.show("%.0f %%", 100*run.Done())
-	}
-	p.end()
-	if err := run.Err(); err != nil {
+	if err := finish(ctx, out.stderr, run); err != nil {
 		return err
 	}
 	r := mediaResult{run.Result(), m}

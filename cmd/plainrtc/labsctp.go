@@ -201,17 +201,8 @@ func (s *sctpLab) on(rate int64, rtt time.Duration, loss float64, queue queueSiz
 // runOne is one experiment.
 func (s *sctpLab) runOne(ctx context.Context, out output, svg, page *picture) error {
 	e := s.on(s.rates.values[0], s.rtts.values[0], s.losses.values[0], s.queues.values[0])
-	p := newProgress(out.stderr)
 	run := lab.Start(e)
-	for run.Step() {
-		if ctx.Err() != nil {
-			p.end()
-			return fmt.Errorf("interrupted after %v of the experiment", run.Elapsed())
-		}
-		p.show("%.0f %%", 100*run.Done())
-	}
-	p.end()
-	if err := run.Err(); err != nil {
+	if err := finish(ctx, out.stderr, run); err != nil {
 		return err
 	}
 	r := sctpResult{run.Result(), s.line}
