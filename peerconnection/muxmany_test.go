@@ -55,6 +55,7 @@ func TestManyOnOnePort(t *testing.T) {
 	if members != n || routes > 2*n {
 		t.Errorf("the mux knows of %d connections and %d paths, where there are %d", members, routes, n)
 	}
+	ctx = within(t, time.Minute)
 	// Each says its number to its own peer, and hears it back.
 	began = time.Now()
 	for i, c := range calls {
@@ -65,7 +66,7 @@ func TestManyOnOnePort(t *testing.T) {
 	for i, c := range calls {
 		m, err := c.far.ReadMessage(ctx)
 		if err != nil || string(m.Data) != ordinal(i) {
-			t.Fatalf("connection %d heard %q, %v", i, m.Data, err)
+			t.Fatalf("connection %d heard %q, %v: ends are %v and %v", i, m.Data, err, c.near.pc.ConnectionState(), c.far.pc.ConnectionState())
 		}
 		if err := c.far.SendText(ordinal(i)); err != nil {
 			t.Fatal(err)
@@ -73,7 +74,7 @@ func TestManyOnOnePort(t *testing.T) {
 	}
 	for i, c := range calls {
 		if m, err := c.near.ReadMessage(ctx); err != nil || string(m.Data) != ordinal(i) {
-			t.Fatalf("connection %d heard back %q, %v", i, m.Data, err)
+			t.Fatalf("connection %d heard back %q, %v: ends are %v and %v", i, m.Data, err, c.near.pc.ConnectionState(), c.far.pc.ConnectionState())
 		}
 	}
 	t.Logf("a message there and back on each takes %v", time.Since(began))
