@@ -158,10 +158,10 @@
 // # How to read it
 //
 // Begin with core.go, which is the picture above, and doors.go, which is how anybody
-// gets in and out; peerconnection.go has the configuration and the state that users see.
+// gets in and out; config.go and peerconnection.go have the configuration and the state that users see.
 // The rest in groups, each in the order in which to read it:
 //
-//   - Around the core: mux and route (sockets, shared or not), interfaces and network (as
+//   - Around the core: secure (DTLS), mux and route (sockets, shared or not), interfaces and network (as
 //     networks come and go), hidden and mdns (names in the place of addresses), streams and tcpmux (connections
 //     over TCP and TLS), tunnel (servers over DTLS), demux, mtu, trickle
 //     (candidates), iceserver and resolve (STUN and TURN servers), ending (and the state that
