@@ -21,6 +21,9 @@ func (m *UDPMux) sockets() []*udp.Socket {
 
 // hostAddresses are where a mux listens that is to be everywhere.
 func (m *UDPMux) hostAddresses() (all []netip.AddrPort) {
+	if len(m.everywhere) == 0 {
+		return nil
+	}
 	var accept func(udp.HostAddress) bool
 	if m.accept != nil {
 		accept = func(a udp.HostAddress) bool { return m.accept(a.Interface, a.Addr) }
@@ -128,7 +131,8 @@ func (pc *PeerConnection) networkChanged() {
 			_, gone, _ = pc.relays.bind(want)
 			pc.core.hiddenChanged(now, pc.relays.addresses())
 		}
-		pc.core.networkChanged(now, hostNetworks(), pc.mux.addresses(), pc.mux.only == nil)
+		addresses := pc.mux.addresses()
+		pc.core.networkChanged(now, hostNetworks(addresses), addresses, pc.mux.only == nil)
 		pc.answerForNames()
 		for _, s := range gone {
 			s.Close()
@@ -137,8 +141,12 @@ func (pc *PeerConnection) networkChanged() {
 	pc.leave(now)
 }
 
-// hostNetworks are the networks that the host's addresses are in, but for loopback.
-func hostNetworks() (all []localNetwork) {
+// hostNetworks are the networks that the host's addresses are in, if sockets use any but
+// loopback.
+func hostNetworks(sockets []netip.AddrPort) (all []localNetwork) {
+	if !slices.ContainsFunc(sockets, func(a netip.AddrPort) bool { return !a.Addr().IsLoopback() }) {
+		return nil
+	}
 	for _, a := range udp.Networks(nil) {
 		if !a.IsLoopback() {
 			all = append(all, localNetwork{a.Addr, a.Network, a.Cost})

@@ -178,7 +178,8 @@ func (pc *PeerConnection) gather(now time.Time) error {
 			pc.core.tcpAddresses = pc.tcpMux.Addresses()
 		}
 		pc.core.tcpActive = true
-		pc.core.gatherIn(now, hostNetworks(), pc.mux.addresses(), pc.mux.only == nil)
+		addresses := pc.mux.addresses()
+		pc.core.gatherIn(now, hostNetworks(addresses), addresses, pc.mux.only == nil)
 		pc.answerForNames()
 	}
 	if pc.tcpMux != nil {

@@ -41,7 +41,7 @@ func HostAddresses() []netip.Addr {
 // The last two need Linux, which tells what kind an address is. It returns nil where
 // interfaces cannot be listed.
 func Networks(accept func(HostAddress) bool) []HostAddress {
-	return choose(list(), accept)
+	return choose(addresses.current(), accept)
 }
 
 // A listed is an address as the host has it.

@@ -101,11 +101,25 @@ func (a *watch) lookIn(d time.Duration) {
 	a.timer = t
 }
 
+// current are the host's addresses: what the watch knows of them, if the kernel tells it of
+// changes and has told of none since. Who needs to know of later ones is a Watcher.
+func (a *watch) current() []listed {
+	a.mu.Lock()
+	known, told := a.known, a.source != nil && a.timer == nil
+	a.mu.Unlock()
+	if told {
+		return known
+	}
+	return list()
+}
+
 // look looks at the addresses, and tells if they are not the ones that were.
 func (a *watch) look() {
+	a.mu.Lock()
+	a.timer = nil // what changes from here on is looked at again
+	a.mu.Unlock()
 	now := list()
 	a.mu.Lock()
-	a.timer = nil
 	if len(a.watchers) == 0 {
 		a.mu.Unlock()
 		return
