@@ -126,10 +126,7 @@ func parseULP(payload []byte) (h header, parity []byte, ok bool) {
 	if h.flags[0]&0x40 != 0 {
 		h.mask.take(16, 32, uint64(r.Uint32()))
 	}
-	// "E: This bit is reserved for future extension and MUST be set to zero."
-	if h.flags[0]&0x80 != 0 {
-		r.Fail()
-	}
+	// The E bit "SHALL be set to 0, and SHOULD be ignored by the receiver".
 	parity = r.Bytes(protection) // other levels may follow
 	return h, parity, r.OK() && h.mask.count() > 0
 }
