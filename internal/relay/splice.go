@@ -147,7 +147,7 @@ func (s *Server) closePeer(b *batch, id turn.ConnectionID) {
 // pass passes on what one end of a connection sends until it ends, and then tells the other
 // end that nothing more comes.
 func (s *Server) pass(p *peerConn, from, to net.Conn, toPeer bool, first []byte) {
-	buffer := make([]byte, passBuffer)
+	buffer := make([]byte, max(passBuffer, len(first)))
 	n := copy(buffer, first)
 	var ended error
 	for {
