@@ -396,11 +396,8 @@ func (a *Association) Advance(now time.Time) {
 
 // retransmitTimeout is RFC 9260, Section 6.3.3.
 func (a *Association) retransmitTimeout(now time.Time) {
-	// "If the sender continues to receive SACK chunks from the peer while doing
-	// zero window probing, the unacknowledged window probes SHOULD NOT increment
-	// the error counter" (Section 6.1, rule A).
 	s := &a.send
-	if !s.out.empty() && !(s.probing && s.probed) && a.failed(now, "SACK") {
+	if !s.out.empty() && !s.answered() && a.failed(now, "SACK") {
 		return
 	}
 	if expired := s.timeout(now); expired {

@@ -83,7 +83,7 @@ func (r *interleaving) add(d *dataChunk, w *window, pool *buffers) (whole dataCh
 	case begin:
 		size := len(d.payload)
 		if r.live == 1 {
-			size = max(size, min(r.hint, w.maxMessage))
+			size = max(size, w.ahead(r.hint))
 		}
 		p.data, p.begun, p.fsn = *d, true, 1
 		r.count(p)

@@ -54,7 +54,7 @@ func (r *reassembly) add(d *dataChunk, w *window, pool *buffers) (whole dataChun
 		p.data = *d
 		size := len(d.payload)
 		if r.live == 0 {
-			size = max(size, min(r.hint, w.maxMessage))
+			size = max(size, w.ahead(r.hint))
 		}
 		p.data.payload = append(w.take(pool, size), d.payload...)
 		p.at, p.stray = d.tsn+1, false

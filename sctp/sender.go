@@ -23,11 +23,14 @@ type sender struct {
 	probeAt time.Time
 	// closed: nothing is in flight, and what comes next does not fit into the
 	// peer's window; probe: T3-rtx expired meanwhile, so one chunk may leave
-	// all the same; probing: it did; probed: a SACK came since.
+	// all the same; probing: it did; probed: a SACK came since. A retransmission is
+	// a probe too, while the window is closed.
 	closed  bool
 	probe   bool
 	probing bool
 	probed  bool
+	// refused: the last that was heard since DATA was sent is that there is no room.
+	refused bool
 	// purged: messages expired while a packet was being built.
 	purged bool
 	// lowest: the lowest outstanding chunk was retransmitted just now.
@@ -94,6 +97,7 @@ func (s *sender) sack(now time.Time, k sackChunk) (r sackResult, ok bool) {
 		return r, false
 	}
 	s.rwnd = int(min(k.rwnd, 1<<30))
+	s.refused = s.rwnd == 0 && r.acked == 0
 	if r.acked == 0 && k.gaps.len() >= manyBlocks {
 		s.out.rate.blind(now)
 	}
@@ -231,6 +235,12 @@ func (s *sender) probeTimeout(now time.Time) {
 	}
 }
 
+// answered reports whether the peer is there and has no room for what is
+// outstanding: "If the sender continues to receive SACK chunks from the peer while
+// doing zero window probing, the unacknowledged window probes SHOULD NOT increment
+// the error counter" (Section 6.1, rule A).
+func (s *sender) answered() bool { return s.probing && s.probed || s.refused }
+
 // timeout is T3-rtx. It reports whether that says that nothing arrives.
 func (s *sender) timeout(now time.Time) (expired bool) {
 	s.opportunity()
@@ -242,10 +252,11 @@ func (s *sender) timeout(now time.Time) (expired bool) {
 	if s.probe {
 		return false
 	}
-	if expired = !s.probing || !s.probed; expired {
+	if expired = !s.answered(); expired {
 		s.cc.timeout(s.out.next - 1)
 		s.stats.timeouts++
 	}
+	s.probing = s.probing || s.refused
 	s.probed = false
 	s.measured = s.out.order + 1
 	s.rack.probing, s.reorder, s.probeAt = false, time.Time{}, time.Time{}

@@ -10,7 +10,7 @@ import "time"
 func (s *sender) ready(now time.Time) (ok bool, until time.Time) {
 	switch {
 	case s.out.marked > 0:
-		ok = s.cc.canResend(s.out.flight)
+		ok = s.mayResend()
 	case s.queue.scheduler.current() != nil:
 		ok = s.cc.canSend(s.out.flight)
 	case s.out.flight < s.cc.cwnd:
@@ -21,6 +21,15 @@ func (s *sender) ready(now time.Time) (ok bool, until time.Time) {
 		return false, s.cc.pacer.release
 	}
 	return ok, time.Time{}
+}
+
+// mayResend reports whether a chunk may be sent again now: a peer without room is
+// sent one packet at a time.
+func (s *sender) mayResend() bool {
+	if s.probing && s.rwnd == 0 && s.out.flight > 0 {
+		return false
+	}
+	return s.cc.canResend(s.out.flight)
 }
 
 // windowOpen is Section 6.1, rule A: no new data beyond the peer's window,
@@ -48,7 +57,7 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 			continue
 		}
 		fits := len(b)-start+s.headerSize()+padded(int(c.size)) <= s.mtu
-		if !s.cc.canResend(s.out.flight) || !fits && len(b)-start > headerSize {
+		if !s.mayResend() || !fits && len(b)-start > headerSize {
 			return s.sentData(now, b, began)
 		}
 		s.out.resend(now, n, c)
@@ -89,6 +98,7 @@ func (s *sender) appendData(now time.Time, b []byte, start int) []byte {
 func (s *sender) sentData(now time.Time, b []byte, began int) []byte {
 	if len(b) != began {
 		s.lastSent = now
+		s.refused = false
 		s.pace(now, len(b)-began)
 		s.scheduleProbe(now, nil)
 	}

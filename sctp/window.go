@@ -128,6 +128,21 @@ func (w *window) bound() int {
 	return w.limit + w.spill() + bufferSize(w.maxMessage) + 4*w.ordinary() + 1<<16
 }
 
+// ahead is how much room a message that has begun may have at once, where n bytes
+// are expected: no more than the window has left, for what is expected is no more
+// than that, and room for a long message only where there is no other, which the
+// window would have to count whole.
+func (w *window) ahead(n int) int {
+	n = min(n, w.maxMessage)
+	if w.long != nil {
+		n = min(n, longFrom)
+	}
+	if w.counted()+min(bufferSize(n), longFrom) > w.limit {
+		return 0
+	}
+	return n
+}
+
 // take gets a buffer for n bytes and charges it.
 func (w *window) take(pool *buffers, n int) []byte {
 	b := pool.get(n)

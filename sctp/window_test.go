@@ -122,3 +122,69 @@ func TestKeep(t *testing.T) {
 		t.Errorf("%d bytes and %d messages are counted", p.z.recv.window.used, p.z.recv.lent)
 	}
 }
+
+// While a long message waits for its user, short ones that come in fragments have
+// the window for themselves.
+func TestLongMessageLeavesRoom(t *testing.T) {
+	for _, without := range []Extensions{0, Interleaving} {
+		p := newPipe(t, Config{Without: without}, Config{Without: without, MaxMessageSize: 16 << 20})
+		p.connect()
+		p.hold = true
+		p.send(p.a, Message{Data: make([]byte, 16<<20)})
+		var long Received
+		p.until("the long message is there", time.Minute, func() bool {
+			m, ok := p.z.NextMessage()
+			if ok {
+				long = m
+			}
+			return ok
+		})
+		for i := range 5 {
+			data := pattern(50_000, byte(i))
+			p.send(p.a, Message{Stream: 1, Data: data})
+			p.until("a short message is there", 2*time.Second, func() bool {
+				m, ok := p.z.NextMessage()
+				if !ok {
+					return false
+				}
+				if !bytes.Equal(m.Data, data) {
+					t.Errorf("short message %d arrives changed", i)
+				}
+				p.z.Release(p.now, m)
+				return true
+			})
+		}
+		p.z.Release(p.now, long)
+		if w := &p.z.recv.window; w.used != 0 || w.excused != 0 {
+			t.Errorf("%d bytes are still counted, %d not", w.used, w.excused)
+		}
+	}
+}
+
+// A peer that answers but has no room, not even for what it had offered room for,
+// is no peer that is gone: the association waits for it for as long as it takes.
+func TestNoRoomIsNoFailure(t *testing.T) {
+	p := newPipe(t, Config{}, Config{})
+	p.connect()
+	p.hold = true
+	p.send(p.a, Message{Data: []byte("what the user does not take")})
+	p.run(time.Second)
+	w := &p.z.recv.window
+	limit, used := w.limit, w.used
+	w.limit = -1 << 30
+	data := pattern(10_000, 1)
+	p.send(p.a, Message{Data: data})
+	p.run(5 * time.Minute)
+	if w.used != used {
+		t.Fatal("there was room")
+	}
+	w.limit, p.hold = limit, false
+	p.until("the message arrives", 20*time.Second, func() bool { return len(p.got[p.z]) == 2 })
+	if !bytes.Equal(p.got[p.z][1].Data, data) {
+		t.Error("it arrives changed")
+	}
+	p.run(10 * time.Second)
+	if s := p.a.Stats(); s.State != StateEstablished || s.Buffered != 0 || s.Retransmissions > 100 {
+		t.Errorf("afterwards: %+v", s)
+	}
+}
