@@ -128,6 +128,15 @@ func (a *Agent) EndOfRemoteCandidates(now time.Time) {
 	a.trace.Note(now, trace.ICE, "end of remote candidates")
 }
 
+// PeerType is the type of the candidate where a path ends: peer reflexive as long as it was not
+// signalled, or the path is none of a pair.
+func (a *Agent) PeerType(path Path) CandidateType {
+	if p := a.pairAt(path); p != nil {
+		return p.remote.candidate.Type
+	}
+	return PeerReflexive
+}
+
 // learnRemote returns the remote candidate at addr, where a check came from, a
 // new peer-reflexive one if need be; or nil when there is no room for it.
 // RFC 8445, Section 7.3.1.3.

@@ -91,8 +91,8 @@ func relayedCall(t *testing.T, relayed, other peer) {
 	carry(t, ctx, far, near, text(r, 100), binary(r, 200_000))
 }
 
-// Chromium with the policy relay comes to us by our server over each transport,
-// and Pion over UDP.
+// Browsers with the policy relay come to us by our server over each transport, and Pion over UDP.
+// Firefox goes by TLS only to servers that have a name, as package netns gives them.
 func TestRelayedPeers(t *testing.T) {
 	plain, _, tls := serveTurn(t, hostAddress(t))
 	for _, c := range []struct{ name, url string }{
@@ -103,6 +103,16 @@ func TestRelayedPeers(t *testing.T) {
 		t.Run("Chromium/"+c.name, func(t *testing.T) {
 			t.Parallel()
 			page := openPage(t, browser.Chromium(t, "--ignore-certificate-errors"))
+			page.Do(nil, `globalThis.configuration = {iceTransportPolicy: "relay",
+				iceServers: [{urls: args[0], username: "alice", credential: "wonderland"}]}`, c.url)
+			relayedCall(t, newPagePeer(t, page), newPlainPeer(t, peerconnection.Config{}))
+		})
+		if c.name == "TLS" {
+			continue
+		}
+		t.Run("Firefox/"+c.name, func(t *testing.T) {
+			t.Parallel()
+			page := openPage(t, browser.Firefox(t))
 			page.Do(nil, `globalThis.configuration = {iceTransportPolicy: "relay",
 				iceServers: [{urls: args[0], username: "alice", credential: "wonderland"}]}`, c.url)
 			relayedCall(t, newPagePeer(t, page), newPlainPeer(t, peerconnection.Config{}))

@@ -76,5 +76,6 @@ func (c *core) takeLookups() (names []string) {
 // nameResolved tells what address a name of the peer's has; none, if it is not valid.
 func (c *core) nameResolved(now time.Time, name string, addr netip.Addr) {
 	c.ice.RemoteResolved(now, name, addr)
+	c.measure(now)
 	c.pump(now)
 }

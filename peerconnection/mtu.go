@@ -20,13 +20,20 @@ const maxDatagram = 65507 / 4
 
 // streamMTU bounds the search on a connection over TCP. That would carry any size, but peers
 // read what comes as they read datagrams: Firefox ends the connection at a message of more than
-// 2,048 bytes, and Pion drops those of more than 8,192.
+// 2,048 bytes, and Pion drops those of more than 8,192. So do they on a connection to their TURN
+// server, and to its relayed address we may send whatever our interface has room for.
 const streamMTU = 1500
 
 // setLinkMTU tells what the interface at the beginning of the selected path, or of the way
 // to its relay, carries, in IP packets, where nothing fragments them; zero: it is not known.
 func (c *core) setLinkMTU(now time.Time, mtu int) {
 	c.linkMTU = mtu
+	c.measure(now)
+}
+
+// measure has SCTP search as far as the selected path may carry: by what is known of the interface, and
+// of the peer's candidate.
+func (c *core) measure(now time.Time) {
 	if c.sctp != nil {
 		size, headers := c.maxMTU()
 		c.sctp.SetMaxMTU(now, size, headers)
@@ -62,12 +69,16 @@ func (c *core) maxMTU() (size, headers int) {
 			headers += c.dtls.Overhead() // the tunnel's is about the same
 		}
 	}
+	link := c.linkMTU
+	if peer := c.ice.PeerType(c.selected); peer != ice.Host && peer != ice.ServerReflexive {
+		link = min(link, streamMTU) // it is a relay's, or may turn out to be
+	}
 	limit := c.dtls.ConnectionState().RecordSizeLimit
 	if limit == 0 {
 		limit = carefulRecord
 	}
 	overhead := c.dtls.Overhead()
-	return min(c.linkMTU-headers-overhead, maxDatagram-overhead, limit), headers + overhead
+	return min(link-headers-overhead, maxDatagram-overhead, limit), headers + overhead
 }
 
 // carefulRecord is the largest record for a peer that does not say what it takes:

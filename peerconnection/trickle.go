@@ -125,6 +125,7 @@ func (c *core) addRemoteCandidate(now time.Time, text string) {
 	candidate, err := ice.ParseCandidate(text)
 	if err == nil {
 		err = c.ice.AddRemoteCandidate(now, candidate)
+		c.measure(now) // it may tell what the one is that data goes to
 		c.lookUp(candidate)
 	}
 	if err != nil {
