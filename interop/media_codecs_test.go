@@ -193,7 +193,7 @@ func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
 // packetsOnce is how many packets we sent for the first time. To find out what the path carries some are
 // sent twice, which Chromium counts and Firefox does not.
 func packetsOnce(s peerconnection.OutboundRTPStats) int {
-	return int(s.PacketsSent - s.RetransmittedPacketsSent)
+	return int(s.PacketsSent - s.RetransmittedPacketsSent - s.ProbePacketsSent)
 }
 
 // watch waits, in a call all of whose sections come back, for as long as is said, in which

@@ -77,7 +77,7 @@ func TestBrowserFeedsBack(t *testing.T) {
 				return out.TargetBitrate > 0 && out.FrameWidth > 0 && len(s.RemoteInboundRTP) > 0 && s.RemoteInboundRTP[0].PacketsReceived > 0
 			})
 			t.Logf("target %d, pictures of %d × %d, %d packets sent, %d of them again, %d received",
-				most, out.FrameWidth, out.FrameHeight, out.PacketsSent, out.RetransmittedPacketsSent, s.RemoteInboundRTP[0].PacketsReceived)
+				most, out.FrameWidth, out.FrameHeight, out.PacketsSent, out.RetransmittedPacketsSent+out.ProbePacketsSent, s.RemoteInboundRTP[0].PacketsReceived)
 		})
 	}
 }

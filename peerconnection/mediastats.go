@@ -106,8 +106,10 @@ type OutboundRTPStats struct {
 	PacketsSent              uint64  `json:"packetsSent"`
 	BytesSent                uint64  `json:"bytesSent"` // of payload
 	HeaderBytesSent          uint64  `json:"headerBytesSent"`
-	RetransmittedPacketsSent uint64  `json:"retransmittedPacketsSent"`
+	RetransmittedPacketsSent uint64  `json:"retransmittedPacketsSent"` // which the peer asked for
 	RetransmittedBytesSent   uint64  `json:"retransmittedBytesSent"`
+	ProbePacketsSent         uint64  `json:"probePacketsSent"` // ours: sent once more, unasked, to find out what the path takes
+	ProbeBytesSent           uint64  `json:"probeBytesSent"`
 	RTXSSRC                  uint32  `json:"rtxSsrc,omitempty"`
 	TotalPacketSendDelay     float64 `json:"totalPacketSendDelay"`    // seconds, in the pacer, summed
 	TargetBitrate            float64 `json:"targetBitrate,omitempty"` // bit/s: Sender.TargetBitrate, while it is used
@@ -176,7 +178,8 @@ func (c *core) outboundStats(s *Stats, t *Transceiver, source string, index int,
 	out := OutboundRTPStats{
 		RTPStreamStats: stream, MediaSourceID: source, MID: v.MID, RID: v.RID, EncodingIndex: index, Active: v.Active,
 		PacketsSent: v.PacketsSent, BytesSent: v.BytesSent, HeaderBytesSent: v.HeaderBytesSent,
-		RetransmittedPacketsSent: v.RetransmittedPackets, RetransmittedBytesSent: v.RetransmittedBytes, RTXSSRC: v.RTX,
+		RetransmittedPacketsSent: v.RetransmittedPackets, RetransmittedBytesSent: v.RetransmittedBytes,
+		ProbePacketsSent: v.ProbePackets, ProbeBytesSent: v.ProbeBytes, RTXSSRC: v.RTX,
 		TotalPacketSendDelay: v.TotalSendDelay.Seconds(), TargetBitrate: float64(v.TargetBitrate), FrameWidth: v.Width, FrameHeight: v.Height,
 		FramesSent: v.FramesSent, KeyFramesEncoded: v.KeyFramesSent, NACKCount: v.NACKs, PLICount: v.PLIs, FIRCount: v.FIRs,
 	}

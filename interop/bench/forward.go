@@ -254,8 +254,8 @@ type forwardCounts struct{ sent, sentAgain, received, receivedAgain uint64 }
 
 func (c *forwardedCall) counts() (n forwardCounts) {
 	for _, out := range c.all[0].Stats().OutboundRTP {
-		n.sent += out.PacketsSent - out.RetransmittedPacketsSent
-		n.sentAgain += out.RetransmittedPacketsSent
+		n.sent += out.PacketsSent - out.RetransmittedPacketsSent - out.ProbePacketsSent
+		n.sentAgain += out.RetransmittedPacketsSent + out.ProbePacketsSent
 	}
 	for _, pc := range c.all[1:] {
 		for _, in := range pc.Stats().InboundRTP {

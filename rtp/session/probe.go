@@ -55,8 +55,10 @@ func (s *Session) appendPadding(now time.Time, b []byte) []byte {
 		return b
 	}
 	// To the peer's requests for it this is no answer.
-	at, resent, queued := v.at, v.resent, v.queued
+	at, resent, queued, bytes := v.at, v.resent, v.queued, e.stats.repairedBytes
 	b = s.appendSlot(now, b, e, v, true)
+	e.stats.probes++
+	e.stats.probeBytes += e.stats.repairedBytes - bytes
 	v.at, v.resent, v.queued = at, resent, queued
 	return b
 }

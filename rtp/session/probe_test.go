@@ -78,11 +78,14 @@ func TestPaddingProbes(t *testing.T) {
 				t.Errorf("the estimate is %.0f, want %.0f to %.0f", got, test.low, test.high)
 			}
 			out := n.a.video.Stats(n.net.Now(), 0)
-			if padded := out.RetransmittedPackets > 0; padded != test.padded {
-				t.Errorf("%d packets were sent to probe", out.RetransmittedPackets)
+			if padded := out.ProbePackets > 0; padded != test.padded {
+				t.Errorf("%d packets were sent to probe", out.ProbePackets)
+			}
+			if out.RetransmittedPackets != 0 || out.RetransmittedBytes != 0 {
+				t.Errorf("%d packets of %d bytes count as asked for, and nothing was lost", out.RetransmittedPackets, out.RetransmittedBytes)
 			}
 			in := n.z.Streams()[0].Stats()
-			if in.RetransmittedPackets != 0 || in.PacketsLost != 0 || in.PacketsReceived+out.RetransmittedPackets+10 < out.PacketsSent {
+			if in.RetransmittedPackets != 0 || in.PacketsLost != 0 || in.PacketsReceived+out.ProbePackets+10 < out.PacketsSent {
 				t.Errorf("%+v", in)
 			}
 		})

@@ -52,11 +52,13 @@ type OutboundStats struct {
 	Codec     *Codec // nil: the section does not send
 	Active    bool
 
-	PacketsSent          uint64 // with retransmissions
+	PacketsSent          uint64 // with retransmissions and probes
 	BytesSent            uint64 // of payload
 	HeaderBytesSent      uint64
-	RetransmittedPackets uint64
+	RetransmittedPackets uint64 // which the peer asked for
 	RetransmittedBytes   uint64
+	ProbePackets         uint64 // sent once more to find out what the path takes, unasked
+	ProbeBytes           uint64
 	TargetBitrate        int    // bits a second, as the method says; 0 while the encoding is not used
 	FECPacketsSent       uint64 // repair packets, which PacketsSent counts, too
 	FramesSent           uint64
@@ -110,7 +112,8 @@ type inboundStats struct {
 
 type outboundStats struct {
 	packets, bytes, headerBytes uint64
-	repairs, repairedBytes      uint64
+	repairs, repairedBytes      uint64 // on the stream of retransmissions, with the probes
+	probes, probeBytes          uint64
 	frames, keyFrames           uint64
 	size                        pictureSize
 	delay                       time.Duration
@@ -164,7 +167,8 @@ func (x *Sender) Stats(now time.Time, encoding int) OutboundStats {
 	v := OutboundStats{
 		SSRC: e.SSRC, RTX: e.RTX, MID: x.mid, RID: e.RID, Codec: e.codec, Active: e.Active,
 		PacketsSent: c.packets, BytesSent: c.bytes, HeaderBytesSent: c.headerBytes,
-		FECPacketsSent: e.protection.sent, RetransmittedPackets: c.repairs, RetransmittedBytes: c.repairedBytes, FramesSent: c.frames, KeyFramesSent: c.keyFrames, Width: c.size.width, Height: c.size.height,
+		FECPacketsSent: e.protection.sent, RetransmittedPackets: c.repairs - c.probes, RetransmittedBytes: c.repairedBytes - c.probeBytes,
+		ProbePackets: c.probes, ProbeBytes: c.probeBytes, FramesSent: c.frames, KeyFramesSent: c.keyFrames, Width: c.size.width, Height: c.size.height,
 		LastPacketSent: c.last, TotalSendDelay: c.delay, NACKs: e.answered.received, PLIs: e.requested.plis, FIRs: e.requested.firs, Remote: c.remote,
 	}
 	if x.section != nil {

@@ -56,12 +56,13 @@ func TestStats(t *testing.T) {
 	check("frames sent", out.FramesSent, uint64(frames))
 	check("key frames sent", out.KeyFramesSent, uint64(2))
 	check("key frames received", in.KeyFramesReceived, uint64(2))
-	original := out.PacketsSent - out.RetransmittedPackets
+	original := out.PacketsSent - out.RetransmittedPackets - out.ProbePackets
 	check("packets", original, uint64(2*frames))
 	check("packets received, all repaired", in.PacketsReceived, original)
 	check("packets lost, which are those repaired", uint64(in.PacketsLost), in.RetransmittedPackets)
+	check("packets sent again, as asked for", out.RetransmittedPackets > 0, true)
 	check("packets given up", in.PacketsGivenUp, uint64(0))
-	check("bytes, but for retransmissions", in.BytesReceived, out.BytesSent-out.RetransmittedBytes)
+	check("bytes, but for retransmissions", in.BytesReceived, out.BytesSent-out.RetransmittedBytes-out.ProbeBytes)
 	check("NACKs", out.NACKs > 10 && out.NACKs <= in.NACKs, true)
 	check("PLIs", out.PLIs == 1 && in.PLIs == 1, true)
 	check("packets received, as the peer says", int64(out.Remote.PacketsReceived), int64(original)-int64(out.Remote.PacketsLost))
@@ -72,7 +73,7 @@ func TestStats(t *testing.T) {
 	check("round trip, smoothed", math.Abs(z.RTT().Seconds()-0.060) < 0.001, true)
 	check("round trip of a receiver", math.Abs(in.Remote.RoundTripTime.Seconds()-0.060) < 0.001, true)
 	check("packets sent, as the sender says", uint64(in.Remote.PacketsSent), original)
-	check("bytes sent, as the sender says", uint64(in.Remote.BytesSent), out.BytesSent-out.RetransmittedBytes)
+	check("bytes sent, as the sender says", uint64(in.Remote.BytesSent), out.BytesSent-out.RetransmittedBytes-out.ProbeBytes)
 	check("jitter without any", in.Jitter < time.Millisecond, true)
 	fb := a.Session.Stats(net.Now()).Feedback
 	check("packets that feedback told of", fb.Packets+fb.Lost, out.PacketsSent)
