@@ -16,10 +16,10 @@ import (
 // An ICEServer helps to find paths (W3C RTCIceServer). A STUN server tells what
 // address it sees us at, and a TURN server relays, too.
 type ICEServer struct {
-	// URLs have the form of RFC 7064 and RFC 7065: stun:host, stun:host:port,
-	// stun:host, turn:host, turn:host?transport=tcp, turns:host over TLS,
-	// turns:host?transport=udp over DTLS, and stuns:host over DTLS, each with :port behind
-	// the host if it is not 3478, or 5349 of stuns and turns. The host is a name, an IPv4
+	// URLs have the form of RFC 7064 and RFC 7065: stun:host, turn:host over UDP,
+	// turn:host?transport=tcp, turns:host over TLS, turns:host?transport=udp over DTLS,
+	// and stuns:host over DTLS, each with :port behind the host if that is not 3478, or
+	// 5349 of stuns and turns. The host is a name, an IPv4
 	// address, or an IPv6 address in brackets.
 	URLs []string
 

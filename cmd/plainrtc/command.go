@@ -64,7 +64,7 @@ func (c command) main(ctx context.Context, args []string, stdout, stderr io.Writ
 		return exitOK
 	}
 	if err != nil {
-		err = usageError(err.Error())
+		err = usageError(flagMistake(err.Error()))
 	} else if flags.NArg() > 0 {
 		err = usageError(fmt.Sprintf("it does not know what to do with %q", flags.Arg(0)))
 	} else {
@@ -84,6 +84,18 @@ func (c command) main(ctx context.Context, args []string, stdout, stderr io.Writ
 	return exitFailed
 }
 
+// flagMistake words what package flag says of a command line as the rest is worded:
+// flags have two dashes in our help, and a number that is none is not a parse error.
+func flagMistake(text string) string {
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		return "there is no flag --" + name
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return "--" + name + " needs a value behind it"
+	}
+	return strings.NewReplacer(" for flag -", " for --", ": parse error", ": it is not what this flag takes").Replace(text)
+}
+
 func (c command) writeHelp(w io.Writer, flags *flag.FlagSet) {
 	say(w, "Usage: plainrtc %s %s\n\n%s\n\nFlags:", c.name, c.synopsis, strings.TrimSpace(c.about))
 	flags.VisitAll(func(f *flag.Flag) {
@@ -91,7 +103,8 @@ func (c command) writeHelp(w io.Writer, flags *flag.FlagSet) {
 		if value != "" {
 			value = " " + value
 		}
-		if f.DefValue != "" && f.DefValue != "false" {
+		said := strings.Contains(usage, "(default:") || strings.Contains(usage, "; 0 means") // what happens without it
+		if f.DefValue != "" && f.DefValue != "false" && !said {
 			usage += fmt.Sprintf(" (default %s)", f.DefValue)
 		}
 		say(w, "  --%s%s\n        %s", f.Name, value, usage)
@@ -123,7 +136,7 @@ func writeOverview(w io.Writer) {
 	for _, c := range commands {
 		say(w, "  %-8s%s", c.name, c.summary)
 	}
-	say(w, "\nplainrtc COMMAND -h explains a command.\n\nExample:\n  plainrtc serve")
+	say(w, "\nplainrtc COMMAND -h explains a command, and plainrtc version says which this is.\n\nExample:\n  plainrtc serve")
 }
 
 // say writes a line. Output that cannot be written has nobody to be told to.

@@ -63,7 +63,11 @@ const dtlsGrace = 200 * time.Millisecond
 
 func (s *dtlsShell) connect(ctx context.Context, addr string, stdin io.Reader) error {
 	remote, err := net.ResolveUDPAddr("udp", addr)
-	if err != nil || remote.Port == 0 {
+	var unknown *net.DNSError
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("there is no way to %s: %w", addr, unknown)
+	case err != nil || remote.Port == 0:
 		return usageError(fmt.Sprintf("--connect %s is not an address with a port, such as 127.0.0.1:4444", addr))
 	}
 	if s.socket, err = net.DialUDP("udp", nil, remote); err != nil {

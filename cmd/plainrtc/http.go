@@ -22,24 +22,24 @@ import (
 // thousand.
 const maxOffer = 64 << 10
 
-// listen opens a TCP listener, and says what to do if it can't.
-func listen(addr string) (net.Listener, error) {
+// listen opens a TCP listener at the address that a flag gave, and says what to do if it can't.
+func listen(flag, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err == nil {
 		return l, nil
 	}
 	host, port, splitErr := net.SplitHostPort(addr)
 	if splitErr != nil {
-		return nil, usageError(fmt.Sprintf("--addr %s is not an address with a port, such as 127.0.0.1:8080", addr))
+		return nil, usageError(fmt.Sprintf("%s %s is not an address with a port, such as 127.0.0.1:8080", flag, addr))
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("another program listens on %s already; choose another port, such as --addr %s, or --addr %s for any that is free",
-			addr, net.JoinHostPort(host, nextPort(port)), net.JoinHostPort(host, "0"))
+		return nil, fmt.Errorf("another program listens on %s already; choose another port, such as %s %s, or %[2]s %[4]s for any that is free",
+			addr, flag, net.JoinHostPort(host, nextPort(port)), net.JoinHostPort(host, "0"))
 	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("this user may not listen on %s; ports from 1024 up are for everybody, such as --addr %s", addr, net.JoinHostPort(host, "8080"))
+		return nil, fmt.Errorf("this user may not listen on %s; ports from 1024 up are for everybody, such as %s %s", addr, flag, net.JoinHostPort(host, "8080"))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("%s is not an address of this machine; --addr :%s listens on all that it has", host, port)
+		return nil, fmt.Errorf("%s is not an address of this machine; %s :%s listens on all that it has", host, flag, port)
 	}
 	return nil, fmt.Errorf("it cannot listen on %s: %w", addr, err)
 }
@@ -164,7 +164,7 @@ type announcement struct {
 // serveOffers answers offers over HTTP at addr, the way that handler has it,
 // until ctx ends.
 func serveOffers(ctx context.Context, out output, addr string, overTCP bool, capture *capture, words announcement, handler func(*answerer) http.Handler) error {
-	l, err := listen(addr)
+	l, err := listen("--addr", addr)
 	if err != nil {
 		return err
 	}

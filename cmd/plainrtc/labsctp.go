@@ -155,6 +155,8 @@ func (s *sctpLab) check() error {
 		return usageError(fmt.Sprintf("--message-size must be no more than %d", mostMessage))
 	case s.maxRetransmits < -1 || s.maxRetransmits > 65535:
 		return usageError("--max-retransmits must be between 0 and 65535, or -1 for no limit")
+	case s.duration.text != "" && s.duration.v == 0:
+		return usageError("--duration must be longer than 0")
 	case s.every.v > 0 && s.messageSize.v < 8:
 		return usageError("messages that are timed need --message-size 8 at least: they say when they left")
 	case s.maxRetransmits >= 0 && s.bytes.v > 0:

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -20,7 +23,20 @@ func main() {
 
 // run does what the command line says, until ctx ends, and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 1 && (args[0] == "version" || args[0] == "-version" || args[0] == "--version") {
+		say(stdout, "plainrtc %s", version())
+		return exitOK
+	}
 	return choose(ctx, "", commands, writeOverview, args, stdout, stderr)
+}
+
+// version says which plainrtc this is, and what it was built with and for.
+func version() string {
+	version := "of unknown version"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	return fmt.Sprintf("%s %s %s/%s", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // choose runs the command that the first argument names, of a list whose names

@@ -75,11 +75,13 @@ func TestCommandLine(t *testing.T) {
 		{"-h", 0, "Usage: plainrtc COMMAND", ""},
 		{"help", 0, "Usage: plainrtc COMMAND", ""},
 		{"help serve", 0, "Usage: plainrtc serve", ""},
+		{"--version", 0, "plainrtc ", ""},
+		{"version", 0, " go1.", ""},
 		{"help dance", 2, "", `no command "dance"`},
 		{"dance", 2, "", `no command "dance"`},
 		{"serve -h", 0, "Usage: plainrtc serve", ""},
 		{"serve --help", 0, "Usage: plainrtc serve", ""},
-		{"serve --dance", 2, "", "flag provided but not defined: -dance; plainrtc serve -h explains it"},
+		{"serve --dance", 2, "", "there is no flag --dance; plainrtc serve -h explains it"},
 		{"serve now", 2, "", `does not know what to do with "now"`},
 		{"serve --addr here", 2, "", "not an address with a port, such as 127.0.0.1:8080"},
 		{"serve --addr " + busy, 1, "", "another program listens on " + busy + " already; choose another port, such as --addr 127.0.0.1:"},
@@ -113,6 +115,7 @@ func TestCommandLine(t *testing.T) {
 		{"lab sctp --sweep --drop 50@5s", 2, "", "leave out --sweep"},
 		{"lab sctp --drop 50@10s", 2, "", "drop earlier or lengthen --duration"},
 		{"lab sctp --flows 1000", 2, "", "1 to 100 flows"},
+		{"lab sctp --duration 0s", 2, "", "--duration must be longer than 0"},
 		{"lab sctp --mtu 68", 2, "", "--mtu must be between"},
 		{"lab sctp --message-size 1GB", 2, "", "--message-size must be no more than"},
 		{"lab sctp --message-size 4 --every 1ms", 2, "", "--message-size 8 at least"},
@@ -130,7 +133,9 @@ func TestCommandLine(t *testing.T) {
 		{"echo --client 127.0.0.1:1", 2, "", "is not a URL such as"},
 		{"echo --client ftp://127.0.0.1/", 2, "", "is not a URL such as"},
 		{"echo --client http://127.0.0.1:1 --timeout 0s", 2, "", "--timeout must be longer"},
-		{"echo --client http://127.0.0.1:1 --timeout soon", 2, "", "invalid value"},
+		{"echo --client http://127.0.0.1:1 --timeout soon", 2, "", `invalid value "soon" for --timeout: it is not what this flag takes`},
+		{"lab sctp --seed x", 2, "", `invalid value "x" for --seed: it is not what this flag takes`},
+		{"serve --addr", 2, "", "--addr needs a value behind it"},
 	} {
 		t.Run(test.line, func(t *testing.T) {
 			status, stdout, stderr := plainrtc(t, strings.Fields(test.line)...)

@@ -162,11 +162,21 @@ func (t *turnOptions) run(ctx context.Context, out output) error {
 			return usageError(fmt.Sprintf("--%s %d is less than nothing", name, n))
 		}
 	}
+	if t.drain < 0 {
+		return usageError(fmt.Sprintf("--drain %v is less than nothing", t.drain))
+	}
 	if len(t.config.Relays) == 0 {
 		t.config.Relays = firstOfEach(udp.HostAddresses())
 	}
 	if t.config.Log = slog.New(slog.NewTextHandler(out.stderr, nil)); t.json {
 		t.config.Log = slog.New(slog.NewJSONHandler(out.stderr, nil))
+	}
+	var metrics net.Listener
+	if t.metrics != "" {
+		if metrics, err = listen("--metrics", t.metrics); err != nil {
+			return err
+		}
+		defer metrics.Close()
 	}
 	server, err := relay.Listen(t.config)
 	if err != nil {
@@ -175,12 +185,8 @@ func (t *turnOptions) run(ctx context.Context, out output) error {
 	defer server.Close()
 	datagrams, streams := server.Addresses()
 	t.config.Log.Info("serving TURN", "udp", datagrams, "tcp", streams, "relays", t.config.Relays, "ports", t.ports, "realm", t.config.Turn.Realm)
-	if t.metrics != "" {
-		stop, err := serveMetrics(t.metrics, server, t.config.Log)
-		if err != nil {
-			return err
-		}
-		defer stop()
+	if metrics != nil {
+		defer serveMetrics(metrics, server, t.config.Log)()
 	}
 	<-ctx.Done()
 	v := server.Stats()
@@ -238,11 +244,7 @@ func firstOfEach(all []netip.Addr) (first []netip.Addr) {
 	return first
 }
 
-func serveMetrics(addr string, server *relay.Server, log *slog.Logger) (stop func(), err error) {
-	l, err := listen(addr)
-	if err != nil {
-		return nil, err
-	}
+func serveMetrics(l net.Listener, server *relay.Server, log *slog.Logger) (stop func()) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -255,5 +257,5 @@ func serveMetrics(addr string, server *relay.Server, log *slog.Logger) (stop fun
 		}
 	}()
 	log.Info("serving metrics", "url", fmt.Sprintf("http://%v/metrics", l.Addr()))
-	return func() { s.Close() }, nil
+	return func() { s.Close() }
 }

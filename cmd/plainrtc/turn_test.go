@@ -29,7 +29,11 @@ func TestTurnCommandLine(t *testing.T) {
 		{"turn --user a:b --max-connections -1", 2, "--max-connections -1 is less than nothing"},
 		{"turn --user a:b --listen 3478", 2, "not an address with a port"},
 		{"turn --user a:b --listen example.org:3478", 2, "not an IP address with a port"},
-		{"turn --user a:b --listen 127.0.0.1:0 --relay 203.0.113.254,127.0.0.1", 1, "one address of each family"},
+		{"turn --user a:b --listen 127.0.0.1:0 --relay 127.0.0.1,127.0.0.2", 1, "one address of each family"},
+		{"turn --user a:b --listen 127.0.0.1:0 --relay 192.0.2.254", 1, "no relay can be opened on 192.0.2.254"},
+		{"turn --user a:b --listen 127.0.0.1:0 --relay 0.0.0.0", 1, "0.0.0.0 is no address that a peer could send to"},
+		{"turn --user a:b --metrics here", 2, "--metrics here is not an address with a port"},
+		{"turn --user a:b --drain -3s", 2, "--drain -3s is less than nothing"},
 		{"turn --user a:b --listen 127.0.0.1:0 --tls 127.0.0.1:0 --cert none.pem --key none.pem", 1, "the certificate can't be used"},
 	} {
 		status, stdout, stderr := plainrtc(t, strings.Fields(test.line)...)

@@ -134,11 +134,20 @@ func Listen(config Config) (s *Server, err error) {
 		return nil, errors.New("relay: more addresses are advertised than relays are opened on")
 	}
 	seen4, seen6 := false, false
-	for _, a := range config.Relays {
+	for i, a := range config.Relays {
+		if a.IsUnspecified() && i >= len(config.Advertised) {
+			return nil, fmt.Errorf("relay: %v is no address that a peer could send to: relays are opened on one of this machine's", a)
+		}
 		if a.Is4() && seen4 || a.Is6() && seen6 {
 			return nil, fmt.Errorf("relay: relays are opened on one address of each family, and %v is another", a)
 		}
 		seen4, seen6 = seen4 || a.Is4(), seen6 || a.Is6()
+		// Now, and not when the first client asks.
+		probe, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, 0)))
+		if err != nil {
+			return nil, fmt.Errorf("relay: no relay can be opened on %v: %w", a, err)
+		}
+		probe.Close()
 	}
 	if err := addDiscovery(&config); err != nil {
 		return nil, err
