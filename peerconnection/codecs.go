@@ -204,14 +204,28 @@ func preferences(kind Kind, codecs []Codec) (keys []string, err error) {
 		if isRTX(name) {
 			continue // W3C lists it among the codecs; here it goes without saying
 		}
-		key := codecKey(kind, &codec{name: name, clockRate: c.ClockRate, channels: uint8(min(c.Channels, 255)), fmtp: c.SDPFmtpLine})
-		if len(ours(kind, []string{key})) == 0 {
+		var some []string
+		if c == (Codec{MimeType: c.MimeType}) {
+			for _, o := range codecsOf(kind) {
+				if strings.EqualFold(o.name, name) {
+					some = append(some, o.key)
+				}
+			}
+			if some == nil {
+				return nil, fmt.Errorf("peerconnection: %s can't be negotiated: Capabilities lists what can", c.MimeType)
+			}
+		} else {
+			some = []string{codecKey(kind, &codec{name: name, clockRate: c.ClockRate, channels: uint8(min(c.Channels, 255)), fmtp: c.SDPFmtpLine})}
+		}
+		if len(ours(kind, some)) == 0 {
 			return nil, fmt.Errorf("peerconnection: %s with the clock rate %d and the parameters %q can't be negotiated: Capabilities lists what can",
 				c.MimeType, c.ClockRate, c.SDPFmtpLine)
 		}
-		if !seen[key] {
-			seen[key] = true
-			keys = append(keys, key)
+		for _, key := range some {
+			if !seen[key] {
+				seen[key] = true
+				keys = append(keys, key)
+			}
 		}
 	}
 	return keys, nil

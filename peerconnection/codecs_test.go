@@ -218,6 +218,15 @@ func TestCodecPreferences(t *testing.T) {
 			t.Errorf("the codecs are %+v", p.Codecs)
 		}
 	}
+	// A name alone stands for every codec of that name, in the usual order.
+	w := mustAdd(t, quietPeer(t, 4), KindVideo, nil)
+	if err := w.SetCodecPreferences([]Codec{{MimeType: "video/vp9"}, vp8}); err != nil {
+		t.Fatal(err)
+	}
+	wantCodecs(t, offerOf(t, w.pc), "98 VP9 profile-id=0 rtx 99", "100 VP9 profile-id=2 rtx 101", "96 VP8  rtx 97")
+	if err := w.SetCodecPreferences([]Codec{{MimeType: "video/VP7"}}); err == nil || !strings.Contains(err.Error(), "video/VP7 can't be negotiated") {
+		t.Errorf("preferring VP7: %v", err)
+	}
 	// A preference for what the peer does not have rejects the section.
 	b := quietPeer(t, 3)
 	b.mustSet(t, false, videoOffer("96", "a=rtpmap:96 VP8/90000"))

@@ -199,6 +199,11 @@ func (c *core) setRemoteDescription(now time.Time, d SessionDescription) error {
 	if d.Type == SDPTypeRollback {
 		return c.rollback(now)
 	}
+	switch d.Type {
+	case SDPTypeOffer, SDPTypeAnswer, SDPTypeProvisionalAnswer:
+	default:
+		return fmt.Errorf("peerconnection: the type of the remote description is %q, and not offer, answer, pranswer or rollback", d.Type)
+	}
 	s, err := sdp.Parse(d.SDP)
 	if err != nil {
 		return fmt.Errorf("peerconnection: the remote %s is not understood: %w", d.Type, err)

@@ -91,6 +91,11 @@ func New(cfg Config) (*PeerConnection, error) {
 	default:
 		return nil, fmt.Errorf("peerconnection: ICETransportPolicy is all or relay, not %q", cfg.ICETransportPolicy)
 	}
+	if cfg.MaxDTLSVersion != 0 || cfg.DTLSGroups != nil {
+		if err := checkDTLS(&cfg); err != nil {
+			return nil, err
+		}
+	}
 	servers, err := parseServers(cfg.ICEServers)
 	if err != nil {
 		return nil, err
@@ -103,6 +108,18 @@ func New(cfg Config) (*PeerConnection, error) {
 		MaxDTLSVersion: cfg.MaxDTLSVersion, DTLSGroups: cfg.DTLSGroups, SRTPProfiles: slices.Clone(cfg.SRTPProfiles),
 	})
 	return pc, err
+}
+
+// checkDTLS finds what package dtls will not take before a handshake needs it.
+func checkDTLS(cfg *Config) error {
+	_, err := dtls.NewServer(dtls.Config{
+		Certificate: cfg.Certificate, Rand: rand.Reader, MaxVersion: cfg.MaxDTLSVersion, Groups: cfg.DTLSGroups,
+		VerifyPeer: func([]byte) error { return nil },
+	})
+	if err != nil {
+		return fmt.Errorf("peerconnection: MaxDTLSVersion and DTLSGroups can't be used: %w", err)
+	}
+	return nil
 }
 
 // CreateOffer proposes a session: to be set as the local description, and sent

@@ -258,10 +258,13 @@ func (s *Sender) refused(what string, err error) error {
 	return fmt.Errorf("peerconnection: %s: %s", what, why)
 }
 
+// codecNames lists what media can be encoded by, each name once.
 func codecNames(codecs []session.Codec) string {
 	var names []string
 	for _, c := range codecs {
-		names = append(names, c.Name)
+		if !isAddition(c.Name) && !slices.Contains(names, c.Name) {
+			names = append(names, c.Name)
+		}
 	}
 	return strings.Join(names, ", ")
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/plainrtc/plainrtc/dtls"
 )
 
 // These tests run the shell for real: sockets on loopback, goroutines, locks.
@@ -150,6 +152,31 @@ func TestMaxMessageSizeIsConfigurable(t *testing.T) {
 	if _, err := New(Config{MaxMessageSize: -1}); err == nil {
 		t.Error("a negative size is taken")
 	}
+}
+
+// What can't work is refused when the connection is made, not when the peer has answered.
+func TestConfigIsChecked(t *testing.T) {
+	for want, c := range map[string]Config{
+		"MaxMessageSize is at most 256 MiB":               {MaxMessageSize: 1 << 30},
+		`BundlePolicy is balanced, max-compat or`:         {BundlePolicy: "none"},
+		`ICETransportPolicy is all or relay, not "none"`:  {ICETransportPolicy: "none"},
+		"MaxDTLSVersion and DTLSGroups can't be used: dt": {MaxDTLSVersion: 5},
+		"MaxDTLSVersion and DTLSGroups can't be used":     {MaxDTLSVersion: dtls.DTLS12, DTLSGroups: []dtls.Group{dtls.X25519MLKEM768}},
+		"does not begin with stun:":                       {ICEServers: []ICEServer{{URLs: []string{"example.org"}}}},
+		"needs a Username and a Credential":               {ICEServers: []ICEServer{{URLs: []string{"turn:example.org"}}}},
+	} {
+		if pc, err := New(c); err == nil || !strings.HasPrefix(err.Error(), "peerconnection: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want one that says %q", err, want)
+			if err == nil {
+				pc.Close()
+			}
+		}
+	}
+	pc, err := New(Config{MaxDTLSVersion: dtls.DTLS12, DTLSGroups: []dtls.Group{dtls.X25519}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pc.Close()
 }
 
 // A writer that is faster than its reader is held back, and the memory between

@@ -142,7 +142,11 @@ func (t *Transceiver) SetDirection(d Direction) error {
 
 // SetCodecPreferences says which codecs to negotiate from now on, best first. They
 // are some of those that [Capabilities] lists; none of them means all of them, in
-// the order listed there. It takes effect with the next offer or answer.
+// the order listed there. A Codec with a MimeType alone stands for all of that name:
+//
+//	t.SetCodecPreferences([]Codec{{MimeType: "video/H264"}, {MimeType: "video/VP8"}})
+//
+// It takes effect with the next offer or answer.
 func (t *Transceiver) SetCodecPreferences(codecs []Codec) error {
 	keys, err := preferences(t.kind, codecs)
 	if err != nil {
