@@ -41,9 +41,9 @@ type Config struct {
 	MaxMTU, Headers int
 
 	// ReceiveWindow is how much the peer may have us hold, in bytes with our
-	// overhead: 1 MiB at first. It is raised, if need be, so that a message of
-	// MaxMessageSize fits, or one of 256 KiB; one longer message at a time may be
-	// held beside it. It grows up to MaxReceiveWindow, 16 MiB, where the user
+	// overhead: 1 MiB at first. It is raised, if need be, so that two messages of
+	// MaxMessageSize fit, or of 256 KiB, one that the user has and one that comes; one
+	// longer message at a time may be held beside it. It grows up to MaxReceiveWindow, 16 MiB, where the user
 	// takes so much in a round trip that it would slow the peer down.
 	ReceiveWindow    int
 	MaxReceiveWindow int
@@ -101,7 +101,7 @@ func (c *Config) setDefaults() {
 	c.MTU = max(c.MTU&^3, minMTU)
 	orDefault(&c.ReceiveWindow, 1<<20)
 	orDefault(&c.MaxMessageSize, 256<<10)
-	c.ReceiveWindow = max(c.ReceiveWindow, bufferSize(min(c.MaxMessageSize, longFrom))+minReceiveWindow)
+	c.ReceiveWindow = max(c.ReceiveWindow, 2*bufferSize(min(c.MaxMessageSize, longFrom))+minReceiveWindow)
 	orDefault(&c.MaxReceiveWindow, 16<<20)
 	orDefault(&c.OutStreams, 65535)
 	orDefault(&c.InStreams, 65535)
@@ -288,14 +288,13 @@ func (a *Association) NextMessage() (Received, bool) {
 // window.
 func (a *Association) Release(now time.Time, m Received) {
 	a.released(now, m)
-	a.recv.giveBack(m.Data)
+	a.recv.pool.put(m.Data)
 	a.reopen()
 }
 
 // Keep is Release for a caller who wants to have Data for good.
 func (a *Association) Keep(now time.Time, m Received) {
 	a.released(now, m)
-	a.recv.window.forget(m.Data)
 	a.reopen()
 }
 
@@ -306,6 +305,11 @@ func (a *Association) released(now time.Time, m Received) {
 		rtt = a.send.rto.srtt
 	}
 	a.recv.window.released(now, len(m.Data), rtt)
+	long := a.recv.window.isLong(m.Data)
+	a.recv.window.forget(m.Data)
+	if long {
+		a.recv.nextLong()
+	}
 }
 
 // reopen tells the peer that there is room again.

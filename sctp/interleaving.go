@@ -256,6 +256,20 @@ func (r *interleaving) drop(p *partial, w *window, pool *buffers) {
 	r.live--
 }
 
+// longest is the largest buffer of an unfinished message; of equal ones that of the
+// first stream, so that the order of a map does not show.
+func (r *interleaving) longest() (b []byte) {
+	var order streamOrder
+	for o, list := range r.lists {
+		for p := list.head; p != nil; p = p.next {
+			if n := cap(p.data.payload); n > cap(b) || n == cap(b) && o < order {
+				b, order = p.data.payload, o
+			}
+		}
+	}
+	return b
+}
+
 // late reports whether an unordered message was given up before.
 func (r *interleaving) late(d *dataChunk) bool {
 	return int(d.stream) < len(r.skipped) && r.skipped[d.stream] != 0 && d.mid.Before(r.skipped[d.stream])

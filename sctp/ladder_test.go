@@ -58,7 +58,7 @@ func (r *countingRand) Read(b []byte) (int, error) {
 
 func setupLadder(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 	// The congestion control is that of the RFC whose scenarios these are.
-	config := Config{MTU: 1200, MaxMessageSize: 16 << 10, ReceiveWindow: 32 << 10, MaxReceiveWindow: 32 << 10, CookieLifetime: 5 * time.Second, Congestion: NewReno, Without: Interleaving}
+	config := Config{MTU: 1200, MaxMessageSize: 16 << 10, ReceiveWindow: 40 << 10, MaxReceiveWindow: 40 << 10, CookieLifetime: 5 * time.Second, Congestion: NewReno, Without: Interleaving}
 	ca, cz := config, config
 	ca.Rand, ca.Trace = &countingRand{98}, traceA
 	cz.Rand, cz.Trace = &countingRand{898}, traceZ

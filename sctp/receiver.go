@@ -222,6 +222,28 @@ func (r *receiver) renumber(first tsn) {
 	r.resetStreams(nil)
 }
 
+// nextLong has the longest buffer that is still held be the long message, now that
+// the one which was is released. It was counted whole, and may have filled the
+// window: the peer would learn only from a probe that there is room again.
+func (r *receiver) nextLong() {
+	var long []byte
+	longest := func(b []byte) {
+		if cap(b) > cap(long) {
+			long = b
+		}
+	}
+	longest(r.interleaving.longest())
+	for _, p := range r.reassembly.ring {
+		if p != nil {
+			longest(p.data.payload)
+		}
+	}
+	for m := r.delivery.ready.head; m != nil; m = m.next {
+		longest(m.data.payload)
+	}
+	r.window.excuse(long)
+}
+
 func (r *receiver) giveBack(b []byte) { r.window.giveBack(r.pool, b) }
 
 func (r *receiver) shrink() {

@@ -14,9 +14,9 @@ import (
 // that waits for the user. What is left is advertised as a_rwnd.
 //
 // One buffer counts as no more than longFrom: the first message that grows beyond
-// that, until the user releases it. So a message that is larger than the window
-// comes through it, at full speed, and what a peer can make us hold is the window
-// and one message.
+// that, until the user releases it, and then another that is as long. So a message
+// that is larger than the window comes through it, at full speed, and what a peer
+// can make us hold is the window and one message.
 type window struct {
 	limit      int // what we advertise when all of it is free
 	used       int
@@ -85,6 +85,12 @@ func (w *window) counted() int { return w.used - w.excused }
 // charge notes that b, which has grown by n, is held.
 func (w *window) charge(b []byte, n int) {
 	w.used += n
+	w.excuse(b)
+}
+
+// excuse lets b be the long message, if there is none and it is long enough, or if
+// it has grown since it became that.
+func (w *window) excuse(b []byte) {
 	if w.long == nil && cap(b) > longFrom || w.isLong(b) {
 		w.long, w.excused = unsafe.SliceData(b), cap(b)-longFrom
 	}
@@ -162,6 +168,7 @@ func (w *window) grow(pool *buffers, b, more []byte) []byte {
 		pool.put(b)
 		b = larger
 	}
+	w.excuse(b) // another may have been the long one when it grew
 	return append(b, more...)
 }
 
