@@ -2,6 +2,7 @@ package peerconnection
 
 import (
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -56,8 +57,16 @@ func (pc *PeerConnection) receive(local netip.AddrPort, batch []packet) {
 	pc.leave(now)
 }
 
+// turns are what a timer must have one of to be served. Those of thousands of connections
+// may be due at once, each with a goroutine of its own: all of them inside would each hold a
+// connection and a slab while they wait for the same socket, and the readers, whom the
+// connections wait for, would wait for them. What keeps them out costs nothing while they are few.
+var turns = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+
 // timeout is the door for time.
 func (pc *PeerConnection) timeout() {
+	turns <- struct{}{}
+	defer func() { <-turns }()
 	now := pc.enter()
 	pc.timerAt = time.Time{}
 	pc.core.Advance(now)

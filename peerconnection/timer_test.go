@@ -22,3 +22,35 @@ func TestBeat(t *testing.T) {
 		t.Error("the timers go by the wall clock")
 	}
 }
+
+// Timers that cannot be served at once hold nothing while they wait: what arrives is read,
+// answered and handed over all the same.
+func TestTimersTakeTurns(t *testing.T) {
+	ctx := within(t, 20*time.Second)
+	da, dz := connect(t, ctx, newPeer(t, Config{}), newPeer(t, Config{}))
+	for range cap(turns) {
+		turns <- struct{}{}
+	}
+	served := make(chan struct{})
+	go func() {
+		da.pc.timeout()
+		close(served)
+	}()
+	for range 100 {
+		if err := da.SendText("there"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dz.ReadMessage(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-served:
+		t.Error("a timer was served out of turn")
+	default:
+	}
+	for range cap(turns) {
+		<-turns
+	}
+	<-served
+}

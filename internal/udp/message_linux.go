@@ -116,6 +116,7 @@ type slab struct {
 	from     [bundles]rawAddr
 	control  [bundles]controlBuffer
 	packets  []Packet
+	full     bool                      // by the last read: there may be more
 	data     [bundles][bundleSize]byte // last: what follows no pointer is not scanned
 }
 
@@ -156,6 +157,7 @@ func (b *slab) read(fd int) []Packet {
 	}
 	n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages)), bundles,
 		syscall.MSG_DONTWAIT, 0, 0)
+	b.full = errno == 0 && n == bundles
 	// EAGAIN: nothing waits. Other errors are those of datagrams sent earlier,
 	// which the network reports and forgets.
 	if errno != 0 {

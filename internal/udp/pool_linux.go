@@ -13,6 +13,10 @@ import (
 // those who work on what they read.
 const maxReaders = 4
 
+// maxSlabs is how much of one socket is read in its turn. A socket that many share has more to
+// be read than the thousands that may be beside it, and would lose it if it had no more of the reader.
+const maxSlabs = 8
+
 // A pool is the process's readers.
 type pool struct {
 	mu      sync.Mutex
@@ -155,15 +159,20 @@ func (r *reader) run(slab *slab) {
 		}
 		for _, e := range events[:max(ready, 0)] {
 			s := r.socket(e.Fd)
-			if s == nil || !s.enter() {
-				continue
-			}
-			// One slab of it, and then the next socket's turn: what is left over the
-			// set reports again.
-			batch := slab.read(s.fd)
-			s.leave()
-			if len(batch) > 0 {
-				s.receive(s, batch)
+			// Some slabs of it, and then the next socket's turn: what is left over the set
+			// reports again.
+			for range maxSlabs {
+				if s == nil || !s.enter() {
+					break
+				}
+				batch := slab.read(s.fd)
+				s.leave()
+				if len(batch) > 0 {
+					s.receive(s, batch)
+				}
+				if !slab.full {
+					break
+				}
 			}
 		}
 	}

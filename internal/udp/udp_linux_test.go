@@ -274,3 +274,51 @@ func TestGroupDividesSenders(t *testing.T) {
 		t.Error("another group has the group's address")
 	}
 }
+
+// A socket that has much to be read is read at some length before it is the next one's
+// turn, and no longer than that.
+func TestTurnsOfReader(t *testing.T) {
+	type turn struct {
+		s *Socket
+		n int
+	}
+	var turns []turn // the reader's, until it has read all
+	var total atomic.Int64
+	held, release := make(chan struct{}), make(chan struct{})
+	take := func(s *Socket, batch []Packet) {
+		if string(batch[0].Data) == "hold" {
+			close(held)
+			<-release
+			return
+		}
+		if n := len(turns); n > 0 && turns[n-1].s == s {
+			turns[n-1].n += len(batch)
+		} else {
+			turns = append(turns, turn{s, len(batch)})
+		}
+		total.Add(int64(len(batch)))
+	}
+	a := open(t, loopback4, take)
+	b := open(t, loopback4, take)
+	for b.reader != a.reader {
+		b = open(t, loopback4, take)
+	}
+	from := open(t, loopback4, ignore)
+	send := func(to *Socket, text string) {
+		if err := from.Send(to.Local(), []byte(text), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(a, "hold")
+	within(t, held, "the reader is in receive")
+	const many = maxSlabs * bundles * 5 / 4
+	for range many {
+		send(a, "one of many")
+		send(b, "one of many")
+	}
+	close(release)
+	eventually(t, "all is read", func() bool { return total.Load() == 2*many })
+	if len(turns) != 4 || turns[0].n != maxSlabs*bundles || turns[1].n != maxSlabs*bundles {
+		t.Errorf("two sockets with %d datagrams each are read in turns of %v, want two of %d and then the rest", many, turns, maxSlabs*bundles)
+	}
+}
