@@ -24,7 +24,10 @@ type Frame struct {
 	KeyFrame bool
 
 	// Codec is what the frame was encoded by. A frame that is written may leave it out,
-	// and is taken to be of the first codec that was negotiated.
+	// and is taken to be of the first codec that was negotiated. What is read may change
+	// it, and between frames of G.711 and L16 may be some of audio/CN: comfort noise
+	// for a pause, in which nothing comes (RFC 3389; payload.ParseComfortNoise). A recorder
+	// passes over them.
 	Codec Codec
 
 	// RID is the layer that the frame belongs to, when it is written to a track that

@@ -156,6 +156,10 @@ func (m *pageMedia) read(ctx context.Context, l *liveTrack) {
 		}
 		now := time.Now()
 		m.mu.Lock()
+		if f.Codec.MimeType == "audio/CN" {
+			m.mu.Unlock()
+			continue // noise for a pause, which files fill with silence
+		}
 		if !f.Concealed {
 			l.saw(now, &f)
 		}
