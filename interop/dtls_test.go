@@ -277,7 +277,7 @@ var exportedMaterial = regexp.MustCompile(`material.* ([0-9a-f]{64})`)
 // buildPlainrtc builds our program, for as long as the test runs.
 func buildPlainrtc(t *testing.T) string {
 	program := filepath.Join(t.TempDir(), "plainrtc")
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return program
@@ -342,7 +342,7 @@ func (c dtlsCase) connect(t *testing.T, certs map[string]certificateFile) (our, 
 	cert := certs[c.key]
 	ours := strings.NewReplacer("rsa.pem", certs["rsa"].pem, "rsa.key", certs["rsa"].key).Replace(c.ours)
 	if c.role == server {
-		addr := freeUDPPort(t)
+		addr := freePort(t)
 		their = c.stack.start(t, c, cert, addr)
 		our = startProcess(t, dtlsProgram, "dtls --json --linger 50ms --connect "+addr+" "+ours)
 	} else {
@@ -450,16 +450,4 @@ func (p *dtlsProcess) expect(t *testing.T, word string) string {
 			return line
 		}
 	}
-}
-
-// freeUDPPort returns an address that nobody uses, for programs that can't be
-// asked which one they chose.
-func freeUDPPort(t *testing.T) string {
-	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return c.LocalAddr().String()
 }

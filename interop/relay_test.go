@@ -34,7 +34,7 @@ func serveTurn(t *testing.T, host netip.Addr) (plain, dtls, tls netip.AddrPort) 
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writeCertificate(t, cert, key)
 	binary := filepath.Join(dir, "plainrtc")
-	if out, err := exec.Command("go", "build", "-o", binary, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
 		t.Fatalf("building plainrtc: %v\n%s", err, out)
 	}
 	plain = netip.AddrPortFrom(host, netip.MustParseAddrPort(freePort(t)).Port())

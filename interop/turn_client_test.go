@@ -231,7 +231,7 @@ func TestDoctorWithCoturn(t *testing.T) {
 	cert, key, _ := certificateFiles(t)
 	plain, secure := startCoturn(t, netip.MustParseAddr("127.0.0.1"), cert, key, coturnPassword...)
 	binary := filepath.Join(t.TempDir(), "plainrtc")
-	if out, err := exec.Command("go", "build", "-o", binary, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
 		t.Fatalf("building plainrtc: %v\n%s", err, out)
 	}
 	examine := func(password string) (found map[string]string, ok bool, all []byte) {

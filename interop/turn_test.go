@@ -10,12 +10,14 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	mrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -74,19 +76,34 @@ func TestTurnServesCoturnsClient(t *testing.T) {
 
 func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
 
-// freePort is an address on loopback that nobody uses for UDP or TCP.
+// nextPort is where freePort looks next; zero: it has not begun.
+var nextPort atomic.Uint32
+
+// freePort is an address on loopback whose port nobody uses for UDP or TCP, nor the next one, which
+// coturn's programs take as well: for programs that can't be asked which one they chose. It is none of
+// those that the kernel gives to who asks for any, so that nobody else has it before the program does.
 func freePort(t *testing.T) string {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const first, last = 10_000, 30_000 // Linux gives any from 32768 on
+	nextPort.CompareAndSwap(0, uint32(1+mrand.IntN((last-first)/2)))
+	free := func(port uint32) bool {
+		at := fmt.Sprintf("0.0.0.0:%d", port)
+		l, err := net.Listen("tcp4", at)
 		if err != nil {
-			t.Fatal(err)
+			return false
 		}
-		addr := l.Addr().String()
-		l.Close()
-		if u, err := net.ListenPacket("udp", addr); err == nil {
-			u.Close()
-			return addr
+		defer l.Close()
+		u, err := net.ListenPacket("udp4", at)
+		if err != nil {
+			return false
+		}
+		u.Close()
+		return true
+	}
+	for range 1000 {
+		port := first + 2*nextPort.Add(1)%(last-first)
+		if free(port) && free(port+1) {
+			return fmt.Sprintf("127.0.0.1:%d", port)
 		}
 	}
 	t.Fatal("no port is free for both UDP and TCP")

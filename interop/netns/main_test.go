@@ -36,7 +36,7 @@ They want root, or CAP_SYS_ADMIN and CAP_NET_ADMIN. Of this package nothing else
 	}
 	defer os.RemoveAll(dir)
 	plainrtc = filepath.Join(dir, "plainrtc")
-	if out, err := exec.Command("go", "build", "-o", plainrtc, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", plainrtc, "github.com/plainrtc/plainrtc/cmd/plainrtc").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building plainrtc: %v\n%s", err, out)
 		return 1
 	}
