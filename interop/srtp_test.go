@@ -3,6 +3,7 @@ package interop
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	network "encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -32,15 +33,14 @@ const (
 	libsrtpBadMKI     = 25
 )
 
+// compiler is that of C, which .ci/deps looks for.
+func compiler() string { return cmp.Or(os.Getenv("CC"), "gcc") }
+
 // buildLibsrtpPeer compiles it.
 func buildLibsrtpPeer(t *testing.T) string {
 	t.Helper()
-	cc := os.Getenv("CC")
-	if cc == "" {
-		cc = "gcc"
-	}
 	program := filepath.Join(t.TempDir(), "peer")
-	out, err := exec.Command(cc, "-Wall", "-Wextra", "-Werror", "-O1", "-o", program, "libsrtp/peer.c", "-lsrtp2").CombinedOutput()
+	out, err := exec.Command(compiler(), "-Wall", "-Wextra", "-Werror", "-O1", "-o", program, "libsrtp/peer.c", "-lsrtp2").CombinedOutput()
 	if err != nil {
 		t.Fatalf("libsrtp's peer does not compile, and this test is worth nothing without it (apt-get install gcc libsrtp2-dev): %v\n%s", err, out)
 	}

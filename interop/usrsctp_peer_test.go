@@ -28,7 +28,7 @@ import (
 func buildUsrsctp(t *testing.T) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "peer")
-	out, err := exec.Command("cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, "usrsctp/peer.c", "-lusrsctp", "-lpthread").CombinedOutput()
+	out, err := exec.Command(compiler(), "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, "usrsctp/peer.c", "-lusrsctp", "-lpthread").CombinedOutput()
 	if err != nil {
 		t.Fatalf("usrsctp's end can not be built; make deps installs libusrsctp-dev and gcc: %v\n%s", err, out)
 	}
@@ -120,6 +120,7 @@ type sctpEnd struct {
 	a     *sctp.Association
 	timer *time.Timer
 	loss  float64 // of packets, in each direction
+	gone  int     // packets of theirs with DATA that were lost
 	rand  *mrand.Rand
 	buf   []byte
 
@@ -205,10 +206,14 @@ func newSCTPEnd(t *testing.T, config sctp.Config) (e *sctpEnd, other *os.File) {
 // lost decides whether a packet is lost.
 func (e *sctpEnd) lost(now time.Time, direction string, packet []byte) bool {
 	lost := e.loss > 0 && e.rand.Float64() < e.loss
+	text := sctp.Describe(packet)
 	if lost {
+		if direction == "◄" && strings.Contains(text, "DATA") {
+			e.gone++
+		}
 		direction = "✗"
 	}
-	e.record.line(now, direction+" "+sctp.Describe(packet))
+	e.record.line(now, direction+" "+text)
 	return lost
 }
 

@@ -65,7 +65,7 @@ func TestUsrsctp(t *testing.T) {
 
 func newUsrsctpPair(t *testing.T, program string, c usrsctpCase, interleaving bool) *usrsctpPair {
 	t.Helper()
-	p := &usrsctpPair{t: t, ctx: contextOf(t, 20*time.Second), program: program, reset: map[string]string{}}
+	p := &usrsctpPair{t: t, ctx: testContext(t), program: program, reset: map[string]string{}}
 	p.config = sctp.Config{Without: c.without, MTU: 1200, MaxMessageSize: 1 << 20, ReceiveWindow: 4 << 20, OutStreams: 1000, InStreams: 1000}
 	p.options = strings.Fields(c.theirs)
 	if interleaving {
@@ -202,6 +202,12 @@ func lifetimeEnds(p *usrsctpPair) {
 	}
 	p.sendOurs(messages...)
 	p.sendTheirs(messages...)
+	for begun := false; !begun; time.Sleep(5 * time.Millisecond) {
+		p.us.do(func(time.Time) { begun = p.us.gone > 0 })
+		if p.ctx.Err() != nil {
+			p.t.Fatal("usrsctp does not begin to send")
+		}
+	}
 	time.Sleep(300 * time.Millisecond)
 	p.us.setLoss(0)
 	end := sctpMessage{stream: 1, size: 9, seed: 9}
