@@ -43,6 +43,9 @@ func chromium(flags []string) kind {
 				"--disable-backgrounding-occluded-windows",
 				"--disable-renderer-backgrounding",
 			}
+			if littleSharedMemory() {
+				args = append(args, "--disable-dev-shm-usage")
+			}
 			return append(append(args, flags...), url), nil
 		},
 		flags: flags,

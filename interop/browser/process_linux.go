@@ -82,6 +82,13 @@ func (p *process) end() {
 	<-p.done
 }
 
+// littleSharedMemory reports whether tabs may crash for want of shared memory: containers often
+// have 64 MB of it.
+func littleSharedMemory() bool {
+	var shm unix.Statfs_t
+	return unix.Statfs("/dev/shm", &shm) != nil || shm.Bavail*uint64(shm.Bsize) < 1<<30
+}
+
 // adoptOrphans makes this process the parent of its descendants that lose
 // theirs, as a browser's crash handler does, so that they can be ended and
 // waited for wherever the first process of the system does not do so.
@@ -95,7 +102,7 @@ func adoptOrphans() {
 // description of those that can not be ended.
 func endOrphans() string {
 	var left string
-	for range 50 {
+	for range 300 { // half a minute
 		left = ""
 		for _, pid := range children() {
 			var status syscall.WaitStatus
