@@ -144,8 +144,30 @@ func TestLossIsRepaired(t *testing.T) {
 			c.connected()
 			c.until("the browser sees its camera", func() bool { s := c.received(); return len(s) > 0 && s[0].FramesDecoded > 20 })
 			before := r.count()
-			path.lose(0.05)
-			c.watch(4 * time.Second)
+			c.decodesAll()
+			// A machine that is busy with others freezes it, too: only a time counts before which,
+			// and without a loss, it did not.
+			var frozen []string
+			for start := time.Now(); ; {
+				path.lose(0)
+				idle := c.freezes(4*time.Second) == ""
+				path.lose(0.05)
+				trouble := c.freezes(4 * time.Second)
+				if trouble == "" {
+					break
+				}
+				if idle {
+					frozen = append(frozen, trouble)
+				}
+				if len(frozen) == 6 {
+					t.Errorf("video that goes on without a freeze as long as nothing is lost does not when one of twenty is:\n%s", strings.Join(frozen, "\n"))
+					break
+				}
+				if time.Since(start) > patience/2 {
+					t.Logf("the machine is too busy to tell whether losses freeze the video; they did %d times", len(frozen))
+					break
+				}
+			}
 			c.until("both sides have sent packets again", func() bool {
 				// Firefox does not count what it is sent again.
 				theirs, s := c.received()[0], c.pc.Stats()

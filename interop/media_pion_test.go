@@ -153,7 +153,7 @@ func (c *pionCall) play(from int) {
 				}
 				time.Sleep(f.Duration)
 			}
-			for deadline := time.Now().Add(2 * time.Second); r.count() < len(frames) && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(20 * time.Second); r.count() < len(frames) && time.Now().Before(deadline); {
 				time.Sleep(20 * time.Millisecond)
 			}
 			r.end()
@@ -181,7 +181,7 @@ func (c *pionCall) play(from int) {
 			want := c.clips[peerconnection.Kind(track.Kind().String())]
 			builder := samplebuilder.New(50, depacketizer, track.Codec().ClockRate)
 			var got []mediafile.Frame
-			track.SetReadDeadline(time.Now().Add(5 * time.Second))
+			track.SetReadDeadline(time.Now().Add(20 * time.Second))
 			for len(got) < len(want)-1 { // the last is not known to be whole
 				p, _, err := track.ReadRTP()
 				if err != nil {
@@ -268,7 +268,7 @@ func TestSimulcastFromPion(t *testing.T) {
 	}
 	c := &pionCall{t: t}
 	for i, r := range recordings {
-		for deadline := time.Now().Add(2 * time.Second); r.count() < len(frames) && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(20 * time.Second); r.count() < len(frames) && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond)
 		}
 		r.end()

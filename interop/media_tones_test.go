@@ -59,12 +59,12 @@ func TestTones(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.until("the keys were pressed", func() bool { return x.Sender().ToneBuffer() == "" })
-			time.Sleep(300 * time.Millisecond)
-			s := c.received()[0]
+			var s pageStream
+			c.until("the browser hears them", func() bool {
+				s = c.received()[0]
+				return s.TotalAudioEnergy >= quiet+0.001
+			})
 			t.Logf("the browser: %d packets, energy %g, before %g, in %.2f s of sound", s.PacketsReceived, s.TotalAudioEnergy, quiet, s.TotalSamplesDuration)
-			if s.TotalAudioEnergy < quiet+0.001 {
-				t.Errorf("the browser hears nothing: energy %g, and before %g, in %v s of sound", s.TotalAudioEnergy, quiet, s.TotalSamplesDuration)
-			}
 			if s.PacketsReceived < 6*5 || s.PacketsLost != 0 {
 				t.Errorf("the browser has %d packets of six tones, and lost %d", s.PacketsReceived, s.PacketsLost)
 			}
@@ -102,7 +102,7 @@ func TestTonesToPion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	track.SetReadDeadline(time.Now().Add(10 * time.Second))
+	track.SetReadDeadline(time.Now().Add(30 * time.Second))
 	heard, ends, began, last := "", 0, uint32(0), 0
 	for len(heard) < len(keys) || ends < 3 {
 		p, _, err := track.ReadRTP()

@@ -27,7 +27,7 @@ var us = flag.String("us", "plainrtc", "the stack under test: plainrtc, or pion 
 
 // patience bounds one test. It is long, for a machine that runs others too: what
 // passes does so in a second or two.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // A peer is one end of a connection: ours, Pion's or a browser's. Its methods
 // have the meaning of the W3C's, and are safe for concurrent use.

@@ -78,7 +78,8 @@ func TestRenegotiationWithoutRestart(t *testing.T) {
 
 // A page that its user loads anew is gone, and connects again.
 func TestBrowserReload(t *testing.T) {
-	ctx, r := testContext(t), testRand()
+	// If the browser says nothing it takes half a minute each time until we know.
+	ctx, r := contextOf(t, 3*patience), testRand()
 	first := chromium.new(t).(*pagePeer)
 	m := newMux(t)
 	their := first
