@@ -16,7 +16,7 @@ func TestSimulcastIsRecorded(t *testing.T) {
 		page := b.Open(t, mediaJS, callJS)
 		var settings struct{ Width, Height int }
 		page.Do(&settings, `
-			globalThis.stream = await navigator.mediaDevices.getUserMedia({video: {width: 960, height: 540}});
+			globalThis.stream = await camera({video: {width: 960, height: 540}});
 			return stream.getVideoTracks()[0].getSettings();`)
 		if settings.Width != 960 || settings.Height != 540 {
 			t.Fatalf("the camera's picture is of %d × %d", settings.Width, settings.Height)

@@ -14,7 +14,7 @@ import (
 // ffmpeg's own decoder shows the lowest layer.
 func TestSpatialLayersAreRecorded(t *testing.T) {
 	page := browser.Chromium(t).Open(t, mediaJS, callJS)
-	page.Do(nil, `globalThis.stream = await navigator.mediaDevices.getUserMedia({video: {width: 960, height: 540}})`)
+	page.Do(nil, `globalThis.stream = await camera({video: {width: 960, height: 540}})`)
 	for _, mode := range []string{"L2T1", "L3T3_KEY"} {
 		t.Run(mode, func(t *testing.T) {
 			c := newMediaCall(t, page, peerconnection.Config{})

@@ -39,7 +39,7 @@ func newPagePeer(t testing.TB, page *browser.Page) *pagePeer {
 // otherwise hides behind mDNS names.
 func allowCamera(t testing.TB, page *browser.Page) {
 	t.Helper()
-	page.Do(nil, `globalThis.stream = await navigator.mediaDevices.getUserMedia({audio: true, video: true})`)
+	page.Do(nil, `globalThis.stream = await camera({audio: true, video: true})`)
 }
 
 // call evaluates an expression of the peer p and of args from args[1] on.

@@ -31,6 +31,7 @@ func TestServeMedia(t *testing.T) {
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			url, stop := startServe(t, program, "--play", video, "--play-audio", audio, "--record-dir", t.TempDir())
+			allowCamera(t, b.get(t).Open(t)) // it takes time to start, and stays on for the page below
 			page := b.get(t).Visit(t, url)
 			page.OnFailure(func() string {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -17,6 +17,20 @@
   };
   globalThis.bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 
+  // camera is getUserMedia where the machine has much to do: Chromium gives up after ten seconds in which
+  // its camera, which is a process, has not come up.
+  globalThis.camera = async (constraints) => {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await navigator.mediaDevices.getUserMedia(constraints);
+      } catch (e) {
+        if (tries === 5 || !["AbortError", "NotReadableError"].includes(e.name)) throw e;
+        console.warn("the camera does not start", e);
+        await new Promise((done) => setTimeout(done, 500));
+      }
+    }
+  };
+
   const post = async (path, body) => {
     for (let tries = 0; ; tries++) {
       try {

@@ -127,7 +127,7 @@ func TestChromium(t *testing.T) {
 		us := newRemote(t, other.Namespace, settings{Servers: iceServers(l.url("udp"))})
 		them := newPage(t, chromium, settings{Servers: iceServers(l.url("udp"))})
 		err := them.call(ctx, nil, `(async () => {
-			const stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 360}});
+			const stream = await camera({video: {width: 640, height: 360}});
 			for (const track of stream.getTracks()) p.pc.addTrack(track, stream);
 		})()`)
 		if err != nil {
