@@ -63,7 +63,7 @@ sim: ## Simulations: each layer and whole stacks on bad networks, hundreds of se
 
 # The namespaces' tests by themselves, and aloud: what they measured, or that they could not be run.
 interop: ## Real browsers and other stacks, against us; calls through NATs in network namespaces
-	cd interop && all="$$($(GO) list ./...)" && $(GO) test -count=1 -timeout 20m $$(echo "$$all" | grep -v '/netns$$')
+	cd interop && all="$$($(GO) list ./...)" && $(GO) test -count=1 -timeout 30m $$(echo "$$all" | grep -v '/netns$$')
 	cd interop && $(GO) test -count=1 -v ./netns
 
 bench: ## Measure us and Pion side by side; the table stays in interop/bench/README.md
