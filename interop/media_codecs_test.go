@@ -120,14 +120,16 @@ func bothWays(t *testing.T, c *mediaCall, weOffer bool) {
 
 	// The clips are over: what was sent is all there will be.
 	var sent []peerconnection.OutboundRTPStats
+	missing := ""
+	c.page.OnFailure(func() string { return missing })
 	c.until("the browser has all of the clips", func() bool {
-		sent = c.pc.Stats().OutboundRTP
+		sent, missing = c.pc.Stats().OutboundRTP, ""
 		for i, s := range c.received() {
 			if s.PacketsReceived < packetsOnce(sent[i]) || s.Kind == "video" && s.FramesDecoded+s.FramesDropped < int(sent[i].FramesSent) {
-				return false
+				missing += fmt.Sprintf("%s: we sent %+v, the browser has %+v\n", mimeTypes[i], sent[i], s)
 			}
 		}
-		return true
+		return missing == ""
 	})
 	for i, s := range c.received() {
 		want, packets, pictures := mimeTypes[i], packetsOnce(sent[i]), int(sent[i].FramesSent)
