@@ -102,7 +102,7 @@ func TestTonesToPion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	track.SetReadDeadline(time.Now().Add(30 * time.Second))
+	track.SetReadDeadline(endOf(ctx))
 	heard, ends, began, last := "", 0, uint32(0), 0
 	for len(heard) < len(keys) || ends < 3 {
 		p, _, err := track.ReadRTP()
