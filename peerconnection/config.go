@@ -25,6 +25,13 @@ type Config struct {
 	// there are none: over TCP this side then only goes to peers that have them.
 	TCPMux *TCPMux
 
+	// TCPSimultaneousOpen adds candidates for TCP connections that both ends open at once (RFC 6544), which
+	// firewalls let through that let out TCP alone and nothing in. Both ends must have them,
+	// and neither may be behind a NAT: browsers do not, and it costs a listening socket for each address and
+	// connection. Where there is a [TCPMux], or a TURN server over TCP, they are not
+	// needed. Systems that cannot share a port among sockets have none.
+	TCPSimultaneousOpen bool
+
 	// Addresses are the addresses to open sockets on, when Mux is nil. If
 	// empty, they are those of the host's interfaces that are up, and of the
 	// loopback interface when there is no other: of the IPv6 addresses the temporary ones

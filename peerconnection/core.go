@@ -30,12 +30,14 @@ type core struct {
 	// tcpAddresses are where peers may arrive over TCP; tcpActive: we may go to them.
 	tcpAddresses []netip.AddrPort
 	tcpActive    bool
-	tunnels      []*tunnel         // DTLS to servers
-	dtls         *dtls.Conn        // nil until the roles are negotiated
-	dtlsClient   bool              // valid with dtls
-	sctp         *sctp.Association // nil until DTLS is established
-	sctpUp       bool              // the association is established
-	sctpEnded    bool              // and is no more: there will be no data channel
+	// tcpOpen is where both may come and go, for simultaneous opens, and tcpOpenTold what ICE knows of it.
+	tcpOpen, tcpOpenTold []netip.AddrPort
+	tunnels              []*tunnel         // DTLS to servers
+	dtls                 *dtls.Conn        // nil until the roles are negotiated
+	dtlsClient           bool              // valid with dtls
+	sctp                 *sctp.Association // nil until DTLS is established
+	sctpUp               bool              // the association is established
+	sctpEnded            bool              // and is no more: there will be no data channel
 	// early holds DTLS datagrams that overtook the remote description.
 	early []earlyDatagram
 

@@ -162,7 +162,7 @@
 // The rest in groups, each in the order in which to read it:
 //
 //   - Around the core: secure (DTLS), mux and route (sockets, shared or not), interfaces and network (as
-//     networks come and go), hidden and mdns (names in the place of addresses), streams and tcpmux (connections
+//     networks come and go), hidden and mdns (names in the place of addresses), streams, tcpmux and simultaneous (connections
 //     over TCP and TLS), tunnel (servers over DTLS), demux, mtu, trickle
 //     (candidates), iceserver and resolve (STUN and TURN servers), ending (and the state that
 //     follows from the layers), gate (where calls
@@ -213,8 +213,8 @@
 // all as Chromium offers them: L16 and FlexFEC are not offered unless they are preferred, and taken when
 // the peer does. Candidates are the host's own addresses, and what STUN and TURN
 // servers add to them, over UDP, DTLS, TCP and TLS ([Config].ICEServers). Over TCP a connection goes
-// to peers that take some, and takes some itself if it is given a [TCPMux]; it has no
-// simultaneous-open candidates, which nobody else has either, and goes through no HTTP proxy.
+// to peers that take some, and takes some itself if it is given a [TCPMux]; both ends open one at once if they are
+// told to ([Config].TCPSimultaneousOpen), for which browsers are not made. It goes through no HTTP proxy.
 // Datagrams that a TCP connection has no room for are lost, as in a router: nothing waits for a peer
 // that reads slowly.
 package peerconnection

@@ -131,6 +131,7 @@ func (pc *PeerConnection) networkChanged() {
 			_, gone, _ = pc.relays.bind(want)
 			pc.core.hiddenChanged(now, pc.relays.addresses())
 		}
+		pc.listenToOpen()
 		addresses := pc.mux.addresses()
 		pc.core.networkChanged(now, hostNetworks(addresses), addresses, pc.mux.only == nil)
 		pc.answerForNames()

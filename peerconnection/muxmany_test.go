@@ -43,7 +43,7 @@ func TestManyOnOnePort(t *testing.T) {
 	calls := make([]call, n)
 	var ends []*PeerConnection
 	// What became of the others says whether it is one of them that ails, or the machine.
-	t.Cleanup(func() {
+	defer func() {
 		if !t.Failed() {
 			return
 		}
@@ -52,7 +52,7 @@ func TestManyOnOnePort(t *testing.T) {
 			count[pc.ConnectionState()]++
 		}
 		t.Logf("after %v the ends that there are have these states: %v", time.Since(began), count)
-	})
+	}()
 	for i := range n {
 		server, client := newPeer(t, Config{Mux: mux, Certificate: certificate}), newPeer(t, Config{Certificate: certificate})
 		ends = append(ends, server, client)

@@ -49,6 +49,7 @@ func (c *core) networkChanged(now time.Time, networks []localNetwork, addresses 
 		return
 	}
 	// The new ones first, so that there is somewhere to go.
+	c.openChanged(now, networks)
 	had := c.ice.LocalAddresses(false)
 	for _, a := range addresses {
 		if !slices.Contains(had, a) {

@@ -31,26 +31,28 @@ type PeerConnection struct {
 	mu   sync.Mutex
 	core core
 
-	mux           *UDPMux
-	ownMux        bool
-	tcpMux        *TCPMux
-	streams       map[ice.Path]*stream
-	relays        *UDPMux // where mux is shared: the sockets to ask TURN servers from
-	addresses     []netip.Addr
-	accept        func(name string, addr netip.Addr) bool
-	sockets       bool        // gathering has begun
-	names         []serverURL // of ICE servers, to be resolved when gathering begins
-	stopResolving context.CancelFunc
-	wantsRelays   bool         // there is a TURN server
-	multicast     *multicaster // resolves the peer's names, and answers for ours
-	lastRoute     ice.Path     // what the mux was last told of
-	lastClaim     claim
-	path          ice.Path // whose MTU the core was told
-	timer         *time.Timer
-	timerAt       time.Time // when the timer fires; zero when it is not set
-	isClosed      bool
-	done          chan struct{}
-	doneClosed    bool
+	mux                 *UDPMux
+	ownMux              bool
+	tcpMux              *TCPMux
+	openMuxes           []*TCPMux // of simultaneous-open candidates: this connection's own, one for each address
+	streams             map[ice.Path]*stream
+	relays              *UDPMux // where mux is shared: the sockets to ask TURN servers from
+	addresses           []netip.Addr
+	accept              func(name string, addr netip.Addr) bool
+	sockets             bool        // gathering has begun
+	names               []serverURL // of ICE servers, to be resolved when gathering begins
+	stopResolving       context.CancelFunc
+	opensSimultaneously bool
+	wantsRelays         bool         // there is a TURN server
+	multicast           *multicaster // resolves the peer's names, and answers for ours
+	lastRoute           ice.Path     // what the mux was last told of
+	lastClaim           claim
+	path                ice.Path // whose MTU the core was told
+	timer               *time.Timer
+	timerAt             time.Time // when the timer fires; zero when it is not set
+	isClosed            bool
+	done                chan struct{}
+	doneClosed          bool
 }
 
 // New makes a PeerConnection. It opens no socket and starts no goroutine yet:
@@ -59,7 +61,7 @@ func New(cfg Config) (*PeerConnection, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	pc := &PeerConnection{mux: cfg.Mux, tcpMux: cfg.TCPMux, addresses: cfg.Addresses, accept: cfg.InterfaceFilter, done: make(chan struct{}), multicast: &theMulticaster}
+	pc := &PeerConnection{mux: cfg.Mux, tcpMux: cfg.TCPMux, addresses: cfg.Addresses, accept: cfg.InterfaceFilter, opensSimultaneously: cfg.TCPSimultaneousOpen && cfg.ICETransportPolicy != ICETransportRelay, done: make(chan struct{}), multicast: &theMulticaster}
 	if cfg.Certificate == nil {
 		var err error
 		cfg.Certificate, err = dtls.GenerateCertificate(cfg.Rand, pc.now())
@@ -195,13 +197,16 @@ func (pc *PeerConnection) gather(now time.Time) error {
 			pc.core.tcpAddresses = pc.tcpMux.Addresses()
 		}
 		pc.core.tcpActive = true
+		pc.listenToOpen()
 		addresses := pc.mux.addresses()
 		pc.core.gatherIn(now, hostNetworks(addresses), addresses, pc.mux.only == nil)
 		pc.answerForNames()
 	}
-	if pc.tcpMux != nil {
-		if err := pc.tcpMux.register(pc, pc.core.localUfrag()); err != nil {
-			return err
+	for _, m := range append([]*TCPMux{pc.tcpMux}, pc.openMuxes...) {
+		if m != nil {
+			if err := m.register(pc, pc.core.localUfrag()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -407,13 +412,16 @@ func (pc *PeerConnection) Close() error {
 		pc.timer.Stop()
 	}
 	pc.withdrawNames()
-	mux, own, relays := pc.mux, pc.ownMux, pc.relays
+	mux, own, relays, openMuxes := pc.mux, pc.ownMux, pc.relays, pc.openMuxes
 	pc.leave(now)
 	pc.mu.Lock()
 	pc.hangUpAll()
 	pc.mu.Unlock()
 	if pc.tcpMux != nil {
 		pc.tcpMux.forget(pc)
+	}
+	for _, m := range openMuxes {
+		m.Close()
 	}
 	if mux == nil {
 		return nil

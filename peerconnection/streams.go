@@ -121,12 +121,21 @@ func (s *stream) dial(ctx context.Context, d ice.Dial) {
 	s.read()
 }
 
+func (s *stream) isOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn != nil
+}
+
 func (s *stream) open(ctx context.Context, d ice.Dial) (net.Conn, error) {
 	from := netip.AddrPortFrom(d.Path.Local.Addr(), 0)
 	if d.Port {
 		from = d.Path.Local
 	}
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from)}
+	if d.Port {
+		dialer.Control = reuse
+	}
 	conn, err := dialer.DialContext(ctx, "tcp", d.Path.Remote.String())
 	if err != nil || d.Path.Protocol != ice.TLS {
 		return conn, err

@@ -279,7 +279,7 @@ func TestCertificatesOfServersAreVerified(t *testing.T) {
 // Who comes to a TCP socket and does not say by a check whom for has to go: at once if it says
 // something else, after a while if it says nothing. And there are not many of those.
 func TestStrangersAreTurnedAway(t *testing.T) {
-	mux, err := listenTCPMux(300*time.Millisecond, []netip.AddrPort{netip.AddrPortFrom(loopback[0], 0)})
+	mux, err := listenTCPMux(300*time.Millisecond, []netip.AddrPort{netip.AddrPortFrom(loopback[0], 0)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package peerconnection
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/plainrtc/plainrtc/ice"
@@ -43,10 +45,12 @@ const (
 // ListenTCPMux opens listening sockets: one at each of the given addresses, which are as those of
 // [ListenUDPMux]. The connections that are to have them are told in [Config].
 func ListenTCPMux(addresses ...netip.AddrPort) (*TCPMux, error) {
-	return listenTCPMux(claimFor, addresses)
+	return listenTCPMux(claimFor, addresses, nil)
 }
 
-func listenTCPMux(claimFor time.Duration, addresses []netip.AddrPort) (*TCPMux, error) {
+// listenTCPMux may be told of something to do with each socket before it is bound.
+func listenTCPMux(claimFor time.Duration, addresses []netip.AddrPort, control func(string, string, syscall.RawConn) error) (*TCPMux, error) {
+	config := net.ListenConfig{Control: control}
 	m := &TCPMux{
 		claimFor: claimFor, ufrags: make(map[string]*PeerConnection), members: make(map[*PeerConnection][]string), silent: make(map[net.Conn]netip.Addr),
 	}
@@ -56,12 +60,12 @@ func listenTCPMux(claimFor time.Duration, addresses []netip.AddrPort) (*TCPMux, 
 		if a.Addr().Is6() {
 			network = "tcp6"
 		}
-		l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(a))
+		l, err := config.Listen(context.Background(), network, a.String())
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		m.listeners = append(m.listeners, l)
+		m.listeners = append(m.listeners, l.(*net.TCPListener))
 	}
 	if len(m.listeners) == 0 {
 		if failed == nil {
@@ -184,9 +188,10 @@ func readFirst(conn net.Conn) ([]byte, error) {
 func (pc *PeerConnection) acceptStream(s *stream, check []byte) bool {
 	now := pc.enter()
 	defer pc.leave(now)
-	if pc.isClosed || pc.streams[s.path] != nil {
+	if other := pc.streams[s.path]; pc.isClosed || other != nil && other.isOpen() {
 		return false
 	}
+	pc.hangUp(s.path) // both dialled, and the peer was first
 	pc.addStream(s)
 	pc.core.connected(now, s.path)
 	pc.core.Receive(now, s.path, check)

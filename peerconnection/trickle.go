@@ -31,6 +31,8 @@ func (c *core) gatherIn(now time.Time, networks []localNetwork, addresses []neti
 	for _, a := range addresses {
 		c.addActive(now, networks, a.Addr())
 	}
+	c.tcpOpenTold = nil
+	c.openChanged(now, networks)
 	for _, s := range c.servers {
 		c.addServer(now, s)
 	}

@@ -6,6 +6,37 @@ import (
 	"time"
 )
 
+// Two hosts without a NAT whose firewalls let out TCP alone, and nothing in that was not asked for, and
+// there is no server: they open a connection from both ends at once.
+func TestSimultaneousOpen(t *testing.T) {
+	t.Parallel()
+	ctx, l := testContext(t), newLab(t)
+	guarded := func() *Namespace {
+		h := l.host()
+		err := h.Run(`
+table ip guard {
+	chain in {
+		type filter hook input priority filter;
+		meta l4proto udp drop
+		iifname != "lo" ct state new drop
+	}
+}
+`, "nft", "-f", "-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.Namespace
+	}
+	near := newRemote(t, guarded(), settings{Open: true})
+	far := newRemote(t, guarded(), settings{Open: true, Echo: true})
+	after := call(t, ctx, near, far, near)
+	if _, err := near.transfer(ctx, transfer{Size: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	near.alive(t, ctx)
+	t.Logf("connected after %v: %s", after, near.path(t, ctx))
+}
+
 // Firewalls that let little out: the peers have every transport of the server to choose from, and
 // find the one that works.
 func TestFirewalls(t *testing.T) {

@@ -44,6 +44,7 @@ type (
 	settings struct {
 		Servers []peerconnection.ICEServer
 		Policy  peerconnection.ICETransportPolicy
+		Open    bool // TCP from both ends at once, where that is needed
 		Echo    bool // sends back what comes; the other end compares
 	}
 	transfer struct {
@@ -205,7 +206,7 @@ func (p *process) do(ctx context.Context, r request) (any, error) {
 func (p *process) open(ctx context.Context, s settings) (err error) {
 	p.born = time.Now()
 	p.pc, err = peerconnection.New(peerconnection.Config{
-		ICEServers: s.Servers, ICETransportPolicy: s.Policy, Tracer: trace.New(&p.record, "peer"),
+		ICEServers: s.Servers, ICETransportPolicy: s.Policy, TCPSimultaneousOpen: s.Open, Tracer: trace.New(&p.record, "peer"),
 	})
 	if err != nil {
 		return err
