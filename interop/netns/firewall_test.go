@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,11 +44,11 @@ func TestFirewalls(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		near, far Firewall
-		over      string // how the near one must reach the server
+		over      []string // how the near one may reach the server; better first, and sooner mostly
 	}{
-		{NoUDP, Open, "tcp"},
-		{Only443, Open, "tls"},
-		{Only443, NoUDP, "tls"},
+		{NoUDP, Open, []string{"tcp", "tls"}},
+		{Only443, Open, []string{"tls"}},
+		{Only443, NoUDP, []string{"tls"}},
 	} {
 		t.Run(string(c.near)+" to "+string(c.far), func(t *testing.T) {
 			t.Parallel()
@@ -64,8 +65,9 @@ func TestFirewalls(t *testing.T) {
 			near.alive(t, ctx)
 			path := near.path(t, ctx)
 			t.Logf("connected after %v: %s; 1 MiB there and back in %v", after, path, done.Took.Round(time.Millisecond))
-			if !strings.Contains(path, "relay") || !strings.Contains(path, "over "+c.over) {
-				t.Errorf("the path is %s; it should be relayed over %s", path, c.over)
+			reached := slices.ContainsFunc(c.over, func(over string) bool { return strings.Contains(path, "over "+over) })
+			if !strings.Contains(path, "relay") || !reached {
+				t.Errorf("the path is %s; it should be relayed over %s", path, strings.Join(c.over, " or "))
 			}
 		})
 	}
