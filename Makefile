@@ -61,9 +61,10 @@ golden-check: ## Fail if `make golden` would change a transcript
 sim: ## Simulations: each layer and whole stacks on bad networks, hundreds of seeds each
 	$(GO) test -count=1 -v -run Simulat ./...
 
-# The namespaces' tests by themselves, and aloud: what they measured, or that they could not be run.
+# One package after the other, as video that freezes is a fault. The namespaces' tests by themselves, and
+# aloud: what they measured, or that they could not be run.
 interop: ## Real browsers and other stacks, against us; calls through NATs in network namespaces
-	cd interop && all="$$($(GO) list ./...)" && $(GO) test -count=1 -timeout 30m $$(echo "$$all" | grep -v '/netns$$')
+	cd interop && all="$$($(GO) list ./...)" && $(GO) test -count=1 -p 1 -timeout 30m $$(echo "$$all" | grep -v '/netns$$')
 	cd interop && $(GO) test -count=1 -v ./netns
 
 bench: ## Measure us and Pion side by side; the table stays in interop/bench/README.md
