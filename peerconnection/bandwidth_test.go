@@ -1,6 +1,7 @@
 package peerconnection
 
 import (
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -25,7 +26,8 @@ func TestBandwidthOfThePeer(t *testing.T) {
 		{"b=CT:1000\r\n", "b=AS:500\r\n", 1_000_000, 500_000},
 		{"b=AS:1000\r\n", "", 1_000_000, 0},
 		{"", "b=AS:0\r\n", 0, 1},
-		{"", "b=AS:18446744073709551615\r\n", 0, 1000 << 40},
+		{"", "b=AS:18446744073709551615\r\n", 0, min(1000<<40, math.MaxInt)},
+		{"", "b=AS:3000000\r\n", 0, min(3_000_000_000, math.MaxInt)},
 		{"", "b=X-OTHER:5\r\n", 0, 0},
 	} {
 		text := strings.Replace(string(offer), "t=0 0\r\n", test.session+"t=0 0\r\n", 1)

@@ -1,6 +1,7 @@
 package peerconnection
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,7 +117,7 @@ func bandwidthOf(lines func(kind string) (uint64, bool)) int {
 		unit uint64
 	}{{"TIAS", 1}, {"AS", 1000}, {"CT", 1000}} {
 		if v, ok := lines(kind.name); ok {
-			return int(max(min(v, most)*kind.unit, 1))
+			return int(max(min(min(v, most)*kind.unit, math.MaxInt), 1))
 		}
 	}
 	return 0

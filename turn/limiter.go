@@ -66,7 +66,7 @@ type source struct {
 // newLimiter takes 16 bytes of key.
 func newLimiter(rate, total int, key []byte) limiter {
 	return limiter{
-		rate: float32(rate), depth: float32(4 * rate), totalRate: total,
+		rate: float32(rate), depth: 4 * float32(rate), totalRate: total,
 		k0: binary.BigEndian.Uint64(key), k1: binary.BigEndian.Uint64(key[8:]) | 1,
 	}
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"math"
 	"math/big"
 	"testing"
 )
@@ -114,7 +115,7 @@ func TestBytes(t *testing.T) {
 	if got := r.Rest(); string(got) != "def" || !r.Done() {
 		t.Errorf("Rest = %q, done %v", got, r.Done())
 	}
-	for _, n := range []int{-1, 7, 1 << 40} {
+	for _, n := range []int{-1, 7, math.MaxInt} {
 		r := NewReader([]byte("abcdef"))
 		if got := r.Bytes(n); got != nil {
 			t.Errorf("Bytes(%d) of six bytes = %q", n, got)

@@ -190,7 +190,7 @@ func TestWrap(t *testing.T) {
 	w := newWorld(t, Config{})
 	for n := range 200 {
 		i := uint16(65436 + n)
-		w.send(packet(t, rtp.Header{PayloadType: 111, SequenceNumber: i, Timestamp: uint32(1<<32 - 50*960 + n*960), SSRC: 1}, 0xf8, byte(n>>8), byte(n)), opus)
+		w.send(packet(t, rtp.Header{PayloadType: 111, SequenceNumber: i, Timestamp: uint32((n - 50) * 960), SSRC: 1}, 0xf8, byte(n>>8), byte(n)), opus)
 		w.sleep(20 * ms)
 	}
 	w.sleep(40 * ms)
