@@ -16,20 +16,23 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 		bound   float64
 		connect func(t *testing.T, ctx context.Context, a, z *PeerConnection)
 	}{
-		{"one channel", 50, 24_000, func(t *testing.T, ctx context.Context, a, z *PeerConnection) { connect(t, ctx, a, z) }},
+		{"one channel", 50, 28_000, func(t *testing.T, ctx context.Context, a, z *PeerConnection) { connect(t, ctx, a, z) }},
 		{"audio and video both ways, that have sent and read a frame", 15, 110_000, exchangeFrames},
 	} {
 		ctx := within(t, 60*time.Second)
-		a, z := newPeer(t, Config{}), newPeer(t, Config{})
-		test.connect(t, ctx, a, z)
-		heap := func() uint64 {
+		// As many first as readers of sockets may come: the process has those, with their buffers, once.
+		for range 4 {
+			a, z := newPeer(t, Config{}), newPeer(t, Config{})
+			test.connect(t, ctx, a, z)
+		}
+		heap := func() int64 {
 			var m runtime.MemStats
 			for range 3 {
 				runtime.GC()
 				time.Sleep(20 * time.Millisecond) // finalizers, and readers that still hold a batch
 			}
 			runtime.ReadMemStats(&m)
-			return m.HeapAlloc
+			return int64(m.HeapAlloc)
 		}
 		before := heap()
 		var kept []*PeerConnection
