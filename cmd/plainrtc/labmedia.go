@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -155,7 +156,7 @@ func (m *mediaLab) experiment(flags *flag.FlagSet) (e lab.MediaExperiment, err e
 		return e, usageError("--duration must be 1s at least")
 	case last >= m.duration.v:
 		return e, usageError("the last flow would begin after the end: shorten --stagger or lengthen --duration")
-	case !slices.IsSortedFunc(m.changes.values, func(a, b lab.RateChange) int { return int(a.At - b.At) }):
+	case !slices.IsSortedFunc(m.changes.values, func(a, b lab.RateChange) int { return cmp.Compare(a.At, b.At) }):
 		return e, usageError("--change must be in the order of time")
 	}
 	e.Rate, e.RTT, e.Loss, e.Jitter = m.rate.v, m.rtt.v, m.loss.v, m.jitter.v

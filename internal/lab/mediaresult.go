@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -82,7 +83,7 @@ func (r *MediaRun) Result() MediaResult {
 
 // sampleAt is the index of the last sample up to a time; -1: there is none.
 func (f *MediaFlowResult) sampleAt(at time.Duration) int {
-	i, ok := slices.BinarySearchFunc(f.Samples, at, func(s MediaSample, at time.Duration) int { return int(s.At - at) })
+	i, ok := slices.BinarySearchFunc(f.Samples, at, func(s MediaSample, at time.Duration) int { return cmp.Compare(s.At, at) })
 	if !ok {
 		i--
 	}

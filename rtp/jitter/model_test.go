@@ -1,6 +1,7 @@
 package jitter
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"testing"
@@ -32,7 +33,7 @@ func TestModelOfAudio(t *testing.T) {
 				}
 			}
 		}
-		slices.SortStableFunc(arrivals, func(a, b arrival) int { return int(a.at - b.at) })
+		slices.SortStableFunc(arrivals, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
 		var want []int
 		for _, a := range arrivals {
 			w.sleepUntil(a.at)
@@ -101,7 +102,7 @@ func TestModelOfVideo(t *testing.T) {
 				arrivals = append(arrivals, a)
 			}
 		}
-		slices.SortStableFunc(arrivals, func(a, b arrival) int { return int(a.at - b.at) })
+		slices.SortStableFunc(arrivals, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
 		for _, a := range arrivals {
 			w.sleepUntil(a.at)
 			if a.resent {

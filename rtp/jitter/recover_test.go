@@ -1,6 +1,7 @@
 package jitter
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func (w *world) repairedVoice(packets int, loss float64, rtt time.Duration) *wor
 		}
 		arrivals = append(arrivals, a)
 	}
-	slices.SortStableFunc(arrivals, func(a, b arrival) int { return int(a.at - b.at) })
+	slices.SortStableFunc(arrivals, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
 	for _, a := range arrivals {
 		w.sleepUntil(a.at)
 		if a.resent {
@@ -85,7 +86,7 @@ func TestVideoWaitsForRetransmissions(t *testing.T) {
 		}
 		arrivals = append(arrivals, a)
 	}
-	slices.SortStableFunc(arrivals, func(a, b arrival) int { return int(a.at - b.at) })
+	slices.SortStableFunc(arrivals, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
 	for _, a := range arrivals {
 		w.sleepUntil(a.at)
 		if a.resent {

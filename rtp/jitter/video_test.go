@@ -1,6 +1,7 @@
 package jitter
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -86,7 +87,7 @@ func TestCapturedVideo(t *testing.T) {
 						}
 					}
 				}
-				slices.SortStableFunc(arrivals, func(a, b arrival) int { return int(a.at - b.at) })
+				slices.SortStableFunc(arrivals, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
 				for _, a := range arrivals {
 					w.sleepUntil(a.at)
 					if a.resent {

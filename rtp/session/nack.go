@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -77,7 +78,7 @@ func (n *nackList) remove(ext int64) (m missing, ok bool) {
 	if len(n.missing) == 0 {
 		return missing{}, false
 	}
-	i, ok := slices.BinarySearchFunc(n.missing, ext, func(m missing, ext int64) int { return int(m.ext - ext) })
+	i, ok := slices.BinarySearchFunc(n.missing, ext, func(m missing, ext int64) int { return cmp.Compare(m.ext, ext) })
 	if !ok {
 		return missing{}, false
 	}

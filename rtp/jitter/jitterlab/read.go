@@ -3,6 +3,7 @@ package jitterlab
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +58,7 @@ func readText(r io.Reader) (t Trace, err error) {
 	if err := lines.Err(); err != nil {
 		return Trace{}, err
 	}
-	slices.SortStableFunc(t.Packets, func(a, b Packet) int { return int(a.Sent - b.Sent) })
+	slices.SortStableFunc(t.Packets, func(a, b Packet) int { return cmp.Compare(a.Sent, b.Sent) })
 	return t.begin()
 }
 
@@ -160,7 +161,7 @@ func assemble(all []dumped) (t Trace) {
 			timestamp, last = now, p.timestamp
 		}
 	}
-	slices.SortStableFunc(all, func(a, b dumped) int { return int(a.place - b.place) })
+	slices.SortStableFunc(all, func(a, b dumped) int { return cmp.Compare(a.place, b.place) })
 	rate := clockRateOf(all)
 	sent := func(timestamp int64) time.Duration {
 		return time.Duration(float64(timestamp-all[0].timestamp) / rate * float64(time.Second))
@@ -185,7 +186,7 @@ func assemble(all []dumped) (t Trace) {
 		}
 		t.Packets = append(t.Packets, Packet{Sent: sent(p.timestamp), Arrived: p.arrived})
 	}
-	slices.SortStableFunc(t.Packets, func(a, b Packet) int { return int(a.Sent - b.Sent) })
+	slices.SortStableFunc(t.Packets, func(a, b Packet) int { return cmp.Compare(a.Sent, b.Sent) })
 	return t
 }
 

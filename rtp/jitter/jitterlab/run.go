@@ -1,6 +1,7 @@
 package jitterlab
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -62,7 +63,7 @@ func Run(trace Trace, config jitter.Config) Result {
 			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return int(packets[i].Arrived - packets[j].Arrived) })
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(packets[i].Arrived, packets[j].Arrived) })
 
 	result := Result{Packets: len(packets), Arrived: len(order), Lost: len(packets) - len(order)}
 	result.Points = make([]Point, len(packets))
