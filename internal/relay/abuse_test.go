@@ -98,14 +98,33 @@ func TestSlowClientsAreEnded(t *testing.T) {
 	eventually(t, "they are forgotten", func() bool { return connections(s) == 0 })
 }
 
+// allocateInTime has a client allocate on a server that ends strangers soon, and then be silent for
+// longer than strangers may. On a busy machine soon is later: what is too short for the
+// client is tried again with a longer limit.
+func allocateInTime(t *testing.T, protocol turn.Protocol) (*Server, *client) {
+	t.Helper()
+	for limit := 20 * time.Millisecond; ; limit *= 4 {
+		s := listenOn(t, short(func(l *limits) { l.stranger, l.look = limit, time.Millisecond }))
+		c, err := tryDial(t, s, protocol)
+		if err == nil {
+			c.core.Start(time.Now())
+			err = c.try(func() bool { _, ok := c.event.(turn.Allocated); return ok })
+		}
+		if err == nil {
+			time.Sleep(2*limit + 50*time.Millisecond)
+			return s, c
+		}
+		if limit > 5*time.Second {
+			t.Fatalf("%v: in %v no client comes to an allocation: %v", protocol, limit, err)
+		}
+	}
+}
+
 // A client that has an allocation may be silent; one whose allocation has ended is a
 // stranger.
 func TestSilentClientIsKeptWithItsAllocation(t *testing.T) {
-	s := listenOn(t, short(func(l *limits) { l.stranger, l.look = 20*time.Millisecond, time.Millisecond }))
 	for _, protocol := range []turn.Protocol{turn.TCP, turn.TLS} {
-		c := dial(t, s, protocol)
-		c.allocate()
-		time.Sleep(60 * time.Millisecond)
+		s, c := allocateInTime(t, protocol)
 		if n := connections(s); n != 1 {
 			t.Fatalf("%v: there are %d connections", protocol, n)
 		}

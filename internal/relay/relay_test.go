@@ -76,6 +76,15 @@ type client struct {
 
 func dial(t *testing.T, s *Server, protocol turn.Protocol) *client {
 	t.Helper()
+	c, err := tryDial(t, s, protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func tryDial(t *testing.T, s *Server, protocol turn.Protocol) (*client, error) {
+	t.Helper()
 	datagrams, streams := s.Addresses()
 	c := &client{t: t, stream: protocol.Stream()}
 	var err error
@@ -93,21 +102,21 @@ func dial(t *testing.T, s *Server, protocol turn.Protocol) *client {
 		c.core, err = turn.NewClient(turn.ClientConfig{Username: "alice", Password: "wonderland", Stream: c.stream, Rand: rand.Reader})
 	}
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	t.Cleanup(func() { c.conn.Close() })
-	return c
+	return c, nil
 }
 
 // flush writes what the client has to say.
-func (c *client) flush() {
+func (c *client) flush() error {
 	for {
 		b := c.core.AppendPacket(time.Now(), nil)
 		if len(b) == 0 {
-			return
+			return nil
 		}
 		if _, err := c.conn.Write(b); err != nil {
-			c.t.Fatal(err)
+			return err
 		}
 	}
 }
@@ -115,26 +124,35 @@ func (c *client) flush() {
 // until runs the client until something has happened.
 func (c *client) until(what string, done func() bool) {
 	c.t.Helper()
+	if err := c.try(done); err != nil {
+		c.t.Fatalf("waiting for %s: %v", what, err)
+	}
+}
+
+// try is until, for who expects that the connection may end before.
+func (c *client) try(done func() bool) error {
 	c.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	buffer := make([]byte, 65536)
 	for {
 		for e, ok := c.core.NextEvent(); ok; e, ok = c.core.NextEvent() {
 			c.event = e
 			if done() {
-				return
+				return nil
 			}
 		}
 		if done() {
-			return
+			return nil
 		}
-		c.flush()
+		if err := c.flush(); err != nil {
+			return err
+		}
 		space := buffer
 		if c.stream {
 			space = c.framer.Space()
 		}
 		n, err := c.conn.Read(space)
 		if err != nil {
-			c.t.Fatalf("waiting for %s: %v", what, err)
+			return err
 		}
 		if !c.stream {
 			c.receive(space[:n])

@@ -128,8 +128,8 @@ func TestStrangersOnDTLSAreForgotten(t *testing.T) {
 // A session without an allocation ends in time, one with an allocation stays, and its end
 // ends the allocation.
 func TestSessionsEnd(t *testing.T) {
-	s := listenOn(t, short(func(l *limits) { l.stranger, l.look = 50*time.Millisecond, 5*time.Millisecond }))
 	for _, version := range []dtls.Version{dtls.DTLS12, dtls.DTLS13} {
+		s := listenOn(t, short(func(l *limits) { l.stranger, l.look = time.Second, 5*time.Millisecond }))
 		datagrams, _ := s.Addresses()
 		conn, err := dialDTLS(t, datagrams[1].String(), version)
 		if err != nil {
@@ -140,9 +140,7 @@ func TestSessionsEnd(t *testing.T) {
 		}
 		eventually(t, "it is forgotten", func() bool { all, _ := sessionsOf(s); return all == 0 })
 	}
-	c := dial(t, s, turn.DTLS)
-	c.allocate()
-	time.Sleep(100 * time.Millisecond)
+	s, c := allocateInTime(t, turn.DTLS)
 	if all, _ := sessionsOf(s); all != 1 {
 		t.Fatalf("there are %d sessions", all)
 	}
