@@ -61,11 +61,13 @@ var shell = []string{
 	"transceiver.go",
 	"sender.go",
 	"receiver.go",
-	"forward.go",    // what one connection tells others when its lock is released
-	"track.go",      // a track of its own has a lock of its own
-	"mux.go",        // UDP sockets shared by connections
-	"streams.go",    // connections over TCP and TLS
-	"tcpmux.go",     // and the sockets at which they arrive
+	"forward.go",      // what one connection tells others when its lock is released
+	"track.go",        // a track of its own has a lock of its own
+	"mux.go",          // UDP sockets shared by connections
+	"streams.go",      // connections over TCP and TLS
+	"tcpmux.go",       // and the sockets at which they arrive
+	"simultaneous.go", // or arrive and leave, with what systems differ in:
+	"reuse.go", "reuse_bsd.go", "reuse_other.go",
 	"resolve.go",    // the names of servers
 	"interfaces.go", // sockets as the host's addresses change
 	"mdns.go",       // sockets of multicast DNS, which all connections share

@@ -69,6 +69,21 @@ func (c *core) networkChanged(now time.Time, networks []localNetwork, addresses 
 	c.pump(now)
 }
 
+// openChanged tells ICE the addresses to open connections between.
+func (c *core) openChanged(now time.Time, networks []localNetwork) {
+	for _, a := range c.tcpOpen {
+		if !slices.Contains(c.tcpOpenTold, a) {
+			c.ice.AddLocalAddress(now, a, c.localOptions(networks, a.Addr(), ice.TCPSimultaneousOpen))
+		}
+	}
+	for _, a := range c.tcpOpenTold {
+		if !slices.Contains(c.tcpOpen, a) {
+			c.ice.RemoveTCPAddress(now, a, ice.TCPSimultaneousOpen)
+		}
+	}
+	c.tcpOpenTold = c.tcpOpen
+}
+
 // hiddenChanged tells of the addresses that TURN servers are asked from now.
 func (c *core) hiddenChanged(now time.Time, addresses []netip.AddrPort) {
 	if c.gathering == ICEGatheringNew {

@@ -3,9 +3,6 @@ package peerconnection
 import (
 	"net/netip"
 	"slices"
-	"time"
-
-	"github.com/plainrtc/plainrtc/ice"
 )
 
 // Simultaneous open (RFC 6544): both ends open the same TCP connection, each from the port that the
@@ -42,19 +39,4 @@ func (pc *PeerConnection) listenToOpen() {
 	for _, m := range pc.openMuxes {
 		pc.core.tcpOpen = append(pc.core.tcpOpen, m.Addresses()...)
 	}
-}
-
-// openChanged tells ICE the addresses to open connections between.
-func (c *core) openChanged(now time.Time, networks []localNetwork) {
-	for _, a := range c.tcpOpen {
-		if !slices.Contains(c.tcpOpenTold, a) {
-			c.ice.AddLocalAddress(now, a, c.localOptions(networks, a.Addr(), ice.TCPSimultaneousOpen))
-		}
-	}
-	for _, a := range c.tcpOpenTold {
-		if !slices.Contains(c.tcpOpen, a) {
-			c.ice.RemoveTCPAddress(now, a, ice.TCPSimultaneousOpen)
-		}
-	}
-	c.tcpOpenTold = c.tcpOpen
 }
