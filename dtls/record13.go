@@ -141,13 +141,14 @@ const (
 //	[sender]_sn_key    = HKDF-Expand-Label(Secret, "sn", "", key_length)
 func newProtection13(p *suiteParams, s *schedule, epoch uint64, secret []byte) (*protection13, error) {
 	k := &protection13{epoch: epoch, secret: secret, limit: maxSequence}
+	b := make([]byte, 0, s.hash.Size()) // each of the three is used up before the next
 	var err error
-	if k.aead, err = p.aead(s.expandLabel(secret, "key", nil, p.key)); err != nil {
+	if k.aead, err = p.aead(s.appendLabel(b, secret, "key", nil, p.key)); err != nil {
 		return nil, err
 	}
-	copy(k.iv[:], s.expandLabel(secret, "iv", nil, len(k.iv)))
+	copy(k.iv[:], s.appendLabel(b, secret, "iv", nil, len(k.iv)))
 	k.nonce = k.iv // of record 0
-	sn := s.expandLabel(secret, "sn", nil, p.key)
+	sn := s.appendLabel(b, secret, "sn", nil, p.key)
 	if p.suite == TLS_CHACHA20_POLY1305_SHA256 {
 		copy(k.chachaKey[:], sn)
 		return k, nil

@@ -104,6 +104,11 @@ func (s *schedule) derive(label string, transcriptHash []byte) []byte {
 // HKDF-Expand of no more than one block is one HMAC of the label and the number
 // 1 (RFC 5869, Section 2.3); package hkdf serves what is longer.
 func (s *schedule) expandLabel(secret []byte, label string, context []byte, n int) []byte {
+	return s.appendLabel(make([]byte, 0, max(n, s.hash.Size())), secret, label, context, n)
+}
+
+// appendLabel appends what expandLabel returns to b.
+func (s *schedule) appendLabel(b, secret []byte, label string, context []byte, n int) []byte {
 	info := binary.BigEndian.AppendUint16(s.info[:0], uint16(n))
 	info = append8(info, []byte(s.prefix+label))
 	info = append8(info, context)
@@ -113,10 +118,10 @@ func (s *schedule) expandLabel(secret []byte, label string, context []byte, n in
 		if err != nil {
 			panic("BUG: HKDF-Expand: " + err.Error())
 		}
-		return out
+		return append(b, out...)
 	}
 	s.info = append(info, 1)
-	return s.mac(secret, s.info)[:n]
+	return appendHMAC(b, s.hash, secret, s.info)[:len(b)+n]
 }
 
 // finishedKey makes of a traffic secret what Finished is computed with (RFC 8446,

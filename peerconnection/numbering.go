@@ -50,7 +50,15 @@ func number(sections []section) *numbering {
 }
 
 // rtxKey is the meaning of a payload type that retransmits another.
-func rtxKey(of uint8) string { return "rtx of " + strconv.Itoa(int(of)) }
+func rtxKey(of uint8) string { return rtxKeys[of] }
+
+// rtxKeys are written once: every offer and every answer needs a dozen of them.
+var rtxKeys = func() (keys [len(numbering{}.meaning)]string) {
+	for of := range keys {
+		keys[of] = "rtx of " + strconv.Itoa(of)
+	}
+	return keys
+}()
 
 // said takes over the numbers that a description gave.
 func (n *numbering) said(d *rtpDescription) {
