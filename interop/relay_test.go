@@ -181,18 +181,31 @@ func startCoturn(t *testing.T, host netip.Addr, cert, key string, credentials ..
 	}
 	t.Cleanup(func() { coturn.Process.Kill(); coturn.Wait() })
 	for _, at := range []string{plain, secure} {
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			conn, err := net.Dial("tcp", at)
-			if err == nil {
-				conn.Close()
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("turnserver does not listen: %v", err)
+		for _, network := range []string{"udp", "tcp"} { // it does not open both at once
+			for deadline := time.Now().Add(patience); !listens(network, at); time.Sleep(20 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("turnserver does not listen at %s over %s", at, network)
+				}
 			}
 		}
 	}
 	return plain, secure
+}
+
+// listens reports whether somebody does at an address: over UDP, whether what is sent there is not refused.
+func listens(network, at string) bool {
+	conn, err := net.Dial(network, at)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if network == "tcp" {
+		return true
+	}
+	conn.Write([]byte("?"))
+	conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	_, err = conn.Read(make([]byte, 100))
+	return err == nil || os.IsTimeout(err)
 }
 
 // turnURLs are the ways to a server, by how it is reached.
