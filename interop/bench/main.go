@@ -6,6 +6,7 @@
 //	make bench                     everything, five times, into interop/bench/README.md
 //	go run ./bench -only setup     one figure, on the terminal, from interop/
 //	go run ./bench -only turn      the table of TURN servers, from interop/
+//	go run ./bench -only turn/alone    those of its rows that have this in their name (see turn.go)
 //	go run ./bench -only simulations   the table of simulated paths, from interop/
 //
 // Each run of each measurement is a process of its own, so that none inherits
@@ -94,8 +95,8 @@ func run(runs int, only, readme, libdatachannelDir string) error {
 		fmt.Print(text)
 		return err
 	}
-	if only == "turn" {
-		text, err := measureTurn(runs)
+	if row, ok := strings.CutPrefix(only, "turn"); ok {
+		text, err := measureTurn(runs, strings.TrimPrefix(row, "/"))
 		fmt.Print(text)
 		return err
 	}
@@ -143,7 +144,7 @@ func run(runs int, only, readme, libdatachannelDir string) error {
 	if err != nil {
 		return err
 	}
-	turned, err := measureTurn(runs)
+	turned, err := measureTurn(runs, "")
 	if err != nil {
 		return err
 	}

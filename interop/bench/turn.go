@@ -488,11 +488,14 @@ var turnRows = []struct {
 	}},
 }
 
-// measureTurn compares the servers, and returns the table.
-func measureTurn(runs int) (string, error) {
+// measureTurn compares the servers in the rows that have only in their name, and returns the table.
+func measureTurn(runs int, only string) (string, error) {
 	all := results{}
 	for i := range runs {
 		for _, r := range turnRows {
+			if !strings.Contains(r.name, only) {
+				continue
+			}
 			for _, s := range turnServers {
 				fmt.Fprintf(os.Stderr, "\r\033[Krun %d of %d: TURN, %s, %s ", i+1, runs, r.name, s.name)
 				p, err := s.start()
@@ -518,6 +521,9 @@ func measureTurn(runs int) (string, error) {
 	}
 	b.WriteString(" |\n| :--- |" + strings.Repeat(" ---: |", len(turnServers)) + "\n")
 	for _, r := range turnRows {
+		if !strings.Contains(r.name, only) {
+			continue
+		}
 		for _, figure := range r.figures {
 			fmt.Fprintf(&b, "| %s |", figure.text)
 			for _, s := range turnServers {
