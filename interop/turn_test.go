@@ -33,6 +33,11 @@ func TestTurnServesCoturnsClient(t *testing.T) {
 		t.Fatalf("turnutils_peer: %v (the package is coturn)", err)
 	}
 	t.Cleanup(func() { peer.Process.Kill(); peer.Wait() })
+	for deadline := time.Now().Add(patience); !listens("udp", "127.0.0.1:"+echo); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("turnutils_peer does not listen")
+		}
+	}
 
 	// RFC 6062: clients in pairs, whose connections are relayed.
 	t.Run("TCP connections", func(t *testing.T) {
