@@ -33,13 +33,13 @@ func newTestAnswerer(t *testing.T) *answerer {
 // eventually waits for what other goroutines are about to bring about.
 func eventually(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 2000 {
 		if happened() {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("after five seconds, still not so: %s", what)
+	t.Errorf("after twenty seconds, still not so: %s", what)
 }
 
 func (a *answerer) count() int {
@@ -107,7 +107,7 @@ func TestEchoManyClients(t *testing.T) {
 	for range 10 {
 		clients.Go(func() {
 			// The URL's path may be left out.
-			status, stdout, stderr := plainrtc(t, "echo", "--client", server.URL)
+			status, stdout, stderr := plainrtc(t, "echo", "--client", server.URL, "--timeout", "60s")
 			if status != 0 || !strings.Contains(stdout, "PASS: 20 messages came back unchanged, and video and audio\n") {
 				t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
 			}
@@ -193,6 +193,9 @@ func TestEchoClientFails(t *testing.T) {
 				timeout = "1s"
 			}
 			status, stdout, stderr := plainrtc(t, "echo", "--client", server.URL, "--timeout", timeout)
+			if test.name == "sends no media" && !strings.Contains(stdout, test.want) { // the messages took longer, on a busy machine
+				status, stdout, stderr = plainrtc(t, "echo", "--client", server.URL, "--timeout", defaultTimeout.String())
+			}
 			if status != 1 || !strings.Contains(stdout, test.want) {
 				t.Errorf("exit status %d, want 1; it printed\n%s%swant something with %q", status, stdout, stderr, test.want)
 			}

@@ -15,7 +15,7 @@ import (
 // plainrtc runs the command line to its end.
 func plainrtc(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	var out, errs strings.Builder
 	status = run(ctx, args, &out, &errs)

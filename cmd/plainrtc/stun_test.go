@@ -105,14 +105,19 @@ func TestStunFindsBehaviour(t *testing.T) {
 				t.Parallel()
 				world := &stunWorld{mapping: mapping, filtering: filtering, nat: true}
 				at := world.serve(t)
-				status, stdout, stderr := plainrtc(t, "stun", at.String(), "--timeout", "500ms", "--json")
-				var r stunReport
-				if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != 0 {
-					t.Fatalf("status %d, %v\n%s%s", status, err, stdout, stderr)
+				// A late answer is taken for none: a busy machine gets more time.
+				for _, timeout := range []string{"500ms", "2s", "8s"} {
+					status, stdout, stderr := plainrtc(t, "stun", at.String(), "--timeout", timeout, "--json")
+					var r stunReport
+					if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != 0 {
+						t.Fatalf("status %d, %v\n%s%s", status, err, stdout, stderr)
+					}
+					if r.OK && r.NAT && r.Mapped.String() == "203.0.113.5:5000" && r.Mapping == mapping && r.Filtering == filtering {
+						return
+					}
+					t.Logf("in %s found %+v", timeout, r)
 				}
-				if !r.OK || !r.NAT || r.Mapped.String() != "203.0.113.5:5000" || r.Mapping != mapping || r.Filtering != filtering {
-					t.Errorf("found %+v", r)
-				}
+				t.Error("however long it waits, it finds another behaviour")
 			})
 		}
 	}
