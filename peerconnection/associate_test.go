@@ -318,7 +318,7 @@ func TestPeerWithoutMIDs(t *testing.T) {
 // When the last section goes, so does the transport; when there is one again, there is
 // another transport, and the connection is the same.
 func TestLastSectionGoes(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	for i := range 3 {
 		from, to := a, z

@@ -12,7 +12,7 @@ import (
 
 func benchPair(b *testing.B) (da, dz *DataChannel) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	var pcs [2]*PeerConnection
 	for i := range pcs {
@@ -109,7 +109,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 func BenchmarkSetUp(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 		a, err := New(Config{Addresses: loopback})
 		if err != nil {
 			b.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // Two peers in one process. In real life the offer and the answer travel over
 // something the application has: an HTTP request, a chat, a file.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	check := func(err error) {
 		if err != nil {

@@ -32,7 +32,7 @@ func answer(ctx context.Context, pc *peerconnection.PeerConnection, offer peerco
 // A server accepts every channel that its client makes, and echoes what comes,
 // text as text and bytes as bytes, until the client closes the channel or leaves.
 func ExamplePeerConnection_AcceptDataChannel() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 
 	echo := func(d *peerconnection.DataChannel) {
@@ -111,7 +111,7 @@ func ExamplePeerConnection_AcceptDataChannel() {
 // when it is found. What travels between the two is the JSON that browsers
 // understand; here the channels stand for a WebSocket.
 func ExamplePeerConnection_NextICECandidate() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	type envelope struct {
 		Description *peerconnection.SessionDescription `json:"description,omitempty"`
@@ -213,7 +213,7 @@ func ExamplePeerConnection_NextICECandidate() {
 
 // A server needs one UDP port, not one for each client.
 func ExampleUDPMux() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	// A real server would name a port that its firewall lets through, such as
 	// 0.0.0.0:3478.

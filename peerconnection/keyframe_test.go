@@ -25,7 +25,7 @@ func still(ctx context.Context, camera *Track) {
 // Who comes later than others sees something at once: the source is asked for a key frame when
 // sending begins, and not by the viewer, who has nothing yet to ask about.
 func TestKeyframeForLateViewers(t *testing.T) {
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 60*time.Second)
 	sees := func(who string, track *Track, pc *PeerConnection) {
 		t.Helper()
 		f, err := track.ReadFrame(ctx)
@@ -67,7 +67,7 @@ func TestKeyframeForLateViewers(t *testing.T) {
 
 // A track that takes the place of another, and a layer that is taken up again, begin too.
 func TestKeyframeWhenSendingChanges(t *testing.T) {
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	first, second := NewTrack(KindVideo, "first"), NewTrack(KindVideo, "second")
 	sender, err := a.AddTrack(first)

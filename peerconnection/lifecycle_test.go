@@ -229,7 +229,7 @@ func TestPeerWithFewStreams(t *testing.T) {
 // A message that was written before the peer's max-message-size was known is
 // not sent if it is larger.
 func TestEarlyMessageLargerThanThePeerTakes(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	d, _ := a.CreateDataChannel("x", nil)
 	if err := d.Send(make([]byte, 60000)); err != nil {
@@ -291,7 +291,7 @@ func TestNoStateAfterClosed(t *testing.T) {
 
 // Close gives back what the stack holds, though the program keeps the connection.
 func TestCloseFreesTheStack(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	da, dz := connect(t, ctx, a, z)
 	if err := da.SendText("unread"); err != nil {

@@ -9,7 +9,7 @@ import (
 // What a user's call is refused for is said in terms of this package, in a sentence that tells
 // what to do.
 func TestMediaRefusals(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	mic, cam := NewTrack(KindAudio, "mic"), NewTrack(KindVideo, "cam")
 	sound, err := a.AddTransceiver(mic, nil)

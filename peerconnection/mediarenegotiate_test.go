@@ -80,14 +80,18 @@ func TestRestingLayerIsNoError(t *testing.T) {
 	s := c.a.pc.core.transceivers[1].sender
 	p := s.Parameters()
 	p.Encodings[0].Inactive = true
-	if err := s.SetParameters(p); err != nil {
+	if err := c.a.pc.core.setSendParameters(c.n.Now(), s, p); err != nil {
 		t.Fatal(err)
 	}
-	sent := s.rtp.Stats(c.n.Now(), 0).FramesSent
+	rtp := s.rtp
+	sent := rtp.Stats(c.n.Now(), 0).FramesSent
+	// By the shell, whose clock is not that of the call, and whose timer runs from here on.
 	if err := c.tracks[1].WriteFrame(Frame{Data: vp8Frame(1, 100, true), KeyFrame: true}); err != nil {
 		t.Errorf("a frame of a layer that rests: %v", err)
 	}
-	if s.rtp.Stats(c.n.Now(), 0).FramesSent != sent {
+	c.a.pc.mu.Lock()
+	defer c.a.pc.mu.Unlock()
+	if rtp.Stats(c.n.Now(), 0).FramesSent != sent {
 		t.Error("a layer that rests is sent")
 	}
 }

@@ -66,7 +66,7 @@ func accept(t *testing.T, ctx context.Context, pc *PeerConnection, kind Kind) *T
 }
 
 func TestMediaFramesBothWays(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	audio, video, back := NewTrack(KindAudio, "mic"), NewTrack(KindVideo, "cam"), NewTrack(KindVideo, "back")
 	for _, track := range []*Track{audio, video} {
@@ -116,7 +116,7 @@ func TestMediaFramesBothWays(t *testing.T) {
 }
 
 func TestMediaRTP(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	mic := NewTrack(KindAudio, "mic")
 	if _, err := a.AddTrack(mic); err != nil {
@@ -158,7 +158,7 @@ func TestMediaRTP(t *testing.T) {
 // One connection's remote track is given to the senders of others, and of its own: what
 // comes goes to all of them, and begins with a key frame, which they ask for.
 func TestMediaForwarded(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	source, sfu := newPeer(t, Config{}), newPeer(t, Config{})
 	cam := NewTrack(KindVideo, "cam")
 	if _, err := source.AddTrack(cam); err != nil {
@@ -218,7 +218,7 @@ func TestMediaForwarded(t *testing.T) {
 
 // Audio is passed on too, to the one it came from here.
 func TestMediaEchoed(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	mic := NewTrack(KindAudio, "mic")
 	if _, err := a.AddTrack(mic); err != nil {
@@ -245,7 +245,7 @@ func TestMediaEchoed(t *testing.T) {
 // A track takes the place of another whose times count from somewhere else: for the peer
 // time goes on.
 func TestMediaReplacedTrack(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	cameras := []*Track{NewTrack(KindVideo, "late"), NewTrack(KindVideo, "early")}
 	sender, err := a.AddTrack(cameras[0])
@@ -286,7 +286,7 @@ func TestMediaReplacedTrack(t *testing.T) {
 
 // What the statistics say of media adds up, and what refers to another part finds it.
 func TestMediaStats(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	cam := NewTrack(KindVideo, "cam")
 	if _, err := a.AddTrack(cam); err != nil {

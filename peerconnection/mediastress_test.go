@@ -29,7 +29,7 @@ func TestMediaAtOnce(t *testing.T) {
 }
 
 func mediaAtOnce(t *testing.T, round int) {
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 60*time.Second)
 	var guests, doors [2]*PeerConnection
 	var local, remote [2][2]*Track // of each guest, and at its door: audio, video
 	var halves [2][2]*Transceiver  // of the doors

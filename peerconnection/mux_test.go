@@ -118,7 +118,7 @@ func TestErrorResponseLearnsNothing(t *testing.T) {
 // Checks for an offer's credentials may come before its answer: they are known
 // to the mux when SetLocalDescription returns, and the old ones still are.
 func TestRestartIsRegistered(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	m, _, _ := newTestMux(t)
 	a, z := newPeer(t, Config{Mux: m}), newPeer(t, Config{})
 	connect(t, ctx, a, z)

@@ -238,7 +238,7 @@ func TestRestartWithMedia(t *testing.T) {
 func TestSCTPWithoutDataSection(t *testing.T) {
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	mustAdd(t, a, KindAudio, nil)
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	signal(t, ctx, a, z, nil)
 	for _, pc := range []*PeerConnection{a, z} {
 		if err := pc.WaitConnected(ctx); err != nil {

@@ -95,7 +95,7 @@ func TestTransportOfTheBundle(t *testing.T) {
 // Without a media description there is nothing to gather for, and no socket to
 // open; the candidates come with the first one, and say whose they are.
 func TestGatherOnlyForMediaDescriptions(t *testing.T) {
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	signal(t, ctx, a, z, nil)
 	for _, pc := range []*PeerConnection{a, z} {
@@ -224,7 +224,7 @@ func TestBothRestart(t *testing.T) {
 
 // The first exchange has no media description; the channel comes later.
 func TestChannelAfterAnEmptySession(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	signal(t, ctx, a, z, nil)
 	da, dz := connect(t, ctx, a, z)
@@ -239,7 +239,7 @@ func TestChannelAfterAnEmptySession(t *testing.T) {
 // An answer that rejects the data channels ends those that wait, and a later
 // exchange can bring others.
 func TestRejectedDataChannels(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a := newPeer(t, Config{})
 	d, _ := a.CreateDataChannel("unwanted", nil)
 	if err := a.SetLocalDescription(SessionDescription{}); err != nil {
@@ -343,7 +343,7 @@ func TestRestartOfNothing(t *testing.T) {
 
 // A mux that is closed under its connections takes their paths, and nothing else.
 func TestMuxClosedUnderConnections(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	mux, err := ListenUDPMux(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)

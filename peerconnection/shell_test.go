@@ -92,7 +92,7 @@ func connect(t *testing.T, ctx context.Context, a, z *PeerConnection) (da, dz *D
 }
 
 func TestEveryMessageSizeBothWays(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	da, dz := connect(t, ctx, newPeer(t, Config{}), newPeer(t, Config{}))
 	for _, size := range []int{0, 1, 1200, 65535, 65536, defaultMaxMessageSize} {
 		for _, kind := range []MessageKind{Text, Binary} {
@@ -118,7 +118,7 @@ func TestEveryMessageSizeBothWays(t *testing.T) {
 // The limit is the receiver's to set, and each side has its own. A message that
 // nearly fills the receive window does not hold up those of other channels.
 func TestMaxMessageSizeIsConfigurable(t *testing.T) {
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{MaxMessageSize: 100}), newPeer(t, Config{MaxMessageSize: 16 << 20})
 	da, dz := connect(t, ctx, a, z)
 	if err := dz.Send(make([]byte, 101)); !errors.Is(err, ErrMessageTooLarge) {
@@ -182,7 +182,7 @@ func TestConfigIsChecked(t *testing.T) {
 // A writer that is faster than its reader is held back, and the memory between
 // them stays bounded.
 func TestBackPressure(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	da, dz := connect(t, ctx, newPeer(t, Config{}), newPeer(t, Config{}))
 	message := make([]byte, 64<<10)
 	written := 0
@@ -211,7 +211,7 @@ func TestBackPressure(t *testing.T) {
 }
 
 func TestReadWriteCloser(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	da, dz := connect(t, ctx, newPeer(t, Config{}), newPeer(t, Config{}))
 	text := strings.Repeat("All happy families are alike. ", 40000)
 	go func() {
@@ -225,7 +225,7 @@ func TestReadWriteCloser(t *testing.T) {
 }
 
 func TestCloseChannelFromEitherSide(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	da, dz := connect(t, ctx, a, z)
 	for round := range 6 {
@@ -261,7 +261,7 @@ func TestCloseChannelFromEitherSide(t *testing.T) {
 }
 
 func TestChannelOptionsReachThePeer(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	connect(t, ctx, a, z)
 	three := uint16(3)
@@ -287,7 +287,7 @@ func TestChannelOptionsReachThePeer(t *testing.T) {
 }
 
 func TestNegotiatedChannel(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	o := &DataChannelOptions{Negotiated: true, ID: 77}
 	da, _ := a.CreateDataChannel("a", o)
@@ -306,7 +306,7 @@ func TestNegotiatedChannel(t *testing.T) {
 
 // Closing one side ends the other, wakes whoever waits, and frees everything.
 func TestClose(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	_, dz := connect(t, ctx, a, z)
 	a.Close()
@@ -333,7 +333,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestICERestartKeepsTheChannel(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	da, dz := connect(t, ctx, a, z)
 	for round, offerer := range []*PeerConnection{a, z, a} {
@@ -362,7 +362,7 @@ func TestICERestartKeepsTheChannel(t *testing.T) {
 }
 
 func TestTrickle(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	da, _ := a.CreateDataChannel("trickled", nil)
 	trickle := func(from, to *PeerConnection) {
@@ -407,7 +407,7 @@ func TestTrickle(t *testing.T) {
 
 // Many connections share one socket, and find their own datagrams.
 func TestMux(t *testing.T) {
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 60*time.Second)
 	mux, err := ListenUDPMux(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
@@ -482,7 +482,7 @@ func TestIdleConnectionsCostNoGoroutine(t *testing.T) {
 }
 
 func TestWrongFingerprintIsRefused(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	a.CreateDataChannel("never", nil)
 	offer, _ := a.CreateOffer(nil)

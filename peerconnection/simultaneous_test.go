@@ -33,7 +33,7 @@ func TestPeersOpenSimultaneously(t *testing.T) {
 
 // Nobody has such candidates who did not ask for them, and relays alone means just that.
 func TestSimultaneousOpenIsAskedFor(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	for _, cfg := range []Config{{}, {TCPSimultaneousOpen: true, ICETransportPolicy: ICETransportRelay}} {
 		pc := newPeer(t, cfg)
 		if _, err := pc.CreateDataChannel("test", nil); err != nil {

@@ -28,7 +28,7 @@ func TestSRTPProfiles(t *testing.T) {
 		{profiles{cm32}, nil, 0}, // nothing in common: no media, and data all the same
 	} {
 		t.Run(fmt.Sprint(c.offerer, c.answerer), func(t *testing.T) {
-			ctx := within(t, 20*time.Second)
+			ctx := within(t, 60*time.Second)
 			a, z := newPeer(t, Config{SRTPProfiles: c.offerer}), newPeer(t, Config{SRTPProfiles: c.answerer})
 			mic := NewTrack(KindAudio, "mic")
 			if _, err := a.AddTrack(mic); err != nil {

@@ -10,7 +10,7 @@ import (
 // As JSON, statistics read as W3C's dictionaries do: what refers to another
 // part finds it, lists are lists even when empty, and the ids last.
 func TestStatsAsJSON(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	a, z := newPeer(t, Config{}), newPeer(t, Config{})
 	read := func(pc *PeerConnection) map[string]any {
 		text, err := json.Marshal(pc.Stats())

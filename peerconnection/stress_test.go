@@ -20,7 +20,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	}
 	defer mux.Close()
 	for round := range 6 {
-		ctx := within(t, 30*time.Second)
+		ctx := within(t, 60*time.Second)
 		a, z := newPeer(t, Config{}), newPeer(t, Config{Mux: mux})
 		da, dz := connect(t, ctx, a, z)
 		var all sync.WaitGroup

@@ -26,7 +26,7 @@ func TestBeat(t *testing.T) {
 // Timers that cannot be served at once hold nothing while they wait: what arrives is read,
 // answered and handed over all the same.
 func TestTimersTakeTurns(t *testing.T) {
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	da, dz := connect(t, ctx, newPeer(t, Config{}), newPeer(t, Config{}))
 	for range cap(turns) {
 		turns <- struct{}{}

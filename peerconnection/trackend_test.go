@@ -19,14 +19,14 @@ func TestFramesBeforeTheEnd(t *testing.T) {
 			if err := a.Transceivers()[0].Stop(); err != nil {
 				t.Fatal(err)
 			}
-			tell(t, within(t, 20*time.Second), a, z)
+			tell(t, within(t, 60*time.Second), a, z)
 		},
 	} {
 		for _, kind := range []Kind{KindAudio, KindVideo} {
 			for _, early := range []bool{true, false} { // somebody reads already
 				t.Run(fmt.Sprint(name, ", ", kind, ", early: ", early), func(t *testing.T) {
 					t.Parallel()
-					ctx := within(t, 30*time.Second)
+					ctx := within(t, 60*time.Second)
 					a, z := newPeer(t, Config{}), newPeer(t, Config{})
 					track := NewTrack(kind, "track")
 					if _, err := a.AddTrack(track); err != nil {
