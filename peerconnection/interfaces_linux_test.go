@@ -152,7 +152,8 @@ func TestNetworkGoesAndComes(t *testing.T) {
 		began := time.Now()
 		for !strings.Contains(on(pcs[0]), network) || !strings.Contains(on(pcs[1]), network) {
 			if ctx.Err() != nil {
-				t.Fatalf("data goes %s and %s, and should over %s", on(pcs[0]), on(pcs[1]), network)
+				t.Fatalf("data goes %s and %s, and should over %s; the host has %v, the sockets are at %v and %v\n%+v\n%+v", on(pcs[0]), on(pcs[1]), network,
+					udp.HostAddresses(), pcs[0].mux.addresses(), pcs[1].mux.addresses(), pcs[0].Stats().CandidatePairs, pcs[1].Stats().CandidatePairs)
 			}
 			time.Sleep(5 * time.Millisecond)
 		}

@@ -17,6 +17,9 @@ const (
 
 // A watch is what follows the host's addresses for the whole process.
 type watch struct {
+	list    func() []listed
+	looking sync.Mutex // one looks at a time: who began earlier must not have the last word
+
 	mu       sync.Mutex
 	watchers []*Watcher
 	known    []listed
@@ -24,7 +27,7 @@ type watch struct {
 	timer    *time.Timer // when the addresses are looked at next
 }
 
-var addresses watch
+var addresses = watch{list: list}
 
 // A Watcher is somebody who wants to know of changes.
 type Watcher struct{ changed func() }
@@ -40,7 +43,7 @@ func Watch(changed func()) *Watcher {
 	addresses.watchers = append(addresses.watchers, w)
 	if len(addresses.watchers) == 1 {
 		addresses.source = openSource(addresses.touch)
-		addresses.known = list()
+		addresses.known = addresses.list()
 		if addresses.source == nil {
 			addresses.lookIn(pollEvery)
 		}
@@ -110,30 +113,36 @@ func (a *watch) current() []listed {
 	if told {
 		return known
 	}
-	return list()
+	return a.list()
 }
 
 // look looks at the addresses, and tells if they are not the ones that were.
 func (a *watch) look() {
+	for _, w := range a.relist() {
+		w.changed()
+	}
+}
+
+// relist lists the addresses anew, and returns who is to be told that they are others.
+func (a *watch) relist() []*Watcher {
+	a.looking.Lock()
+	defer a.looking.Unlock()
 	a.mu.Lock()
 	a.timer = nil // what changes from here on is looked at again
+	source := a.source
 	a.mu.Unlock()
-	now := list()
+	now := a.list()
 	a.mu.Lock()
-	if len(a.watchers) == 0 {
-		a.mu.Unlock()
-		return
+	defer a.mu.Unlock()
+	if len(a.watchers) == 0 || a.source != source { // the last watcher has gone; another may have come, and looked
+		return nil
 	}
 	if a.source == nil {
 		a.lookIn(pollEvery)
 	}
-	var told []*Watcher
-	if !slices.Equal(now, a.known) {
-		a.known = now
-		told = slices.Clone(a.watchers)
+	if slices.Equal(now, a.known) {
+		return nil
 	}
-	a.mu.Unlock()
-	for _, w := range told {
-		w.changed()
-	}
+	a.known = now
+	return slices.Clone(a.watchers)
 }
