@@ -321,6 +321,7 @@ func (c *Conn) establish(now time.Time) {
 		PeerCertificate: h.peerDER,
 	}
 	c.secrets = h.secrets
+	c.secrets.prf = prf{}
 	c.hs = nil
 	c.flight.shrink()
 	c.retryEarly = true

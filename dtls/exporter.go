@@ -40,7 +40,7 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, n int) ([]byte
 		length = binary.BigEndian.AppendUint16(nil, uint16(len(context)))
 	}
 	s := c.secrets
-	prf{s.hash, s.master[:]}.fill(out, label, s.clientRandom[:], s.serverRandom[:], length, context)
+	newPRF(s.hash, s.master[:]).fill(out, label, s.clientRandom[:], s.serverRandom[:], length, context)
 	return out, nil
 }
 

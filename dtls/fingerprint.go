@@ -63,7 +63,9 @@ func (f Fingerprint) String() string {
 
 // Fingerprint returns the certificate's sha-256 fingerprint.
 func (c *Certificate) Fingerprint() Fingerprint {
-	return Fingerprint{"sha-256", appendSum(nil, crypto.SHA256, c.DER)}
+	h := crypto.SHA256.New()
+	h.Write(c.DER)
+	return Fingerprint{"sha-256", h.Sum(nil)}
 }
 
 // strength is the place of the fingerprint's hash function in

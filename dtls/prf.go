@@ -2,6 +2,10 @@ package dtls
 
 import (
 	"crypto"
+	"crypto/hmac"
+	_ "crypto/sha256" // the hashes that suites names
+	_ "crypto/sha512"
+	"hash"
 )
 
 // A prf is the pseudorandom function of RFC 5246, Section 5, with a secret:
@@ -12,32 +16,36 @@ import (
 //	A(0) = seed
 //	A(i) = HMAC_hash(secret, A(i-1))
 //	PRF(secret, label, seed) = P_<hash>(secret, label + seed)
-type prf struct {
-	hash   crypto.Hash
-	secret []byte
-}
+//
+// Setting up its HMAC is dear, so a secret used more than once keeps its prf.
+type prf struct{ mac hash.Hash }
+
+func newPRF(h crypto.Hash, secret []byte) prf { return prf{hmac.New(h.New, secret)} }
 
 // fill fills out. The seed comes in parts, so that callers need not join them.
 func (p prf) fill(out []byte, label string, seed ...[]byte) {
+	p.mac.Reset()
 	start := make([]byte, 0, 160)
 	start = append(start, label...)
 	for _, s := range seed {
 		start = append(start, s...)
 	}
-	a := p.mac(nil, start)
-	var block []byte
+	p.mac.Write(start)
+	a := p.mac.Sum(make([]byte, 0, 64))
+	block := make([]byte, 0, 64)
 	for {
-		block = p.mac(block[:0], a, start)
+		p.mac.Reset()
+		p.mac.Write(a)
+		p.mac.Write(start)
+		block = p.mac.Sum(block[:0])
 		n := copy(out, block)
 		if out = out[n:]; len(out) == 0 {
 			return
 		}
-		a = p.mac(a[:0], a)
+		p.mac.Reset()
+		p.mac.Write(a)
+		a = p.mac.Sum(a[:0])
 	}
-}
-
-func (p prf) mac(b []byte, parts ...[]byte) []byte {
-	return appendHMAC(b, p.hash, p.secret, parts...)
 }
 
 // The sizes that RFC 5246, Sections 7.4.9 and 8.1 fix.
@@ -53,6 +61,7 @@ type secrets struct {
 	master       [masterSecretSize]byte
 	clientRandom [randomSize]byte
 	serverRandom [randomSize]byte
+	prf          prf // of the master secret; not kept after the handshake
 }
 
 // setMaster derives the extended master secret of RFC 7627, Section 4:
@@ -60,12 +69,13 @@ type secrets struct {
 //	master_secret = PRF(pre_master_secret, "extended master secret",
 //	                    session_hash)[0..47];
 func (s *secrets) setMaster(preMaster, sessionHash []byte) {
-	prf{s.hash, preMaster}.fill(s.master[:], "extended master secret", sessionHash)
+	newPRF(s.hash, preMaster).fill(s.master[:], "extended master secret", sessionHash)
+	s.prf = newPRF(s.hash, s.master[:])
 }
 
 // finished computes the verify_data of RFC 5246, Section 7.4.9.
 func (s *secrets) finished(label string, transcriptHash []byte) (v [verifyDataSize]byte) {
-	prf{s.hash, s.master[:]}.fill(v[:], label, transcriptHash)
+	s.prf.fill(v[:], label, transcriptHash)
 	return v
 }
 
@@ -85,7 +95,7 @@ const (
 func (s *secrets) keys(p *suiteParams) (client, server *protection, err error) {
 	var space [2*32 + 2*12]byte
 	block := space[:2*p.key+2*p.fixedIV]
-	prf{s.hash, s.master[:]}.fill(block, "key expansion", s.serverRandom[:], s.clientRandom[:])
+	s.prf.fill(block, "key expansion", s.serverRandom[:], s.clientRandom[:])
 	k, iv := block[:2*p.key], block[2*p.key:]
 	if client, err = newProtection(p, k[:p.key], iv[:p.fixedIV]); err != nil {
 		return nil, nil, err

@@ -45,7 +45,7 @@ func TestPRF(t *testing.T) {
 		want := unhex(t, test.want)
 		got := make([]byte, len(want))
 		seed := unhex(t, test.seed)
-		prf{test.hash, unhex(t, test.secret)}.fill(got, "test label", seed[:5], seed[5:])
+		newPRF(test.hash, unhex(t, test.secret)).fill(got, "test label", seed[:5], seed[5:])
 		if !bytes.Equal(got, want) {
 			t.Errorf("%v: got %x, want %x", test.hash, got, want)
 		}

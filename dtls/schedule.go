@@ -1,9 +1,12 @@
 package dtls
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"encoding/binary"
+	"hash"
 )
 
 // The labels of DTLS 1.3 begin with "dtls13", without the space that "tls13 "
@@ -33,7 +36,12 @@ type schedule struct {
 	hash   crypto.Hash
 	secret []byte // the Early, Handshake or Master Secret
 	salt   []byte // for what follows secret; nil until it is asked for
-	info   []byte // what expandLabel expands by; kept for its memory
+
+	// mac is HMAC keyed with macKey, the secret that was expanded last: most
+	// are expanded several times in a row.
+	mac    hash.Hash
+	macKey []byte
+	info   []byte // what expandLabel hands to mac; kept for its memory
 }
 
 // salts13 is what follows the Early Secret without a pre-shared key, which is the
@@ -72,20 +80,14 @@ func (s *schedule) advance(input []byte) {
 	s.salt = nil
 }
 
-func (s *schedule) nextSalt() []byte { return s.derive("derived", s.sum(nil)) }
+func (s *schedule) nextSalt() []byte { return s.derive("derived", s.hash.New().Sum(nil)) }
 
-// sum is the hash of text.
-func (s *schedule) sum(text []byte) []byte {
-	return appendSum(make([]byte, 0, s.hash.Size()), s.hash, text)
-}
-
-// extract is HKDF-Extract, which is HMAC with the salt as its key (RFC 5869, Section 2.2).
 func (s *schedule) extract(input, salt []byte) {
-	s.secret = s.mac(salt, input)
-}
-
-func (s *schedule) mac(key, text []byte) []byte {
-	return appendHMAC(make([]byte, 0, s.hash.Size()), s.hash, key, text)
+	secret, err := hkdf.Extract(s.hash.New, input, salt)
+	if err != nil {
+		panic("BUG: HKDF-Extract: " + err.Error())
+	}
+	s.secret = secret
 }
 
 // derive is Derive-Secret(Secret, Label, Messages), given the messages' hash.
@@ -120,8 +122,15 @@ func (s *schedule) appendLabel(b, secret []byte, label string, context []byte, n
 		}
 		return append(b, out...)
 	}
+	if s.mac == nil || !bytes.Equal(s.macKey, secret) {
+		s.mac = hmac.New(s.hash.New, secret)
+		s.macKey = append(s.macKey[:0], secret...)
+	} else {
+		s.mac.Reset()
+	}
 	s.info = append(info, 1)
-	return appendHMAC(b, s.hash, secret, s.info)[:len(b)+n]
+	s.mac.Write(s.info)
+	return s.mac.Sum(b)[:len(b)+n]
 }
 
 // finishedKey makes of a traffic secret what Finished is computed with (RFC 8446,
@@ -134,7 +143,9 @@ func (s *schedule) finishedKey(base []byte) []byte {
 }
 
 func (s *schedule) finished(finishedKey, transcriptHash []byte) []byte {
-	return s.mac(finishedKey, transcriptHash)
+	mac := hmac.New(s.hash.New, finishedKey)
+	mac.Write(transcriptHash)
+	return mac.Sum(nil)
 }
 
 // next is the traffic secret after a KeyUpdate (RFC 8446, Section 7.2).
@@ -150,6 +161,8 @@ func (s *schedule) next(secret []byte) []byte {
 //
 // The schedule's secret is the exporter master secret by then.
 func (s *schedule) export(label string, context []byte, n int) []byte {
-	secret := s.derive(label, s.sum(nil))
-	return s.expandLabel(secret, "exporter", s.sum(context), n)
+	h := s.hash.New()
+	secret := s.derive(label, h.Sum(nil))
+	h.Write(context)
+	return s.expandLabel(secret, "exporter", h.Sum(nil), n)
 }
