@@ -1,6 +1,7 @@
 package ice_test
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -146,7 +147,7 @@ func TestPrioritiesOfTCP(t *testing.T) {
 		}
 		priorities = append(priorities, c.Priority)
 	}
-	if !slices.IsSortedFunc(priorities, func(x, y uint32) int { return int(int64(y) - int64(x)) }) {
+	if !slices.IsSortedFunc(priorities, func(x, y uint32) int { return cmp.Compare(y, x) }) {
 		t.Errorf("UDP, active, passive, simultaneous-open have the priorities %d: not in that order", priorities)
 	}
 	if _, ok := a.AddLocalAddress(start, netip.MustParseAddrPort("192.0.2.1:7000"), ice.LocalOptions{}); !ok {
