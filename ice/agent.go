@@ -136,6 +136,9 @@ type Agent struct {
 	googles      bool   // the peer is made of libwebrtc, which has numbers of its own
 	nominations  uint32 // how many there were, of all pairs
 
+	// unansweredAt is when the first data was sent since the selected pair was last heard of.
+	unansweredAt time.Time
+
 	timers timers.Table[timer]
 	ready  bool // AppendPacket may have something to say
 

@@ -17,6 +17,10 @@ const (
 	// 8445, Section 11. Agents that check consent need no keepalives beside it.
 	keepalivePeriod = 15 * time.Second
 
+	// quietFor is how long data is sent and nothing is heard before a check asks why: a little longer
+	// than SCTP and DTLS wait before they send again what was lost.
+	quietFor = 1250 * time.Millisecond
+
 	// liteSilence is how many times longer a lite agent takes silence: it only
 	// hears what the peer sends, every six seconds perhaps.
 	liteSilence = 2
@@ -117,6 +121,26 @@ func (a *Agent) SeenData(now time.Time, path Path) {
 		return
 	}
 	a.probeSelected(now, p)
+}
+
+// SentData notes that data is sent on the selected path. It is cheap, for it is called with
+// every datagram.
+//
+// Data is answered: by acknowledgements, by reports, by the peer's own. If nothing has come for
+// a while since the first that was not, the path is asked now rather than at the next consent
+// check, so that a network which is lost without a word is known to be after some two seconds. RFC
+// 7675, Section 5.1 has checks at least every 6 s, and forbids none in between; of these there is
+// one a second at most where data is not answered for good reasons, and none where no data is.
+func (a *Agent) SentData(now time.Time) {
+	p := a.selected
+	switch {
+	case p == nil || p != a.nominated || a.config.Lite:
+	case !a.unansweredAt.After(p.heardAt):
+		a.unansweredAt = now
+	case p.missed == 0 && now.Sub(a.unansweredAt) >= max(quietFor, 2*p.rtt) && p.state == PairSucceeded:
+		p.expired = 1 // the data's own answer is missed already
+		a.enqueue(p)
+	}
 }
 
 // silenceDue looks whether the selected path was silent for too long.

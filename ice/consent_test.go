@@ -41,3 +41,38 @@ func TestConsentBesideThePeers(t *testing.T) {
 		t.Errorf("%d times the two check together, %d times one alone", together, alone)
 	}
 }
+
+// Data that is not answered has the path asked, at once and not for each datagram; where no data is
+// sent, consent takes its time.
+func TestUnansweredDataAsks(t *testing.T) {
+	p := connect(t, 1)
+	p.pass(3 * time.Second)
+	a := p.agents[0]
+	for _, c := range []struct {
+		what            string
+		sends, answered bool
+		fewest, most    uint64 // checks meanwhile
+		duration        time.Duration
+	}{
+		{"nothing is sent", false, false, 0, 1, 3 * time.Second},
+		{"data is answered by data", true, true, 1, 4, 10 * time.Second},
+		{"data is answered by nothing", true, false, 6, 12, 10 * time.Second},
+	} {
+		before := a.Stats().ChecksSent
+		path, _ := a.SelectedPath()
+		for end := p.now.Add(c.duration); p.now.Before(end); p.pass(20 * time.Millisecond) {
+			if c.sends {
+				a.SentData(p.now)
+			}
+			if c.answered {
+				a.SeenData(p.now, path)
+			}
+		}
+		if n := uint64(a.Stats().ChecksSent - before); n < c.fewest || n > c.most {
+			t.Errorf("%s for %v: %d checks, want %d to %d", c.what, c.duration, n, c.fewest, c.most)
+		}
+		if again, _ := a.SelectedPath(); again != path {
+			t.Errorf("%s: data goes by %v, where it went by %v", c.what, again, path)
+		}
+	}
+}

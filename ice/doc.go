@@ -61,7 +61,8 @@
 //     nominated with its first check; a peer that checks a pair which was kept is checked
 //     back; and data that comes there alone says that the nominated one is dead. So a
 //     network that is lost and known to be costs two round trips. Where nobody knows, it is consent
-//     that is missed, after some seconds.
+//     that is missed, after some seconds; or after two, where data is sent ([Agent.SentData]) and
+//     nothing comes back.
 //   - Addresses of networks that cost less come first, and then IPv6 and IPv4 in turn.
 //   - Candidates come after [GatheringDone] when networks do, which RFC 8838 wants a
 //     restart for; whoever does not take them still hears the checks.

@@ -106,8 +106,8 @@ func TestLostNetwork(t *testing.T) {
 		{"the controlled end knows that it has lost its network", 1, true, 0, 250 * time.Millisecond},
 		{"the controlling end knows, and a tenth is lost", 0, true, 0.1, 3 * time.Second},
 		{"the controlled end knows, and a tenth is lost", 1, true, 0.1, 3 * time.Second},
-		{"nobody knows that the network is gone", 0, false, 0, 10 * time.Second},
-		{"nobody knows, and a tenth is lost", 1, false, 0.1, 15 * time.Second},
+		{"nobody knows that the network is gone", 0, false, 0, 3 * time.Second},
+		{"nobody knows, and a tenth is lost", 1, false, 0.1, 5 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var loser, other []time.Duration

@@ -166,6 +166,7 @@ func (a *agentNode) AppendPacket(now time.Time, b []byte) ([]byte, netip.AddrPor
 	}
 	word := a.outbox[0]
 	a.outbox = a.outbox[1:]
+	a.SentData(now)
 	if a.Relayed(path) {
 		b = append(b, make([]byte, turn.Headroom)...)
 		b, path = a.Wrap(now, path, append(b, word...), start)

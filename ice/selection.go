@@ -62,6 +62,7 @@ func (a *Agent) selectPair(now time.Time) {
 
 func (a *Agent) pathSelected(now time.Time) {
 	p := a.selected
+	a.unansweredAt = time.Time{}
 	if a.trace != nil {
 		a.trace.Note(now, trace.ICE, "selected path: "+p.path().String())
 	}

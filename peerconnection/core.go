@@ -217,7 +217,9 @@ func (c *core) appendDatagram(now time.Time, b []byte) ([]byte, ice.Path) {
 			return b, path
 		}
 		if !c.ice.Relayed(path) {
-			b = c.appendUpper(now, b, path)
+			if b = c.appendUpper(now, b, path); len(b) > start {
+				c.ice.SentData(now)
+			}
 			break
 		}
 		body := start + len(headroom)
@@ -225,6 +227,7 @@ func (c *core) appendDatagram(now time.Time, b []byte) ([]byte, ice.Path) {
 			b = b[:start]
 			break
 		}
+		c.ice.SentData(now)
 		b, path = c.ice.Wrap(now, path, b, start) // or it is lost, and the next one's turn
 	}
 	return b, path
