@@ -22,6 +22,7 @@ func (a *Agent) formPair(now time.Time, l *local, r *remote) *pair {
 	p := &pair{session: a.session, local: l, remote: r, formedAt: now}
 	p.priority = a.priorityOf(p)
 	p.state = a.initialState(p)
+	p.late = a.concluded
 	return a.insert(now, p)
 }
 
@@ -223,7 +224,9 @@ func (a *Agent) forgetRemoved() {
 // checklist and from the triggered-check queue. If the state of a pair is
 // In-Progress, the agent cancels the In-Progress transaction." RFC 8445, Section
 // 8.1.2. A few pairs stay, without traffic, for the day p dies; so do their
-// transactions, whose answers are welcome.
+// transactions, whose answers are welcome. What came after another pair had been nominated, as a network does
+// that comes back while its loss is dealt with, goes on if it is better: nobody would
+// look at it again.
 func (a *Agent) conclude(p *pair) {
 	a.concluded = true
 	a.timers.Stop(timerPatience)
@@ -240,7 +243,7 @@ func (a *Agent) conclude(p *pair) {
 	slices.SortStableFunc(best, func(q, r *pair) int { return cmp.Compare(rank(q), rank(r)) })
 	best = best[:min(len(best), maxKept)]
 	a.remove(func(q *pair) bool {
-		if rank(q) == 2 {
+		if rank(q) == 2 && !(q.late && a.renomination && q.priority > p.priority) {
 			q.state = PairFrozen
 			q.settle()
 		}

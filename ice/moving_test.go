@@ -152,3 +152,37 @@ func TestLostNetwork(t *testing.T) {
 		})
 	}
 }
+
+// The cheap network goes, and comes back while its loss is still dealt with: the dear pair is
+// nominated after the cheap ones have come. They are checked nevertheless, and data goes back there.
+func TestNetworkBackAtOnce(t *testing.T) {
+	again := func(end int) netip.AddrPort { return netip.AddrPortFrom(cheap(end).Addr(), 6000) }
+	for away := time.Duration(0); away < 500*time.Millisecond; away += time.Millisecond {
+		w := newMovingWorld(1)
+		for i, agent := range w.agents() {
+			agent.signalling = time.Millisecond
+			agent.SetRenomination(true)
+			agent.AddLocalAddress(start, dear(i), ice.LocalOptions{NetworkCost: 900})
+			agent.AddLocalAddress(start, cheap(i), ice.LocalOptions{})
+		}
+		w.meet(t)
+		if !w.Run(func() bool { return w.on(cheap(0), cheap(1)) }, 10*time.Second) {
+			t.Fatal("the call is not on the cheap network")
+		}
+		w.After(0, func() {
+			for i, agent := range w.agents() {
+				agent.RemoveLocalAddress(w.Now(), cheap(i))
+			}
+		})
+		w.After(away, func() {
+			for i, agent := range w.agents() {
+				agent.AddLocalAddress(w.Now(), again(i), ice.LocalOptions{})
+			}
+		})
+		w.Run(nil, away)
+		if !w.Run(func() bool { return w.on(again(0), again(1)) }, 30*time.Second) {
+			path, _ := w.a.SelectedPath()
+			t.Errorf("away for %v: data goes %v", away, path)
+		}
+	}
+}

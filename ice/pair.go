@@ -51,6 +51,7 @@ type pair struct {
 	state    PairState
 	formedAt time.Time
 	removed  bool // no longer on the check list
+	late     bool // formed after a nomination
 	queued   bool // in Agent.triggered
 	// username is that of our checks, where the peer knows us by another one
 	// than the session's on this pair; see receiveRequest.
