@@ -40,6 +40,7 @@ var measurements = []measurement{
 	{"setup", func(s stack) (figures, error) { return measureSetup(s, options{}) }},
 	{"setup-1.2", func(s stack) (figures, error) { return measureSetup(s, options{dtls12: true}) }},
 	{"idle", measureIdle},
+	{"many", measureMany},
 	{"throughput-1KiB", func(s stack) (figures, error) { return measureThroughput(s, 1<<10) }},
 	{"throughput-16KiB", func(s stack) (figures, error) { return measureThroughput(s, 16<<10) }},
 	{"throughput-64KiB", func(s stack) (figures, error) { return measureThroughput(s, 64<<10) }},
@@ -58,7 +59,7 @@ var measurements = []measurement{
 
 func main() {
 	runs := flag.Int("runs", 5, "how often to measure; the figures are medians")
-	only := flag.String("only", "", "measure only what has this in its name: setup, idle, throughput, processes, held, echo, sctp, roundtrips, dtls, srtp, rtp, rtcp, twcc, forward, turn")
+	only := flag.String("only", "", "measure only what has this in its name: setup, idle, many, throughput, processes, held, echo, sctp, roundtrips, dtls, srtp, rtp, rtcp, twcc, forward, turn")
 	readme := flag.String("readme", "bench/README.md", "the file that keeps the table of a whole run, between its marks")
 	libdatachannel := flag.String("libdatachannel", "bench/libdatachannel", "the directory of libdatachannel's program; it is measured if npm ci was run there")
 	end := flag.String("end", "", "be one end of a connection, as told on standard input: STACK (used by bench itself)")

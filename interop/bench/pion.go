@@ -16,6 +16,7 @@ import (
 // 1.2 and no other.
 var pionStack = stack{
 	name: "Pion", module: "github.com/pion/webrtc/v4",
+	port: portPion, many: 1_000,
 	offer: offerPion, answer: answerPion, dtls: pionDTLS, sctp: pionSCTP,
 }
 
@@ -24,6 +25,15 @@ const (
 	pionBuffered = 1 << 20
 	pionLow      = 512 << 10
 )
+
+func portPion() (port, func(), error) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return port{}, nil, err
+	}
+	mux := webrtc.NewICEUDPMux(nil, conn)
+	return port{pion: mux}, func() { mux.Close() }, nil
+}
 
 func newPion(o options) (*webrtc.PeerConnection, error) {
 	var e webrtc.SettingEngine
@@ -34,6 +44,9 @@ func newPion(o options) (*webrtc.PeerConnection, error) {
 	e.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
 	e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	if o.port.pion != nil {
+		e.SetICEUDPMux(o.port.pion)
+	}
 	return webrtc.NewAPI(webrtc.WithSettingEngine(e)).NewPeerConnection(webrtc.Configuration{})
 }
 

@@ -12,11 +12,19 @@ import (
 // plainStack is ours as it comes, but that it uses the loopback address.
 var plainStack = stack{
 	name: "plainrtc", module: "github.com/plainrtc/plainrtc",
+	port: portPlain, many: 10_000,
 	offer: offerPlain, answer: answerPlain, dtls: plainDTLS, sctp: plainSCTP,
 }
 
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+func portPlain() (port, func(), error) {
+	mux, err := peerconnection.ListenUDPMux(netip.AddrPortFrom(loopback, 0))
+	return port{plain: mux}, func() { mux.Close() }, err
+}
+
 func newPlain(o options) (*peerconnection.PeerConnection, error) {
-	cfg := peerconnection.Config{Addresses: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}}
+	cfg := peerconnection.Config{Addresses: []netip.Addr{loopback}, Mux: o.port.plain}
 	if o.dtls12 {
 		cfg.MaxDTLSVersion = dtls.DTLS12
 	}

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/pion/ice/v4"
+	"github.com/plainrtc/plainrtc/peerconnection"
 )
 
 // A stack is a WebRTC implementation that makes peers in this process.
@@ -15,6 +18,9 @@ type stack struct {
 	// data channel; answer makes one that takes it.
 	offer  func(ctx context.Context, o options) (*peer, error)
 	answer func(ctx context.Context, o options, offer string) (*peer, error)
+	// port opens a UDP port for many connections to share, and many is how many.
+	port func() (port, func(), error)
+	many int
 	// dtls returns what connects two ends of DTLS alone; errNotSpoken if it can't.
 	dtls func(kind dtlsKind) (connect func() (*dtlsPair, error), err error)
 	// sctp carries bytes from one end of SCTP alone to another until so many have
@@ -31,6 +37,14 @@ type options struct {
 	bulk bool
 	// dtls12 holds it to DTLS 1.2.
 	dtls12 bool
+	// port has the answerer share it with others.
+	port port
+}
+
+// A port is a UDP port that connections share, in the stack's own words.
+type port struct {
+	plain *peerconnection.UDPMux
+	pion  ice.UDPMux
 }
 
 // A peer is one end of a connection.
@@ -67,7 +81,9 @@ func connectPair(s stack, o options, l *link) (p *pair, err error) {
 			p.close()
 		}
 	}()
-	a, err := s.offer(ctx, o)
+	offerer := o
+	offerer.port = port{} // it is the answerer that shares one
+	a, err := s.offer(ctx, offerer)
 	if err != nil {
 		return nil, fmt.Errorf("offering: %w", err)
 	}
