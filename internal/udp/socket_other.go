@@ -1,6 +1,7 @@
-//go:build !linux || 386
+//go:build !linux || 386 || portable
 
-// Linux on 386 is here because package syscall has no SYS_SENDMSG for it.
+// Linux on 386 is here because package syscall has no SYS_SENDMSG for it, and with the
+// tag portable so that it can be tested there.
 
 package udp
 
