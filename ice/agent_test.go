@@ -203,6 +203,34 @@ func TestRefusedChecks(t *testing.T) {
 	}
 }
 
+// A peer that pairs its new candidates with what it knows of ours calls us by our old fragment until it
+// hears of the new one, and knows us by no other from then on: we go along, both times.
+func TestPeerHearsOfRestartLater(t *testing.T) {
+	l := newLab(t, ice.Config{}).know()
+	old := l.LocalCredentials()
+	l.Restart(l.now, ice.NewCredentials(l.random))
+	l.peer = ice.Credentials{Ufrag: "anew", Pwd: "another-password-of-the-peer"}
+	l.know()
+	for _, known := range []ice.Credentials{old, l.LocalCredentials()} {
+		l.check(nil, known.Ufrag+":anew", known.Pwd)
+		var username string
+		for range 20 {
+			messages, _ := l.sent()
+			for _, m := range messages {
+				if m.Type() == stun.BindingRequest {
+					username = string(m.Username())
+				}
+			}
+			l.now = l.now.Add(time.Second)
+			l.Advance(l.now)
+		}
+		if want := "anew:" + known.Ufrag; username != want {
+			t.Errorf("the peer calls us %q, and we call it %q, want %q", known.Ufrag, username, want)
+		}
+		l.wantDrop()
+	}
+}
+
 func TestDropsWhatIsNoCheck(t *testing.T) {
 	l := newLab(t, ice.Config{}).know()
 	path := ice.Path{Local: ours, Remote: theirs}

@@ -77,7 +77,7 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 
 	// Where a peer restarts and has not heard our new credentials yet, some
 	// (libwebrtc) pair their new candidates with what they know of ours, and call
-	// us by our old fragment on those pairs for good.
+	// us by our old fragment on those pairs: for good, or until they hear of our candidate's new one.
 	crossed := s != a.session && a.session.complete() && string(ufrag) == a.session.remote.Ufrag
 	switch {
 	case s != a.session && !crossed:
@@ -107,7 +107,10 @@ func (a *Agent) receiveRequest(now time.Time, l *local, path Path, m stun.Messag
 		a.drop(now, dropFull, m.Bytes())
 		return
 	}
-	if crossed && p.username == "" {
+	switch {
+	case !crossed:
+		p.username = "" // the peer has heard of our new credentials meanwhile, and knows the old no more
+	case p.username == "":
 		p.username = s.checkUsername(a.session.remote)
 	}
 	p.received++
