@@ -90,16 +90,18 @@ func (a *Agent) heard(now time.Time, p *pair) {
 	}
 }
 
-// SeenData notes that authenticated data arrived on a path: a sign of life. It
-// is cheap, for it is called with every datagram. It does not extend consent,
+// SeenData notes that a datagram of n bytes with authenticated data arrived on a path:
+// a sign of life. It is cheap, for it is called with every datagram; zero bytes: with
+// one more part of the same. It does not extend consent,
 // which only the answer to a check does.
 //
 // Data on another path than the selected one tells that the peer moved, or that
 // its NAT gave it another address: rather than wait for its next check, this
 // agent checks there by itself.
-func (a *Agent) SeenData(now time.Time, path Path) {
+func (a *Agent) SeenData(now time.Time, path Path, n int) {
 	if s := a.selected; s != nil && s.remote.addr == path.Remote && s.local.addr == path.Local && s.local.candidate.Protocol == path.Protocol {
 		a.heard(now, s)
+		s.dataReceived.count(n)
 		return
 	}
 	path = path.unmapped()
@@ -112,6 +114,7 @@ func (a *Agent) SeenData(now time.Time, path Path) {
 		return
 	}
 	a.heard(now, p)
+	p.dataReceived.count(n)
 	p.strayAt = now
 	if p.state != PairInProgress { // data comes more often than checks
 		a.trigger(now, p, false)
@@ -123,7 +126,7 @@ func (a *Agent) SeenData(now time.Time, path Path) {
 	a.probeSelected(now, p)
 }
 
-// SentData notes that data is sent on the selected path. It is cheap, for it is called with
+// SentData notes that a datagram of n bytes with data is sent on the selected path. It is cheap, for it is called with
 // every datagram.
 //
 // Data is answered: by acknowledgements, by reports, by the peer's own. If nothing has come for
@@ -131,8 +134,11 @@ func (a *Agent) SeenData(now time.Time, path Path) {
 // check, so that a network which is lost without a word is known to be after some two seconds. RFC
 // 7675, Section 5.1 has checks at least every 6 s, and forbids none in between; of these there is
 // one a second at most where data is not answered for good reasons, and none where no data is.
-func (a *Agent) SentData(now time.Time) {
+func (a *Agent) SentData(now time.Time, n int) {
 	p := a.selected
+	if p != nil {
+		p.dataSent.count(n)
+	}
 	switch {
 	case p == nil || p != a.nominated || a.config.Lite:
 	case !a.unansweredAt.After(p.heardAt):

@@ -62,10 +62,10 @@ func TestUnansweredDataAsks(t *testing.T) {
 		path, _ := a.SelectedPath()
 		for end := p.now.Add(c.duration); p.now.Before(end); p.pass(20 * time.Millisecond) {
 			if c.sends {
-				a.SentData(p.now)
+				a.SentData(p.now, 100)
 			}
 			if c.answered {
-				a.SeenData(p.now, path)
+				a.SeenData(p.now, path, 100)
 			}
 		}
 		if n := uint64(a.Stats().ChecksSent - before); n < c.fewest || n > c.most {

@@ -130,7 +130,7 @@ func (h *hostile) step() {
 	case 11:
 		a.AddRemoteCandidate(h.now, Candidate{Foundation: string('a' + rune(h.Uint8()%8)), Component: 1, Priority: h.Uint32(), Addr: h.addr()})
 	case 12:
-		a.SeenData(h.now, h.path())
+		a.SeenData(h.now, h.path(), 100)
 	case 13:
 		switch h.Uint8() % 4 {
 		case 0:

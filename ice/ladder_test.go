@@ -254,7 +254,7 @@ func setupHosts(t testing.TB, traceA, traceZ *trace.Tracer) *ladder.Pair {
 			if public, ok := h.nat[path.Local]; ok {
 				path.Local = public
 			}
-			h.other.SeenData(now, ice.Path{Local: path.Remote, Remote: path.Local})
+			h.other.SeenData(now, ice.Path{Local: path.Remote, Remote: path.Local}, 100)
 		default:
 			return fmt.Errorf("%w: no such verb", ladder.ErrUsage)
 		}

@@ -148,7 +148,7 @@ func BenchmarkNothingToSend(b *testing.B) {
 	b.ReportAllocs()
 	path, _ := p.agents[0].SelectedPath()
 	for b.Loop() {
-		p.agents[0].SeenData(p.now, path)
+		p.agents[0].SeenData(p.now, path, 100)
 		p.agents[0].AppendPacket(p.now, nil)
 		p.agents[0].NextTimeout()
 	}

@@ -128,7 +128,7 @@ func (a *agentNode) Receive(now time.Time, local, remote netip.AddrPort, packet 
 	case len(b) == 0:
 	case b[0] == 'D': // data
 		if a.KnowsPath(path) {
-			a.SeenData(now, path)
+			a.SeenData(now, path, 100)
 			a.data = append(a.data, string(b))
 		}
 	default:
@@ -166,7 +166,7 @@ func (a *agentNode) AppendPacket(now time.Time, b []byte) ([]byte, netip.AddrPor
 	}
 	word := a.outbox[0]
 	a.outbox = a.outbox[1:]
-	a.SentData(now)
+	a.SentData(now, 100)
 	if a.Relayed(path) {
 		b = append(b, make([]byte, turn.Headroom)...)
 		b, path = a.Wrap(now, path, append(b, word...), start)

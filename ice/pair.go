@@ -78,7 +78,9 @@ type pair struct {
 	plain       bool      // the peer's last check had none, though an earlier one had
 	nomination  uint32    // the number of its nomination, the later the higher; 0: it had none
 
-	sent, received, answered int // checks: sent, received, and answers received
+	sent, received, answered int           // checks: sent, received, and answers received
+	rttSum                   time.Duration // of all answered checks
+	dataSent, dataReceived   Traffic
 }
 
 func (p *pair) path() Path { return Path{p.local.candidate.Protocol, p.local.addr, p.remote.addr} }

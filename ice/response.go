@@ -165,6 +165,7 @@ func (a *Agent) succeeded(now time.Time, p *pair, sent transaction, mapped netip
 		a.rearmRetry()
 	}
 	p.answered++
+	p.rttSum += p.rtt
 	a.stats.ResponsesReceived++
 	if p == a.selected {
 		a.consentGiven(now)

@@ -202,7 +202,7 @@ func playServer(t *testing.T, input []byte) {
 	var asked []stun.Message
 	arrive := func(b []byte) {
 		if inner, path := a.Unwrap(now, toServer, b); len(inner) > 0 {
-			a.SeenData(now, path)
+			a.SeenData(now, path, 100)
 			a.Receive(now, path, inner)
 		}
 	}

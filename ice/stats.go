@@ -26,7 +26,21 @@ type PairStats struct {
 	Selected      bool          // data goes there now
 	RTT           time.Duration // of the last answered check; 0 before the first
 
+	RTTSum time.Duration // of all answered checks
+
 	ChecksSent, ResponsesReceived, ChecksReceived int
+
+	Sent, Received Traffic // data: what SentData and SeenData were told of
+}
+
+// Traffic is what went over a pair beside checks.
+type Traffic struct{ Packets, Bytes uint64 }
+
+func (t *Traffic) count(n int) {
+	if n > 0 {
+		t.Packets++
+		t.Bytes += uint64(n)
+	}
 }
 
 // Pairs returns the check list in decreasing order of priority, with the
@@ -41,7 +55,8 @@ func (a *Agent) Pairs() []PairStats {
 		stats = append(stats, PairStats{
 			Path: p.path(), LocalUfrag: p.session.local.Ufrag, Local: p.localCandidate(), Remote: p.remote.candidate,
 			Priority: p.priority, State: p.state, Nominated: p == a.nominated, Selected: p == a.selected, RTT: p.rtt,
-			ChecksSent: p.sent, ResponsesReceived: p.answered, ChecksReceived: p.received,
+			ChecksSent: p.sent, ResponsesReceived: p.answered, ChecksReceived: p.received, RTTSum: p.rttSum,
+			Sent: p.dataSent, Received: p.dataReceived,
 		})
 	}
 	return stats

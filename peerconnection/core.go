@@ -218,7 +218,7 @@ func (c *core) appendDatagram(now time.Time, b []byte) ([]byte, ice.Path) {
 		}
 		if !c.ice.Relayed(path) {
 			if b = c.appendUpper(now, b, path); len(b) > start {
-				c.ice.SentData(now)
+				c.ice.SentData(now, len(b)-start)
 			}
 			break
 		}
@@ -227,7 +227,7 @@ func (c *core) appendDatagram(now time.Time, b []byte) ([]byte, ice.Path) {
 			b = b[:start]
 			break
 		}
-		c.ice.SentData(now)
+		c.ice.SentData(now, len(b)-body)
 		b, path = c.ice.Wrap(now, path, b, start) // or it is lost, and the next one's turn
 	}
 	return b, path

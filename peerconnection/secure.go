@@ -31,13 +31,15 @@ func (c *core) receiveDTLS(now time.Time, path ice.Path, b []byte) {
 		c.drop(now, trace.PC, dropUnknownPath, len(b))
 		return
 	}
+	size := len(b) // of the records that b holds, the first counts as the datagram
 	c.dtls.Receive(now, b)
 	for {
 		packet, ok := c.dtls.NextData()
 		if !ok {
 			return
 		}
-		c.ice.SeenData(now, path)
+		c.ice.SeenData(now, path, size)
+		size = 0
 		if !c.dataAgreed {
 			c.drop(now, trace.PC, dropNoData, len(packet))
 			continue

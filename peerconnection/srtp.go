@@ -88,7 +88,7 @@ func (c *core) receiveRTP(now time.Time, path ice.Path, b []byte) {
 		c.drop(now, trace.SRTP, reason, size)
 		return
 	}
-	c.ice.SeenData(now, path)
+	c.ice.SeenData(now, path, size)
 	c.cfg.Trace.Packet(now, trace.RTP, trace.In, path.Local, path.Remote, b)
 	if control {
 		c.rtp.ReceiveRTCP(now, b)

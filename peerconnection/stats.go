@@ -86,9 +86,17 @@ type CandidatePairStats struct {
 	State                string  `json:"state"`
 	Nominated            bool    `json:"nominated"`
 	CurrentRoundTripTime float64 `json:"currentRoundTripTime"` // seconds
+	TotalRoundTripTime   float64 `json:"totalRoundTripTime"`   // seconds, of all ResponsesReceived
 	RequestsSent         uint64  `json:"requestsSent"`
 	RequestsReceived     uint64  `json:"requestsReceived"`
 	ResponsesReceived    uint64  `json:"responsesReceived"`
+
+	// Datagrams and their payload beside connectivity checks; received: those that were
+	// authentic.
+	PacketsSent     uint64 `json:"packetsSent"`
+	PacketsReceived uint64 `json:"packetsReceived"`
+	BytesSent       uint64 `json:"bytesSent"`
+	BytesReceived   uint64 `json:"bytesReceived"`
 
 	// AvailableOutgoingBitrate is what media may use, in bit/s: of the selected pair,
 	// once the peer's feedback has told.
@@ -295,7 +303,9 @@ func (c *core) iceStats(s *Stats) {
 			LocalCandidateID: local, RemoteCandidateID: remote,
 			State: p.State.String(), Nominated: p.Nominated, Selected: p.Selected,
 			CurrentRoundTripTime: p.RTT.Seconds(),
-			RequestsSent:         uint64(p.ChecksSent), RequestsReceived: uint64(p.ChecksReceived), ResponsesReceived: uint64(p.ResponsesReceived),
+			TotalRoundTripTime:   p.RTTSum.Seconds(),
+			PacketsSent:          p.Sent.Packets, PacketsReceived: p.Received.Packets, BytesSent: p.Sent.Bytes, BytesReceived: p.Received.Bytes,
+			RequestsSent: uint64(p.ChecksSent), RequestsReceived: uint64(p.ChecksReceived), ResponsesReceived: uint64(p.ResponsesReceived),
 		}
 		if p.Selected {
 			if c.rtp != nil {

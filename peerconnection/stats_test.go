@@ -57,6 +57,15 @@ func TestStatsAsJSON(t *testing.T) {
 		if rtt, ok := pair["currentRoundTripTime"].(float64); !ok || rtt <= 0 || rtt > 5 {
 			t.Errorf("a round-trip time of %v seconds on loopback", pair["currentRoundTripTime"])
 		}
+		if sum := pair["totalRoundTripTime"].(float64); sum < pair["currentRoundTripTime"].(float64) {
+			t.Errorf("round-trip times sum up to %v seconds, and the last took %v", sum, pair["currentRoundTripTime"])
+		}
+		for _, count := range []string{"packetsSent", "packetsReceived", "bytesSent", "bytesReceived"} {
+			// The transport counts checks and their answers, too.
+			if n := pair[count].(float64); n <= 0 || n >= transport[count].(float64) {
+				t.Errorf("%s is %v of the pair, %v of the transport", count, n, transport[count])
+			}
+		}
 		if local := find(s, "local-candidate", pair["localCandidateId"]); local["address"] != "127.0.0.1" || local["candidateType"] != "host" {
 			t.Errorf("local candidate %v", local)
 		}
