@@ -49,10 +49,10 @@ type pair struct {
 	remote   *remote
 	priority uint64
 	state    PairState
-	formedAt time.Time
 	removed  bool // no longer on the check list
 	late     bool // formed after a nomination
 	queued   bool // in Agent.triggered
+	formedAt time.Time
 	// username is that of our checks, where the peer knows us by another one
 	// than the session's on this pair; see receiveRequest.
 	username string
@@ -61,8 +61,8 @@ type pair struct {
 	transactions [outstanding]transaction
 	newest       uint8          // the index of the transaction sent last
 	through      bool           // a check of the peer's has come since started, and one was sent since
-	missed       int            // how many checks were sent since the last one that was answered
-	expired      int            // how many of those were not answered in time, without any other sign of life
+	missed       int32          // how many checks were sent since the last one that was answered
+	expired      int32          // how many of those were not answered in time, without any other sign of life
 	started      time.Time      // when the first of those was sent
 	rto          time.Duration  // from the last one sent to its repetition
 	retryAt      time.Time      // when that is; zero when there is none
@@ -78,7 +78,7 @@ type pair struct {
 	plain       bool      // the peer's last check had none, though an earlier one had
 	nomination  uint32    // the number of its nomination, the later the higher; 0: it had none
 
-	sent, received, answered int           // checks: sent, received, and answers received
+	sent, received, answered uint32        // checks: sent, received, and answers received
 	rttSum                   time.Duration // of all answered checks
 	dataSent, dataReceived   Traffic
 }

@@ -55,7 +55,7 @@ func (a *Agent) Pairs() []PairStats {
 		stats = append(stats, PairStats{
 			Path: p.path(), LocalUfrag: p.session.local.Ufrag, Local: p.localCandidate(), Remote: p.remote.candidate,
 			Priority: p.priority, State: p.state, Nominated: p == a.nominated, Selected: p == a.selected, RTT: p.rtt,
-			ChecksSent: p.sent, ResponsesReceived: p.answered, ChecksReceived: p.received, RTTSum: p.rttSum,
+			ChecksSent: int(p.sent), ResponsesReceived: int(p.answered), ChecksReceived: int(p.received), RTTSum: p.rttSum,
 			Sent: p.dataSent, Received: p.dataReceived,
 		})
 	}
