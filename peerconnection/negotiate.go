@@ -135,6 +135,9 @@ func (c *core) setLocalDescription(now time.Time, d SessionDescription) error {
 			d.Type = c.made.Type
 		}
 	}
+	if d.Type == SDPTypeOffer && c.signaling == SignalingHaveLocalOffer && c.made.SDP == "" && d.SDP == c.local.pending.SDP {
+		return nil // it is set already: W3C's [[LastCreatedOffer]] is this one until the answer comes
+	}
 	if d.SDP != c.made.SDP {
 		return errors.New("peerconnection: the local description is not what CreateOffer or CreateAnswer returned last: " +
 			"it can't be changed in between; use the connection's methods instead")

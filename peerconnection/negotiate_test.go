@@ -139,6 +139,10 @@ func TestSignalingStates(t *testing.T) {
 	if a.SignalingState() != SignalingHaveLocalOffer {
 		t.Errorf("state %v after the local offer", a.SignalingState())
 	}
+	a.mustSet(t, true, offer) // the same again changes nothing
+	if again := a.LocalDescription(); a.SignalingState() != SignalingHaveLocalOffer || again.SDP != offer.SDP {
+		t.Errorf("state %v after the same offer, the description is\n%s", a.SignalingState(), again.SDP)
+	}
 	z.mustSet(t, false, offer)
 	if z.SignalingState() != SignalingHaveRemoteOffer {
 		t.Errorf("state %v after the remote offer", z.SignalingState())
@@ -166,6 +170,9 @@ func TestSignalingStates(t *testing.T) {
 	z.mustSet(t, false, answer)
 	if a.SignalingState() != SignalingStable || z.SignalingState() != SignalingStable {
 		t.Errorf("states %v and %v after the exchange", a.SignalingState(), z.SignalingState())
+	}
+	if err := z.SetLocalDescription(offer); err == nil {
+		t.Error("an offer that was answered is taken once more")
 	}
 }
 
