@@ -1,6 +1,7 @@
 package peerconnection
 
 import (
+	"context"
 	"crypto/rand"
 	"net"
 	"net/netip"
@@ -64,8 +65,14 @@ func TestMulticast(t *testing.T) {
 	for name := range want {
 		other.resolve(name, tell)
 	}
+	ctx := within(t, 60*time.Second)
 	for range want {
-		a := <-answers
+		var a answer
+		select {
+		case a = <-answers:
+		case <-ctx.Done():
+			t.Fatal(context.Cause(ctx))
+		}
 		if a.addr != want[a.name] {
 			t.Errorf("%s is told to be at %v, not at %v", a.name, a.addr, want[a.name])
 		}
