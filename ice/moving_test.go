@@ -40,6 +40,21 @@ func newMovingWorld(seed uint64) *movingWorld {
 
 func (w *movingWorld) agents() [2]*agentNode { return [2]*agentNode{w.a, w.z} }
 
+// meetOnTwoNetworks has both ends meet on a dear network and a cheap one, and waits until the call is
+// on the cheap one.
+func (w *movingWorld) meetOnTwoNetworks(t *testing.T) {
+	t.Helper()
+	for i, agent := range w.agents() {
+		agent.SetRenomination(true)
+		agent.AddLocalAddress(start, dear(i), ice.LocalOptions{NetworkCost: 900})
+		agent.AddLocalAddress(start, cheap(i), ice.LocalOptions{})
+	}
+	w.meet(t)
+	if !w.Run(func() bool { return w.on(cheap(0), cheap(1)) }, 10*time.Second) {
+		t.Fatal("the call is not on the cheap network")
+	}
+}
+
 // meet connects the two with what addresses they have.
 func (w *movingWorld) meet(t *testing.T) {
 	t.Helper()
@@ -113,15 +128,7 @@ func TestLostNetwork(t *testing.T) {
 			var loser, other []time.Duration
 			for seed := range uint64(seeds) {
 				w := newMovingWorld(seed)
-				for i, agent := range w.agents() {
-					agent.SetRenomination(true)
-					agent.AddLocalAddress(start, dear(i), ice.LocalOptions{NetworkCost: 900})
-					agent.AddLocalAddress(start, cheap(i), ice.LocalOptions{})
-				}
-				w.meet(t)
-				if !w.Run(func() bool { return w.on(cheap(0), cheap(1)) }, 10*time.Second) {
-					t.Fatal("the call is not on the cheap network")
-				}
+				w.meetOnTwoNetworks(t)
 				for _, h := range w.hosts {
 					h.Up.Profile.Loss, h.Up.Profile.Jitter = c.loss/2, 5*time.Millisecond
 					h.Down.Profile.Loss = c.loss / 2
@@ -159,16 +166,10 @@ func TestNetworkBackAtOnce(t *testing.T) {
 	again := func(end int) netip.AddrPort { return netip.AddrPortFrom(cheap(end).Addr(), 6000) }
 	for away := time.Duration(0); away < 500*time.Millisecond; away += time.Millisecond {
 		w := newMovingWorld(1)
-		for i, agent := range w.agents() {
+		for _, agent := range w.agents() {
 			agent.signalling = time.Millisecond
-			agent.SetRenomination(true)
-			agent.AddLocalAddress(start, dear(i), ice.LocalOptions{NetworkCost: 900})
-			agent.AddLocalAddress(start, cheap(i), ice.LocalOptions{})
 		}
-		w.meet(t)
-		if !w.Run(func() bool { return w.on(cheap(0), cheap(1)) }, 10*time.Second) {
-			t.Fatal("the call is not on the cheap network")
-		}
+		w.meetOnTwoNetworks(t)
 		w.After(0, func() {
 			for i, agent := range w.agents() {
 				agent.RemoveLocalAddress(w.Now(), cheap(i))
