@@ -43,8 +43,9 @@ type Config struct {
 	// ReceiveWindow is how much the peer may have us hold, in bytes with our
 	// overhead: 1 MiB at first. It is raised, if need be, so that two messages of
 	// MaxMessageSize fit, or of 256 KiB, one that the user has and one that comes; one
-	// longer message at a time may be held beside it. It grows up to MaxReceiveWindow, 16 MiB, where the user
-	// takes so much in a round trip that it would slow the peer down.
+	// longer message at a time may be held beside it. It grows up to MaxReceiveWindow,
+	// 16 MiB, where the user takes so much in a round trip that it would slow the peer
+	// down.
 	ReceiveWindow    int
 	MaxReceiveWindow int
 
