@@ -121,6 +121,7 @@ func (m *UDPMux) connections() (all []*PeerConnection) {
 // networkChanged is the door for sockets of the mux that have come and gone.
 func (pc *PeerConnection) networkChanged() {
 	now := pc.enter()
+	var closed []*TCPMux
 	if pc.mux != nil && !pc.isClosed {
 		var gone []*udp.Socket
 		if pc.relays != nil {
@@ -131,7 +132,7 @@ func (pc *PeerConnection) networkChanged() {
 			_, gone, _ = pc.relays.bind(want)
 			pc.core.hiddenChanged(now, pc.relays.addresses())
 		}
-		pc.listenToOpen()
+		closed = pc.listenToOpen()
 		addresses := pc.mux.addresses()
 		pc.core.networkChanged(now, hostNetworks(addresses), addresses, pc.mux.only == nil)
 		pc.answerForNames()
@@ -140,6 +141,9 @@ func (pc *PeerConnection) networkChanged() {
 		}
 	}
 	pc.leave(now)
+	for _, m := range closed {
+		m.Close()
+	}
 }
 
 // hostNetworks are the networks that the host's addresses are in, if sockets use any but

@@ -14,10 +14,12 @@ import (
 // can do that (reuse).
 
 // listenToOpen has a listening socket for simultaneous-open candidates at each address where there is
-// a UDP socket, and nowhere else. An address where there can be none goes without.
-func (pc *PeerConnection) listenToOpen() {
+// a UDP socket, and nowhere else. An address where there can be none goes without. What listened
+// where there is none any more is to be closed when the connection is left: to close waits for
+// those who arrive, and they wait to enter.
+func (pc *PeerConnection) listenToOpen() (gone []*TCPMux) {
 	if !pc.opensSimultaneously || !canReuse {
-		return
+		return nil
 	}
 	wanted := addrsOf(pc.mux.addresses())
 	pc.openMuxes = slices.DeleteFunc(pc.openMuxes, func(m *TCPMux) bool {
@@ -26,7 +28,7 @@ func (pc *PeerConnection) listenToOpen() {
 			wanted = slices.Delete(wanted, i, i+1)
 			return false
 		}
-		m.Close()
+		gone = append(gone, m)
 		return true
 	})
 	for _, a := range wanted {
@@ -39,4 +41,5 @@ func (pc *PeerConnection) listenToOpen() {
 	for _, m := range pc.openMuxes {
 		pc.core.tcpOpen = append(pc.core.tcpOpen, m.Addresses()...)
 	}
+	return gone
 }
